@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# stoker's one Makefile. `make help` lists the targets; O= builds elsewhere, V=1 shows the commands, DEV=1 makes warnings
+# errors, SANITIZE=address,undefined instruments, DESTDIR= and PREFIX= say where `make install` puts things.
+
+O ?= build
+PREFIX ?= /usr/local
+VERSION := 0.1.0
+CC := gcc
+CLANG ?= clang-14
+LLVM_STRIP ?= llvm-strip-14
+BPFTOOL ?= $(firstword $(shell command -v bpftool) /usr/sbin/bpftool)
+BTF ?= /sys/kernel/btf/vmlinux
+Q := $(if $(V),,@)
+say = $(if $(V),@:,@printf '  %-8s %s\n' $(1) $(2))
+
+# A build with other flags gets a folder of its own, so that the two never mix.
+ifdef SANITIZE
+O := $(O)/sanitize
+endif
+
+CFLAGS ?= -O2 -g
+override CFLAGS += -std=gnu11 -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wno-unused-parameter \
+	-fno-strict-aliasing -D_GNU_SOURCE -DSTOKER_VERSION='"$(VERSION)"' -I. -I$(O)/gen
+ifdef DEV
+override CFLAGS += -Werror
+endif
+ifdef SANITIZE
+override CFLAGS += -fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fno-sanitize-recover=all
+endif
+LIBS := -lbpf -lelf -ldw -lzstd -ljson-c -liberty -lpthread -lm
+BPF_CFLAGS := -O2 -g -mcpu=v3 -target bpf -D__TARGET_ARCH_x86 -Wall -Werror -I. -I$(O)/gen
+
+SOURCES := $(wildcard symbolizer/*.c symbolizer/base/*.c profiler/*.c profiler/*/*.c)
+OBJECTS := $(SOURCES:%.c=$(O)/%.o)
+LIBRARY := $(O)/libstoker.a
+BPF_SOURCES := $(wildcard bpf/*.bpf.c)
+BPF_OBJECTS := $(BPF_SOURCES:%.c=$(O)/%.o)
+SKELETON := $(O)/gen/stoker.skel.h
+UNIT_SOURCES := $(wildcard tests/unit/test_*.c)
+UNIT_TESTS := $(UNIT_SOURCES:%.c=$(O)/%)
+
+all: $(O)/stoker ## build stoker (the default)
+
+help: ## list the targets
+	@sed -n 's/^\([a-z_-]*\):.*## /  \1\t/p' Makefile | expand -t 22
+
+$(O)/stoker: $(O)/profiler/main.o $(LIBRARY)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< $(LIBRARY) $(LIBS)
+
+$(LIBRARY): $(filter-out $(O)/profiler/main.o,$(OBJECTS))
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+$(O)/%.o: %.c Makefile
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+# The kernel side: one object out of all programs, one skeleton out of that.
+$(O)/gen/vmlinux.h: Makefile
+	$(call say,GEN,$@)
+	$(Q)mkdir -p $(@D) && if [ -r $(BTF) ]; then $(BPFTOOL) btf dump file $(BTF) format c >$@.new; \
+		else cp bpf/vmlinux-min.h $@.new; fi && mv $@.new $@
+
+$(O)/bpf/%.bpf.o: bpf/%.bpf.c $(O)/gen/vmlinux.h Makefile
+	$(call say,BPF,$<)
+	$(Q)mkdir -p $(@D) && $(CLANG) $(BPF_CFLAGS) -MMD -MP -c -o $@ $< && $(LLVM_STRIP) -g $@
+
+$(O)/gen/stoker.bpf.o: $(BPF_OBJECTS)
+	$(call say,BPFLINK,$@)
+	$(Q)$(BPFTOOL) gen object $@ $^
+
+$(SKELETON): $(O)/gen/stoker.bpf.o
+	$(call say,SKEL,$@)
+	$(Q)$(BPFTOOL) gen skeleton $< name stoker_bpf >$@.new && mv $@.new $@
+
+$(O)/profiler/collect/%.o: $(SKELETON)
+
+unit: $(UNIT_TESTS:%=%.run) ## run the unit tests: no root, no kernel
+
+$(O)/tests/unit/%.run: $(O)/tests/unit/%
+	$(Q)$<
+
+.PRECIOUS: $(UNIT_TESTS)
+$(O)/tests/unit/%: tests/unit/%.c $(LIBRARY) Makefile
+	$(call say,TEST,$<)
+	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) -MMD -MP -MF $@.d $(LDFLAGS) -o $@ $< $(LIBRARY) -lcmocka $(LIBS)
+
+layers: ## check who includes whom (docs/ARCHITECTURE.md)
+	$(Q)tests/unit/layers
+
+check: ## unit tests, layering, system tests as root; SANITIZE= for the unit tests under sanitizers
+	$(Q)tests/run-all $(O) $(if $(SANITIZE),unit,)
+
+install: all ## install below $(DESTDIR)$(PREFIX)
+	install -D -m 755 $(O)/stoker $(DESTDIR)$(PREFIX)/bin/stoker
+
+format: ## put the sources into the committed style
+	clang-format -i $(wildcard bpf/*.[ch] symbolizer/*.[ch] symbolizer/base/*.[ch] profiler/*.[ch] profiler/*/*.[ch] tests/*/*.[ch])
+
+compile_commands.json: Makefile ## for clangd
+	$(Q)bear -- $(MAKE) -B O=$(O)/bear all
+
+clean: ## remove what was built
+	rm -rf $(O)
+
+-include $(OBJECTS:.o=.d) $(BPF_OBJECTS:.o=.d) $(UNIT_TESTS:%=%.d)
+.PHONY: all help unit layers check install format clean $(UNIT_TESTS:%=%.run)

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "profiler/commands/options.h"
+
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "symbolizer/base/log.h"
+#include "symbolizer/base/text.h"
+
+#define ROWS_MAX 40
+#define HELP_COLUMN 30
+
+static bool takes_value(const struct option_row *row)
+{
+	return row->type != OPTION_FLAG && row->type != OPTION_UNSET;
+}
+
+static void print_row(const struct option_row *row)
+{
+	char left[80];
+
+	snprintf(left, sizeof(left), "  %c%c%s--%s%s%s", row->letter ? '-' : ' ', row->letter ? row->letter : ' ',
+		 row->letter ? ", " : "  ", row->name, takes_value(row) ? " " : "", takes_value(row) ? row->value : "");
+	printf("%-*s %s\n", HELP_COLUMN, left, row->help);
+}
+
+static void print_help(const struct option_usage *usage)
+{
+	printf("usage: %s %s\n\n%s\n\n", usage->command, usage->arguments, usage->about);
+	for (const struct option_row *row = usage->rows; row->name; row++)
+		print_row(row);
+	printf("  -h, --help                   show this\n");
+}
+
+static int list_add(struct option_list *list, const char *text)
+{
+	while (*text) {
+		size_t length = strcspn(text, ",");
+
+		if (length) {
+			char **entry = array_add(&list->entries);
+
+			if (!entry)
+				return -ENOMEM;
+			*entry = strndup(text, length);
+			if (!*entry)
+				return -ENOMEM;
+		}
+		text += length + (text[length] == ',');
+	}
+	return 0;
+}
+
+void option_list_deinit(struct option_list *list)
+{
+	for (size_t i = 0; i < list->entries.count; i++)
+		free(list->entries.items[i]);
+	array_deinit(&list->entries);
+}
+
+static bool set_number(const struct option_usage *usage, const struct option_row *row, const char *text, uint64_t *ret)
+{
+	char shown[64];
+	uint64_t number;
+
+	if (text_to_u64(text, 10, &number) && number >= row->min && number <= row->max) {
+		*ret = number;
+		return true;
+	}
+	log_error("%s: --%s takes a whole number from %" PRIu64 " to %" PRIu64 ", not '%s'", usage->command, row->name,
+		  row->min, row->max, text_printable(text, shown, sizeof(shown)));
+	return false;
+}
+
+static bool set_real(const struct option_usage *usage, const struct option_row *row, const char *text, double *ret)
+{
+	char shown[64], *end;
+	double number = strtod(text, &end);
+
+	if (end != text && !*end && number >= 0 && number < 1e15) {
+		*ret = number;
+		return true;
+	}
+	log_error("%s: --%s takes a number, not '%s'", usage->command, row->name,
+		  text_printable(text, shown, sizeof(shown)));
+	return false;
+}
+
+static bool set_choice(const struct option_usage *usage, const struct option_row *row, const char *text, int *ret)
+{
+	char shown[64], offered[256] = "";
+	size_t used = 0;
+
+	for (int i = 0; row->choices[i]; i++) {
+		if (!strcmp(text, row->choices[i])) {
+			*ret = i;
+			return true;
+		}
+		if (used < sizeof(offered))
+			used += (size_t)snprintf(offered + used, sizeof(offered) - used, "%s%s", i ? ", " : "",
+						 row->choices[i]);
+	}
+	log_error("%s: --%s is one of %s, not '%s'", usage->command, row->name, offered,
+		  text_printable(text, shown, sizeof(shown)));
+	return false;
+}
+
+static bool set_value(const struct option_usage *usage, const struct option_row *row, const char *text, void *settings)
+{
+	void *place = (char *)settings + row->offset;
+
+	switch (row->type) {
+	case OPTION_FLAG:
+		*(bool *)place = true;
+		return true;
+	case OPTION_UNSET:
+		*(bool *)place = false;
+		return true;
+	case OPTION_NUMBER:
+		return set_number(usage, row, text, place);
+	case OPTION_REAL:
+		return set_real(usage, row, text, place);
+	case OPTION_TEXT:
+		*(const char **)place = text;
+		return true;
+	case OPTION_LIST:
+		return !list_add(place, text);
+	case OPTION_CHOICE:
+		return set_choice(usage, row, text, place);
+	}
+	return false;
+}
+
+/* getopt's two forms of the table: letters, and long options whose value is the row's number. */
+static void build_getopt(const struct option_row *rows, char *letters, struct option *longs)
+{
+	*letters++ = ':';
+	*letters++ = 'h';
+	for (int i = 0; rows[i].name && i < ROWS_MAX; i++) {
+		*longs++ = (struct option){rows[i].name, takes_value(&rows[i]), NULL, 256 + i};
+		if (!rows[i].letter)
+			continue;
+		*letters++ = rows[i].letter;
+		if (takes_value(&rows[i]))
+			*letters++ = ':';
+	}
+	*longs++ = (struct option){"help", 0, NULL, 'h'};
+	*longs = (struct option){0};
+	*letters = '\0';
+}
+
+static const struct option_row *row_of(const struct option_row *rows, int found)
+{
+	if (found >= 256)
+		return &rows[found - 256];
+	for (; rows->name; rows++)
+		if (rows->letter == found)
+			return rows;
+	return NULL;
+}
+
+enum options_result options_parse(const struct option_usage *usage, int argc, char **argv, void *settings,
+				  int *ret_first)
+{
+	struct option longs[ROWS_MAX + 2];
+	char letters[2 * ROWS_MAX + 3], shown[64];
+	int found;
+
+	build_getopt(usage->rows, letters, longs);
+	optind = 0;
+	opterr = 0;
+	while ((found = getopt_long(argc, argv, letters, longs, NULL)) != -1) {
+		const struct option_row *row = row_of(usage->rows, found);
+
+		if (found == 'h') {
+			print_help(usage);
+			return OPTIONS_HELPED;
+		}
+		if (!row) {
+			text_printable(argv[optind - 1], shown, sizeof(shown));
+			log_error(found == ':' ? "%s: %s needs a value; see '%s --help'"
+					       : "%s: no option '%s' here; see '%s --help'",
+				  usage->command, shown, usage->command);
+			return OPTIONS_WRONG;
+		}
+		if (!set_value(usage, row, optarg, settings))
+			return OPTIONS_WRONG;
+	}
+	*ret_first = optind;
+	return OPTIONS_GO_ON;
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * stoker: one kernel, every container, one flame graph.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "profiler/commands/commands.h"
+#include "symbolizer/base/array.h"
+#include "symbolizer/base/log.h"
+#include "symbolizer/base/text.h"
+
+static const struct command commands[] = {
+	{"record", "sample every container, write a recording", command_record},
+	{"fold", "folded stacks from a recording", command_fold},
+	{"flame", "SVG flame graph from a recording or from folded stacks", command_flame},
+	{"hotspots", "kernel hotspots that containers share", command_hotspots},
+	{"info", "what was recorded, and its accounting", command_info},
+	{"ps", "containers, their processes and namespaces", command_ps},
+};
+
+static int help(void)
+{
+	printf("stoker: one kernel, every container, one flame graph\n\n"
+	       "usage: stoker SECONDS           record, show a table, write stoker.svg and stoker.rec\n"
+	       "       stoker COMMAND [OPTIONS] …\n\n");
+	for (size_t i = 0; i < ARRAY_LENGTH(commands); i++)
+		printf("  %-10s %s\n", commands[i].name, commands[i].summary);
+	printf("\n'stoker COMMAND --help' tells more. stoker " STOKER_VERSION "\n");
+	return EXIT_OK;
+}
+
+int main(int argc, char **argv)
+{
+	char shown[64];
+	uint64_t seconds;
+
+	if (argc < 2) {
+		help();
+		return EXIT_USAGE;
+	}
+	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help"))
+		return help();
+	if (!strcmp(argv[1], "--version")) {
+		printf("stoker " STOKER_VERSION "\n");
+		return EXIT_OK;
+	}
+	for (size_t i = 0; i < ARRAY_LENGTH(commands); i++)
+		if (!strcmp(argv[1], commands[i].name))
+			return commands[i].run(argc - 1, argv + 1);
+	if (text_to_u64(argv[1], 10, &seconds))
+		return command_oneshot(argc, argv);
+	log_error("no command '%s'; 'stoker --help' lists them", text_printable(argv[1], shown, sizeof(shown)));
+	return EXIT_USAGE;
+}

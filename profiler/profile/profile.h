@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * profile: a recording in memory, and the questions that commands ask of it.
+ *
+ * Rows are those of recording.h, numbers and all. The model is read-only once loaded; filters and groupings make
+ * call trees from it and leave it as it was.
+ */
+#ifndef STOKER_PROFILE_H
+#define STOKER_PROFILE_H
+
+#include <regex.h>
+#include <stdbool.h>
+
+#include "profiler/profile/call_tree.h"
+#include "profiler/recording/recording.h"
+
+struct profile {
+	struct string_table strings;
+	ARRAY(struct recording_fact) facts;
+	ARRAY(struct recording_container) containers;
+	ARRAY(struct recording_process) processes;
+	ARRAY(struct recording_thread) threads;
+	ARRAY(struct recording_frame) frames;
+	ARRAY(struct recording_stack) stacks;
+	ARRAY(struct recording_sample) samples;
+	ARRAY(struct recording_accounting) accounting; /* the newest row for each container, and the total */
+	bool whole;				       /* false: the recording was cut; this is what came before */
+	uint64_t bytes_ignored;			       /* after the last whole chunk */
+};
+
+/**
+ * profile_load() - read a recording
+ * @path: a file, or "-" for standard input
+ * @ret_profile: to be given to profile_free(); untouched on failure
+ * @error: [error_size] one line for people on failure: what is wrong with which file, and what to do
+ * Returns 0 (also for a cut recording: see profile.whole), -ENOENT and the like from open(), -EBADMSG (not a recording,
+ * or garbage from the start), -EPROTO (made by a newer stoker), -ENOMEM.
+ */
+int profile_load(const char *path, struct profile **ret_profile, char *error, size_t error_size);
+void profile_free(struct profile *profile);
+
+/* The value of a fact ("kernel.release"), or NULL. */
+const char *profile_fact(const struct profile *profile, const char *key);
+
+/* What people call a container: its name, made unique with a short id where two share one. Shared by every report. */
+const char *profile_container_label(const struct profile *profile, uint32_t container);
+
+enum profile_grouping {
+	PROFILE_BY_CONTAINER, /* container;process;frames */
+	PROFILE_BY_POD,	      /* pod;container;process;frames; what is in no pod: container first */
+	PROFILE_BY_PROCESS,   /* container;process-pid;frames */
+	PROFILE_BY_THREAD,    /* container;process-pid;thread-tid;frames */
+	PROFILE_BY_NONE,      /* frames alone */
+};
+
+struct profile_query {
+	enum profile_grouping by;
+	const char *const *containers; /* [container_count] names or unique id prefixes; NULL: all */
+	size_t container_count;
+	const regex_t *comm; /* thread's comm must match; NULL: any */
+	bool kernel_only;    /* drop user frames, and samples without kernel frames */
+	bool user_only;	     /* drop kernel frames */
+	bool reverse;	     /* leaf first (the labels stay in front) */
+};
+
+/**
+ * profile_call_tree() - the samples that match, merged
+ * @tree: initialised by the caller; finished here
+ * @error: [error_size] one line on failure (unknown container: near names are offered)
+ * Returns 0, -ENOENT (no such container), -EEXIST (prefix fits several), -ENOMEM.
+ */
+int profile_call_tree(const struct profile *profile, const struct profile_query *query, struct call_tree *tree,
+		      char *error, size_t error_size);
+
+#endif
