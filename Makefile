@@ -15,7 +15,7 @@ say = $(if $(V),@:,@printf '  %-8s %s\n' $(1) $(2))
 
 # A build with other flags gets a folder of its own, so that the two never mix.
 ifdef SANITIZE
-O := $(O)/sanitize
+override O := $(O)/sanitize
 endif
 
 CFLAGS ?= -O2 -g
@@ -38,6 +38,8 @@ BPF_OBJECTS := $(BPF_SOURCES:%.c=$(O)/%.o)
 SKELETON := $(O)/gen/stoker.skel.h
 UNIT_SOURCES := $(wildcard tests/unit/test_*.c)
 UNIT_TESTS := $(UNIT_SOURCES:%.c=$(O)/%)
+PROGRAM_SOURCES := $(wildcard tests/fixtures/*.c tests/fixtures/*.cc examples/*/*.c)
+PROGRAMS := $(addprefix $(O)/,$(basename $(PROGRAM_SOURCES)))
 
 all: $(O)/stoker ## build stoker (the default)
 
@@ -86,10 +88,29 @@ $(O)/tests/unit/%: tests/unit/%.c $(LIBRARY) Makefile
 	$(call say,TEST,$<)
 	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) -MMD -MP -MF $@.d $(LDFLAGS) -o $@ $< $(LIBRARY) -lcmocka $(LIBS)
 
+unit-programs: $(UNIT_TESTS) ## build the unit tests, and do not run them
+
+# What is profiled in tests and examples: made to be read in a profile, in no way of stoker's own.
+PROGRAM_CFLAGS := -O1 -g -Wall -Wextra -Werror -Wno-unused-parameter -fno-omit-frame-pointer -fno-optimize-sibling-calls
+
+fixtures: $(PROGRAMS) ## build the programs that tests and examples run in containers
+
+$(O)/tests/fixtures/%: tests/fixtures/%.c Makefile
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D) && $(CC) -std=gnu11 -D_GNU_SOURCE $(PROGRAM_CFLAGS) -o $@ $< -lpthread -lm
+
+$(O)/tests/fixtures/%: tests/fixtures/%.cc Makefile
+	$(call say,CXX,$<)
+	$(Q)mkdir -p $(@D) && $(CXX) -std=gnu++17 $(PROGRAM_CFLAGS) -o $@ $<
+
+$(O)/examples/%: examples/%.c Makefile
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D) && $(CC) -std=gnu11 -D_GNU_SOURCE $(PROGRAM_CFLAGS) -o $@ $< -lpthread -lm
+
 layers: ## check who includes whom (docs/ARCHITECTURE.md)
 	$(Q)tests/unit/layers
 
-check: ## unit tests, layering, system tests as root; SANITIZE= for the unit tests under sanitizers
+check: all unit-programs fixtures ## unit tests, layering, system tests as root; SANITIZE= for the unit tests under sanitizers
 	$(Q)tests/run-all $(O) $(if $(SANITIZE),unit,)
 
 install: all ## install below $(DESTDIR)$(PREFIX)
@@ -105,4 +126,4 @@ clean: ## remove what was built
 	rm -rf $(O)
 
 -include $(OBJECTS:.o=.d) $(BPF_OBJECTS:.o=.d) $(UNIT_TESTS:%=%.d)
-.PHONY: all help unit layers check install format clean $(UNIT_TESTS:%=%.run)
+.PHONY: all help unit unit-programs fixtures layers check install format clean $(UNIT_TESTS:%=%.run)
