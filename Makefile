@@ -108,7 +108,7 @@ $(O)/examples/%: examples/%.c Makefile
 	$(Q)mkdir -p $(@D) && $(CC) -std=gnu11 -D_GNU_SOURCE $(PROGRAM_CFLAGS) -o $@ $< -lpthread -lm
 
 layers: ## check who includes whom (docs/ARCHITECTURE.md)
-	$(Q)tests/unit/layers
+	$(Q)tests/unit/layers $(O)
 
 check: all unit-programs fixtures ## unit tests, layering, system tests as root; SANITIZE= for the unit tests under sanitizers
 	$(Q)tests/run-all $(O) $(if $(SANITIZE),unit,)
