@@ -14,6 +14,8 @@
 #   runc_log ID                        what it has printed
 #   own_process PID                    a child of the script, to be ended with it
 #   own_cleanup COMMAND…               to be called at the end, last one first
+#   refuse_tmpfs                       ends the script unless $CONTAINERS_DIR is on a disk
+#   drop_dentries                      makes the kernel forget file names that it remembers; for own_cleanup
 #   cgroup_usage_ns ID                 CPU time of a runc container so far
 #
 # ID is unique on the machine: use containers_id NAME where no name is asked for.
@@ -196,4 +198,18 @@ cgroup_usage_ns() {
 		fi
 	done
 	awk '$1 == "usage_usec" { print $2 * 1000 }' "/sys/fs/cgroup/$1/cpu.stat"
+}
+
+refuse_tmpfs() {
+	case $(stat -f -c %T "$CONTAINERS_DIR") in
+	tmpfs | ramfs)
+		echo "${0##*/}: this shows itself on a disk's file system, not on tmpfs: set TMPDIR to a folder on one" >&2
+		exit 1
+		;;
+	esac
+}
+
+# Takes seconds where there are millions. It is the whole host's cache of names, which fills again by itself.
+drop_dentries() {
+	echo 2 >/proc/sys/vm/drop_caches
 }
