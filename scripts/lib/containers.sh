@@ -64,12 +64,18 @@ own_cleanup() {
 	_containers_cleanups+=("$(printf '%q ' "$@")")
 }
 
+# A number alone may be somebody else's process by now.
+_containers_is_ours() {
+	grep -qxs "PPid:[[:space:]]*$$" "/proc/$1/status"
+}
+
 _containers_end_process() {
 	local pid=$1 tries
+	_containers_is_ours "$pid" || return 0
+	kill -TERM "$pid" 2>/dev/null
 	# The shell reaps its children while it sleeps, so an ended one is not there any more.
-	kill -TERM "$pid" 2>/dev/null || return 0
 	for ((tries = 0; tries < 100; tries++)); do
-		kill -0 "$pid" 2>/dev/null || return 0
+		_containers_is_ours "$pid" || return 0
 		sleep 0.1
 	done
 	kill -KILL "$pid" 2>/dev/null

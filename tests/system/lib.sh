@@ -7,7 +7,6 @@
 #
 #   say TEXT                           one line into the log
 #   fail TEXT                          ends the test
-#   skip TEXT                          ends it as a skip: only where the machine cannot do it at all
 #   expect_contains WHAT FILE PATTERN  a line of FILE matches the extended regular expression
 #   wait_until SECONDS COMMAND…        until the command succeeds; else fails
 #
@@ -33,11 +32,6 @@ say() {
 fail() {
 	printf 'FAILED: %s\n' "$*"
 	exit 1
-}
-
-skip() {
-	printf '%s\n' "$*"
-	exit 77
 }
 
 expect_contains() {
