@@ -9,6 +9,8 @@
 #   fail TEXT                          ends the test
 #   expect_contains WHAT FILE PATTERN  a line of FILE matches the extended regular expression
 #   wait_until SECONDS COMMAND…        until the command succeeds; else fails
+#   expect_top_hotspot FILE PATTERN ID… not ID…
+#                                      the first of `stoker hotspots -o json` matches, and speaks of these containers only
 #
 #   docker_daemon_start                a Docker daemon with folders and a socket of its own (no network, no bridge)
 #   docker_import_rootfs DIR IMAGE     a root file system made by make_rootfs as an image
@@ -49,6 +51,23 @@ wait_until() {
 		[ "$SECONDS" -lt "$end" ] || fail "not after $seconds s: $*"
 		sleep 0.1
 	done
+}
+
+expect_top_hotspot() {
+	python3 - "$@" <<-'PYTHON' || fail "the first hotspot of $1 is not as it must be"
+		import json, re, sys
+		file, pattern, *ids = sys.argv[1:]
+		at = ids.index("not")
+		hotspots = json.load(open(file))["hotspots"]
+		for number, hotspot in enumerate(hotspots[:5]):
+		    print("hotspot %d: %s" % (number + 1, json.dumps(hotspot)[:600]))
+		top = json.dumps(hotspots[0]) if hotspots else ""
+		wrong = [] if re.search(pattern, top) else ["no '%s' in it" % pattern]
+		wrong += ["%s is not in it" % id for id in ids[:at] if id not in top]
+		wrong += ["%s is in it" % id for id in ids[at + 1:] if id in top]
+		print("\n".join(wrong))
+		sys.exit(1 if wrong else 0)
+	PYTHON
 }
 
 # Debian's client: another one on the PATH may speak to something else altogether.
