@@ -25,6 +25,8 @@ containers_init() {
 		echo "${0##*/}: starting containers needs root; try: sudo $0" >&2
 		exit 1
 	fi
+	# runc and dockerd; a root shell of su has no sbin on its path.
+	PATH=$PATH:/usr/sbin:/sbin
 	CONTAINERS_DIR=$(mktemp -d "${TMPDIR:-/tmp}/stoker-containers.XXXXXX")
 	# A container's own user must get through to its root.
 	chmod 755 "$CONTAINERS_DIR"
@@ -155,7 +157,7 @@ _containers_config() {
 }
 
 runc_start() {
-	local id=$1 rootfs=$2 quota= bundle
+	local id=$1 rootfs=$2 quota='' bundle
 	shift 2
 	if [ "$1" = --cpu-quota ]; then
 		quota=$2
