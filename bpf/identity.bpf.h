@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * identity: whose sample is it? Cgroup, process, pid namespace of the current task.
+ */
+#ifndef STOKER_IDENTITY_BPF_H
+#define STOKER_IDENTITY_BPF_H
+
+#include "bpf/maps.bpf.h"
+
+#define PF_KTHREAD 0x00200000 /* include/linux/sched.h */
+
+/* Set by user space: which hierarchies to ask, and the ids that mean "nowhere in particular". */
+const volatile bool cgroup_use_v2 __weak = true;
+const volatile u64 cgroup_v2_root __weak = 1;
+const volatile u32 cgroup_v1_mask __weak = 0; /* bit per enum cgroup_hierarchy */
+
+static __always_inline u64 cgroup_id_in(u64 inode, enum cgroup_hierarchy hierarchy)
+{
+	return inode | (u64)hierarchy << CGROUP_HIERARCHY_SHIFT;
+}
+
+static __always_inline u64 cgroup_v1_id(struct css_set *set, int subsystem, enum cgroup_hierarchy hierarchy)
+{
+	struct cgroup *cgroup;
+
+	if (!(cgroup_v1_mask & 1u << hierarchy))
+		return 0;
+	cgroup = BPF_CORE_READ(set, subsys[subsystem], cgroup);
+	if (!cgroup || !BPF_CORE_READ(cgroup, level))
+		return 0;
+	return cgroup_id_in(BPF_CORE_READ(cgroup, kn, id), hierarchy);
+}
+
+#define CGROUP_V1_TRY(set, name, hierarchy)                                                                     \
+	do {                                                                                                    \
+		u64 _id = 0;                                                                                    \
+		if (bpf_core_enum_value_exists(enum cgroup_subsys_id, name))                                    \
+			_id = cgroup_v1_id(set, bpf_core_enum_value(enum cgroup_subsys_id, name), (hierarchy)); \
+		if (_id)                                                                                        \
+			return _id;                                                                             \
+	} while (0)
+
+/*
+ * On v2 the one id. On a hybrid host a container may sit in v1 controllers alone, with the root's id on v2: then the
+ * first v1 controller that tells it from the root answers.
+ */
+static __always_inline u64 current_cgroup_id(struct task_struct *task)
+{
+	u64 v2 = cgroup_use_v2 ? bpf_get_current_cgroup_id() : 0;
+	struct css_set *set;
+
+	if (!cgroup_v1_mask || (v2 && v2 != cgroup_v2_root))
+		return v2;
+	set = BPF_CORE_READ(task, cgroups);
+	CGROUP_V1_TRY(set, memory_cgrp_id, CGROUP_V1_MEMORY);
+	CGROUP_V1_TRY(set, cpu_cgrp_id, CGROUP_V1_CPU);
+	CGROUP_V1_TRY(set, pids_cgrp_id, CGROUP_V1_PIDS);
+	return v2;
+}
+
+/* The slow part of an identity, read only for keys that are new. */
+static __always_inline void read_process(struct task_struct *task, struct stack_event *event)
+{
+	struct task_struct *leader = BPF_CORE_READ(task, group_leader);
+	struct pid *pid = BPF_CORE_READ(leader, thread_pid);
+	u32 level = BPF_CORE_READ(pid, level);
+	struct upid innermost = {};
+
+	bpf_probe_read_kernel(&innermost, sizeof(innermost), &pid->numbers[level]);
+	event->ns_tgid = innermost.nr;
+	event->pid_namespace = BPF_CORE_READ(innermost.ns, ns.inum);
+	event->process_start_ns = BPF_CORE_READ(leader, start_boottime);
+	event->address_space = BPF_CORE_READ(task, mm, start_stack);
+}
+
+#endif

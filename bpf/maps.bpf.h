@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * maps: what the programs share with user space, and the settings that it fixes before loading.
+ *
+ * Everything here is weak: each object that includes it brings a copy, and the linker keeps one.
+ *
+ * Hashes are preallocated: on-demand elements are refused in perf_event programs before 6.1. Sizes marked "set by
+ * user space" are scaled to the host there.
+ */
+#ifndef STOKER_MAPS_BPF_H
+#define STOKER_MAPS_BPF_H
+
+#include "vmlinux.h"
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+
+#include "bpf/shared.h"
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 20); /* set by user space */
+} events __weak SEC(".maps");
+
+/* Lost samples by cgroup; full or unlucky: only the total knows. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1024);
+	__type(key, u64);
+	__type(value, u64);
+} lost_by_cgroup __weak SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct tick_counters);
+} ticks __weak SEC(".maps");
+
+/* Filters: presence is all that counts. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384);
+	__type(key, u32);
+	__type(value, u8);
+} wanted_tgids __weak SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384);
+	__type(key, u64);
+	__type(value, u8);
+} wanted_cgroups __weak SEC(".maps");
+
+#endif
