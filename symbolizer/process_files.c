@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "symbolizer/process_files.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <linux/openat2.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "symbolizer/base/cleanup.h"
+
+#define DESCRIPTORS_LOOKED_AT_MAX 4096
+
+static int open_and_stat(const char *path, int *ret_path_fd, struct stat *ret_stat)
+{
+	_cleanup_close_ int fd = open(path, O_PATH | O_CLOEXEC);
+	struct stat status;
+
+	if (fd < 0 || fstat(fd, &status))
+		return -errno;
+	*ret_stat = status;
+	*ret_path_fd = take_fd(&fd);
+	return 0;
+}
+
+int process_files_mapped(pid_t pid, uint64_t start, uint64_t end, int *ret_path_fd, struct stat *ret_stat)
+{
+	char path[96];
+
+	snprintf(path, sizeof(path), "/proc/%d/map_files/%" PRIx64 "-%" PRIx64, pid, start, end);
+	return open_and_stat(path, ret_path_fd, ret_stat);
+}
+
+int process_files_inside(pid_t pid, const char *path, int *ret_path_fd, struct stat *ret_stat)
+{
+	struct open_how how = {.flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
+	_cleanup_close_ int root = -1, fd = -1;
+	struct stat status;
+	char root_path[32];
+
+	snprintf(root_path, sizeof(root_path), "/proc/%d/root", pid);
+	root = open(root_path, O_PATH | O_CLOEXEC);
+	if (root < 0)
+		return -errno;
+	fd = (int)syscall(SYS_openat2, root, path, &how, sizeof(how));
+	if (fd < 0 || fstat(fd, &status))
+		return -errno;
+	*ret_stat = status;
+	*ret_path_fd = take_fd(&fd);
+	return 0;
+}
+
+int process_files_reopen(int path_fd)
+{
+	struct stat status;
+	char path[48];
+	int fd;
+
+	if (fstat(path_fd, &status))
+		return -errno;
+	if (!S_ISREG(status.st_mode))
+		return -EINVAL;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", path_fd);
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	return fd < 0 ? -errno : fd;
+}
+
+int process_files_read(pid_t pid, const char *name, char *text, size_t size)
+{
+	_cleanup_close_ int fd = -1;
+	char path[64];
+	ssize_t got;
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	got = read(fd, text, size - 1);
+	if (got < 0)
+		return -errno;
+	text[got] = '\0';
+	return 0;
+}
+
+/* The host's user that a process's user namespace calls root. */
+static bool is_namespace_root(pid_t pid, uid_t uid)
+{
+	unsigned int inside, outside, count;
+	char map[256];
+
+	return !process_files_read(pid, "uid_map", map, sizeof(map)) &&
+	       sscanf(map, " %u %u %u", &inside, &outside, &count) == 3 && inside == 0 && outside == uid;
+}
+
+static bool owner_is_plausible(pid_t pid, uid_t uid)
+{
+	unsigned int real, effective;
+	char status[2048], *line;
+
+	if (uid == 0)
+		return true;
+	if (process_files_read(pid, "status", status, sizeof(status)))
+		return false;
+	line = strstr(status, "\nUid:");
+	if (line && sscanf(line, "\nUid: %u %u", &real, &effective) == 2 && effective == uid)
+		return true;
+	return is_namespace_root(pid, uid);
+}
+
+static int take_perf_map(pid_t pid, int path_fd, const struct stat *status)
+{
+	if (!S_ISREG(status->st_mode))
+		return -EINVAL;
+	if (!owner_is_plausible(pid, status->st_uid))
+		return -EPERM;
+	return process_files_reopen(path_fd);
+}
+
+/* V8 keeps its map open: found here when it is deleted, or in a directory that nobody told us. */
+static int perf_map_of_descriptors(pid_t pid, const char *name)
+{
+	_cleanup_closedir_ DIR *dir = NULL;
+	char path[64], target[512];
+	struct dirent *entry;
+	int looked_at = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", pid);
+	dir = opendir(path);
+	if (!dir)
+		return -ENOENT;
+	while ((entry = readdir(dir)) && looked_at++ < DESCRIPTORS_LOOKED_AT_MAX) {
+		ssize_t length = readlinkat(dirfd(dir), entry->d_name, target, sizeof(target) - 1);
+		_cleanup_close_ int fd = -1;
+		struct stat status;
+		char *base;
+
+		if (length <= 0)
+			continue;
+		target[length] = '\0';
+		base = strrchr(target, '/');
+		if (!base || strncmp(base + 1, name, strlen(name)))
+			continue;
+		fd = openat(dirfd(dir), entry->d_name, O_PATH | O_CLOEXEC);
+		if (fd >= 0 && !fstat(fd, &status))
+			return take_perf_map(pid, fd, &status);
+	}
+	return -ENOENT;
+}
+
+int process_files_perf_map(pid_t pid, uint32_t ns_pid)
+{
+	_cleanup_close_ int inside = -1, outside = -1;
+	struct stat status;
+	char path[64];
+	int err;
+
+	snprintf(path, sizeof(path), "/tmp/perf-%u.map", ns_pid);
+	err = process_files_inside(pid, path, &inside, &status);
+	if (!err)
+		return take_perf_map(pid, inside, &status);
+	err = perf_map_of_descriptors(pid, strrchr(path, '/') + 1);
+	if (err != -ENOENT)
+		return err;
+	snprintf(path, sizeof(path), "/tmp/perf-%d.map", pid);
+	err = open_and_stat(path, &outside, &status);
+	return err ? err : take_perf_map(pid, outside, &status);
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * process_files: opens what a process names, without trusting it.
+ *
+ * Every file is first looked at through an O_PATH descriptor: only regular files are opened for reading, so a FIFO, a
+ * device or a directory cannot hang or surprise the reader. Symbolic links are resolved inside the process's root.
+ */
+#ifndef SYMBOLIZER_PROCESS_FILES_H
+#define SYMBOLIZER_PROCESS_FILES_H
+
+#include <stdint.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+
+/**
+ * process_files_mapped() - the file behind a mapping, also when it was deleted or replaced
+ * @start, @end: bounds of the mapping as /proc/PID/maps shows them
+ * @ret_path_fd: an O_PATH descriptor, to be closed by the caller
+ * Returns 0, -ENOENT (no such mapping any more), -EPERM, or what open(2) gave.
+ */
+int process_files_mapped(pid_t pid, uint64_t start, uint64_t end, int *ret_path_fd, struct stat *ret_stat);
+
+/**
+ * process_files_inside() - a file by its path in the process's mount namespace and root
+ * @path: absolute; links in it stay inside the root (openat2(2), RESOLVE_IN_ROOT)
+ */
+int process_files_inside(pid_t pid, const char *path, int *ret_path_fd, struct stat *ret_stat);
+
+/**
+ * process_files_reopen() - a readable descriptor from an O_PATH one
+ * Returns the descriptor, -EINVAL where it is no regular file, or what open(2) gave.
+ */
+int process_files_reopen(int path_fd);
+
+/**
+ * process_files_perf_map() - the perf-PID.map of a process, open for reading
+ * @ns_pid: the PID inside; looked for as /tmp/perf-NS_PID.map inside, /tmp/perf-PID.map on the host, and a descriptor
+ *          of that name that the process itself holds
+ * The file must belong to the process's own user or to root, of the host or of its user namespace.
+ * Returns a descriptor, -ENOENT, -EPERM (another owner), -EINVAL (no regular file), or what open(2) gave.
+ */
+int process_files_perf_map(pid_t pid, uint32_t ns_pid);
+
+/* Reads at most @size - 1 bytes of /proc/PID/NAME; 0 with a NUL-terminated @text, or a negative errno. */
+int process_files_read(pid_t pid, const char *name, char *text, size_t size);
+
+#endif

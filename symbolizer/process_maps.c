@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "symbolizer/process_maps.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "symbolizer/base/cleanup.h"
+#include "symbolizer/process_files.h"
+
+#define MAPPINGS_MAX 65536
+#define TEXT_BYTES_MAX (64u << 20)
+#define TICK_NS 10000000ull /* USER_HZ is 100 on every architecture that we know */
+#define THREADS_TRIED_MAX 64
+
+static enum mapping_kind kind_of(const char *path, uint64_t inode)
+{
+	if (!strncmp(path, "/memfd:", 7) || !strncmp(path, "/dev/zero", 9) || !strncmp(path, "/SYSV", 5))
+		return MAPPING_JIT;
+	if (inode && path[0] == '/')
+		return MAPPING_FILE;
+	if (!path[0] || !strncmp(path, "[anon", 5) || !strcmp(path, "//anon") || !strncmp(path, "[heap]", 6) ||
+	    !strncmp(path, "[stack", 6))
+		return MAPPING_JIT;
+	if (!strcmp(path, "[vdso]"))
+		return MAPPING_VDSO;
+	return MAPPING_OTHER;
+}
+
+static int take_line(char *line, struct string_table *strings, struct mapping_array *mappings)
+{
+	static const char deleted[] = " (deleted)";
+	uint64_t start, end, offset, inode;
+	unsigned int major, minor;
+	struct mapping *mapping;
+	char permissions[5];
+	int path_at = 0;
+	char *path, *base;
+	size_t length;
+
+	if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %x:%x %" SCNu64 " %n", &start, &end, permissions,
+		   &offset, &major, &minor, &inode, &path_at) < 7 ||
+	    permissions[2] != 'x' || start >= end || !path_at)
+		return 0;
+	path = line + path_at;
+	length = strlen(path);
+	if (length >= sizeof(deleted) && !strcmp(path + length - (sizeof(deleted) - 1), deleted))
+		path[length - (sizeof(deleted) - 1)] = '\0';
+	base = strrchr(path, '/');
+	mapping = array_add(&mappings->list);
+	if (!mapping)
+		return -ENOMEM;
+	*mapping = (struct mapping){.start = start, .end = end, .offset = offset, .kind = kind_of(path, inode)};
+	base = base ? base + 1 : path;
+	return string_table_add(strings, base, strlen(base), &mapping->name);
+}
+
+int process_maps_parse(char *text, struct string_table *strings, struct mapping_array *mappings)
+{
+	for (char *line = text, *end; *line && mappings->list.count < MAPPINGS_MAX; line = end) {
+		int err;
+
+		end = strchr(line, '\n');
+		if (end)
+			*end++ = '\0';
+		else
+			end = line + strlen(line);
+		err = take_line(line, strings, mappings);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+int process_maps_read(pid_t pid, char **ret_text)
+{
+	_cleanup_close_ int fd = -1;
+	_cleanup_free_ char *text = NULL;
+	size_t room = 32768, used = 0;
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/%d/maps", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ENOENT ? -ESRCH : -errno;
+	text = malloc(room);
+	while (text) {
+		ssize_t got = read(fd, text + used, room - used - 1);
+		char *grown;
+
+		if (got < 0)
+			return -errno;
+		used += (size_t)got;
+		text[used] = '\0';
+		if (!got || used >= TEXT_BYTES_MAX) {
+			*ret_text = take_ptr(text);
+			return 0;
+		}
+		if (room - used > 4096)
+			continue;
+		grown = realloc(text, room *= 2);
+		if (!grown)
+			return -ENOMEM;
+		text = grown;
+	}
+	return -ENOMEM;
+}
+
+/* Fields 22 (starttime) and 28 (startstack) of proc(5)'s stat; the comm before them may hold anything. */
+static bool read_stat(pid_t pid, uint64_t *ret_start_ticks, uint64_t *ret_start_stack)
+{
+	char text[2048], *at;
+
+	if (process_files_read(pid, "stat", text, sizeof(text)))
+		return false;
+	at = strrchr(text, ')');
+	return at && sscanf(at,
+			    ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %" SCNu64
+			    " %*u %*d %*u %*u %*u %" SCNu64,
+			    ret_start_ticks, ret_start_stack) == 2;
+}
+
+/* The main thread has ended and took its view of the memory along; any thread that lives still has it. */
+static bool find_live_thread(pid_t pid, uint64_t *ret_start_stack, pid_t *ret_pid)
+{
+	_cleanup_closedir_ DIR *dir = NULL;
+	struct dirent *entry;
+	char path[32];
+	int tried = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", pid);
+	dir = opendir(path);
+	while (dir && (entry = readdir(dir)) && tried++ < THREADS_TRIED_MAX) {
+		pid_t tid = (pid_t)atoi(entry->d_name);
+		uint64_t ticks;
+
+		if (tid > 0 && read_stat(tid, &ticks, ret_start_stack) && *ret_start_stack) {
+			*ret_pid = tid;
+			return true;
+		}
+	}
+	return false;
+}
+
+bool process_maps_check(pid_t pid, uint64_t start_ns, uint64_t address_space, pid_t *ret_pid)
+{
+	uint64_t ticks, start_stack, wanted = start_ns / TICK_NS;
+	pid_t readable = pid;
+
+	if (!read_stat(pid, &ticks, &start_stack) || ticks + 1 < wanted || ticks > wanted + 1)
+		return false;
+	if (!start_stack && !find_live_thread(pid, &start_stack, &readable))
+		return false;
+	if (address_space && start_stack != address_space)
+		return false;
+	*ret_pid = readable;
+	return true;
+}

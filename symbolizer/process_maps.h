@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * process_maps: the executable mappings of a process, as /proc/PID/maps tells them.
+ */
+#ifndef SYMBOLIZER_PROCESS_MAPS_H
+#define SYMBOLIZER_PROCESS_MAPS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "symbolizer/base/array.h"
+#include "symbolizer/base/string_table.h"
+
+enum mapping_kind {
+	MAPPING_FILE,
+	MAPPING_JIT,  /* anonymous, named-anonymous or memfd memory: code that was made here */
+	MAPPING_VDSO,
+	MAPPING_OTHER, /* [vsyscall], [uprobes] */
+};
+
+struct mapping {
+	uint64_t start, end; /* [start, end) */
+	uint64_t offset;     /* in the file */
+	enum mapping_kind kind;
+	string_id name; /* base name of the file without " (deleted)", or what stands in brackets */
+	void *file;	/* the symbolizer's own: the pinned file, or NULL */
+};
+
+struct mapping_array {
+	ARRAY(struct mapping) list;
+};
+
+/**
+ * process_maps_parse() - take the executable mappings out of the text
+ * @text:    NUL-terminated, changed while parsing
+ * @strings: where names go
+ * @mappings: appended to, in the order of the text; at most 65,536
+ * Lines that do not parse are skipped. Returns 0 or -ENOMEM.
+ */
+int process_maps_parse(char *text, struct string_table *strings, struct mapping_array *mappings);
+
+/**
+ * process_maps_read() - the text of /proc/PID/maps
+ * @ret_text: to be freed by the caller; empty for a process without memory (kernel thread, zombie)
+ * At most 64 MiB. Errors: -ESRCH, what open(2) or read(2) gave, -ENOMEM.
+ */
+int process_maps_read(pid_t pid, char **ret_text);
+
+/**
+ * process_maps_check() - is this still the process and the image that was meant?
+ * @start_ns: boot-time clock; compared to the 10 ms that /proc/PID/stat knows
+ * @address_space: mm->start_stack, or 0 not to compare
+ * @ret_pid: the pid to read from: a live thread's where the main thread is gone
+ */
+bool process_maps_check(pid_t pid, uint64_t start_ns, uint64_t address_space, pid_t *ret_pid);
+
+#endif
