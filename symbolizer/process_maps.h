@@ -14,7 +14,7 @@
 
 enum mapping_kind {
 	MAPPING_FILE,
-	MAPPING_JIT,  /* anonymous, named-anonymous or memfd memory: code that was made here */
+	MAPPING_JIT, /* anonymous, named-anonymous or memfd memory: code that was made here */
 	MAPPING_VDSO,
 	MAPPING_OTHER, /* [vsyscall], [uprobes] */
 };

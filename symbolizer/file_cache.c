@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "symbolizer/file_cache.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "symbolizer/base/array.h"
+#include "symbolizer/base/hash_index.h"
+#include "symbolizer/process_files.h"
+
+struct file_cache {
+	ARRAY(struct pinned_file *) files;
+	struct hash_index index;
+	uint64_t clock;
+	size_t open;
+};
+
+int file_cache_new(struct file_cache **ret_cache)
+{
+	struct file_cache *cache = calloc(1, sizeof(*cache));
+
+	if (!cache)
+		return -ENOMEM;
+	*ret_cache = cache;
+	return 0;
+}
+
+static void close_file(struct file_cache *cache, struct pinned_file *file, enum pinned_state state)
+{
+	if (file->fd >= 0)
+		close(file->fd);
+	elf_symbols_free(file->symbols);
+	if (file->fd >= 0 || file->symbols)
+		cache->open--;
+	file->fd = -1;
+	file->symbols = NULL;
+	file->state = state;
+}
+
+void file_cache_free(struct file_cache *cache)
+{
+	if (!cache)
+		return;
+	for (size_t i = 0; i < cache->files.count; i++) {
+		close_file(cache, cache->files.items[i], PINNED_TRIMMED);
+		free(cache->files.items[i]);
+	}
+	array_deinit(&cache->files);
+	hash_index_deinit(&cache->index);
+	free(cache);
+}
+
+static bool same_time(struct timespec a, struct timespec b)
+{
+	return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
+}
+
+/* A deleted file keeps its identity though its change time moves when it is unlinked: only the content's time counts. */
+static bool same_file(const struct pinned_file *file, const struct stat *status)
+{
+	return file->inode == status->st_ino && file->device == status->st_dev && file->size == status->st_size &&
+	       same_time(file->modified, status->st_mtim);
+}
+
+static int add(struct file_cache *cache, uint64_t hash, struct pinned_file **ret_file)
+{
+	struct pinned_file *file = calloc(1, sizeof(*file));
+
+	if (!file)
+		return -ENOMEM;
+	if (array_reserve(&cache->files, 1) || hash_index_insert(&cache->index, hash, (uint32_t)cache->files.count)) {
+		free(file);
+		return -ENOMEM;
+	}
+	*array_add(&cache->files) = file;
+	file->fd = -1;
+	file->used = ++cache->clock;
+	*ret_file = file;
+	return 0;
+}
+
+static void take_descriptor(struct file_cache *cache, struct pinned_file *file, int fd)
+{
+	file->fd = fd;
+	file->state = fd >= 0 ? PINNED_UNREAD : PINNED_FAILED;
+	cache->open += fd >= 0;
+}
+
+int file_cache_pin(struct file_cache *cache, int path_fd, const struct stat *status, struct pinned_file **ret_file)
+{
+	uint64_t hash = hash_words(status->st_ino, hash_words(status->st_dev, (uint64_t)status->st_size));
+	struct pinned_file *file;
+	uint32_t id;
+	int err;
+
+	if (!S_ISREG(status->st_mode))
+		return -EINVAL;
+	for (size_t at = hash_index_first(&cache->index, hash); hash_index_next(&cache->index, hash, &at, &id);) {
+		file = cache->files.items[id];
+		if (!same_file(file, status))
+			continue;
+		file->used = ++cache->clock;
+		if (file->state == PINNED_TRIMMED || file->state == PINNED_FAILED)
+			take_descriptor(cache, file, process_files_reopen(path_fd));
+		*ret_file = file;
+		return 0;
+	}
+	err = add(cache, hash, &file);
+	if (err)
+		return err;
+	file->device = status->st_dev;
+	file->inode = status->st_ino;
+	file->size = status->st_size;
+	file->modified = status->st_mtim;
+	take_descriptor(cache, file, process_files_reopen(path_fd));
+	*ret_file = file;
+	return 0;
+}
+
+int file_cache_adopt(struct file_cache *cache, int fd, struct pinned_file **ret_file)
+{
+	int err = add(cache, 0, ret_file);
+
+	if (err)
+		close(fd);
+	else
+		take_descriptor(cache, *ret_file, fd);
+	return err;
+}
+
+const struct elf_symbols *file_cache_symbols(struct file_cache *cache, struct pinned_file *file)
+{
+	int err;
+
+	file->used = ++cache->clock;
+	if (file->state != PINNED_UNREAD)
+		return file->symbols;
+	err = elf_symbols_new(file->fd, &file->symbols);
+	if (err) {
+		close_file(cache, file, err == -ENOEXEC ? PINNED_NOT_ELF : PINNED_FAILED);
+		return NULL;
+	}
+	file->fd = -1;
+	file->state = PINNED_READ;
+	return file->symbols;
+}
+
+void file_cache_trim(struct file_cache *cache, size_t count)
+{
+	while (cache->open > count) {
+		struct pinned_file *oldest = NULL;
+
+		for (size_t i = 0; i < cache->files.count; i++) {
+			struct pinned_file *file = cache->files.items[i];
+
+			if ((file->fd >= 0 || file->symbols) && (!oldest || file->used < oldest->used))
+				oldest = file;
+		}
+		if (!oldest)
+			return;
+		close_file(cache, oldest, PINNED_TRIMMED);
+	}
+}

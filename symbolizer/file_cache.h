@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * file_cache: every mapped file once, however many processes and containers map it.
+ *
+ * A file is known by what fstat(2) says of the opened file (device, inode, size, modification time), never by the device that
+ * /proc/PID/maps shows: overlayfs and btrfs disagree there. It is pinned by an open descriptor from the moment that it
+ * is first seen, and parsed when its first name is asked for.
+ */
+#ifndef SYMBOLIZER_FILE_CACHE_H
+#define SYMBOLIZER_FILE_CACHE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/stat.h>
+
+#include "symbolizer/elf_symbols.h"
+
+struct file_cache;
+
+enum pinned_state {
+	PINNED_UNREAD, /* descriptor open, not parsed */
+	PINNED_READ,
+	PINNED_NOT_ELF,
+	PINNED_TRIMMED, /* closed again: too many files */
+	PINNED_FAILED,	/* not opened or not readable */
+};
+
+struct pinned_file {
+	dev_t device;
+	ino_t inode;
+	off_t size;
+	struct timespec modified;
+	enum pinned_state state;
+	int fd;			     /* while unread, else -1 */
+	struct elf_symbols *symbols; /* once read */
+	uint64_t used;		     /* the cache's clock at the last use */
+};
+
+/* Returns 0 or -ENOMEM. */
+int file_cache_new(struct file_cache **ret_cache);
+void file_cache_free(struct file_cache *cache);
+
+/**
+ * file_cache_pin() - the entry of a file
+ * @path_fd: O_PATH descriptor of it; not kept
+ * @ret_file: lives as long as the cache
+ * Returns 0, -EINVAL (no regular file) or -ENOMEM.
+ */
+int file_cache_pin(struct file_cache *cache, int path_fd, const struct stat *status, struct pinned_file **ret_file);
+
+/* Takes a descriptor of a file that belongs to no process (the vdso's copy). 0 or -ENOMEM; @fd is owned at once. */
+int file_cache_adopt(struct file_cache *cache, int fd, struct pinned_file **ret_file);
+
+/* The symbols of a file, read now if they were not; NULL where there are none: file->state says why. */
+const struct elf_symbols *file_cache_symbols(struct file_cache *cache, struct pinned_file *file);
+
+/* Closes the files unused for longest until at most @count are open. */
+void file_cache_trim(struct file_cache *cache, size_t count);
+
+#endif
