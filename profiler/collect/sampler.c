@@ -1,0 +1,462 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "profiler/collect/sampler.h"
+
+#include <errno.h>
+#include <linux/perf_event.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "profiler/collect/count_set.h"
+#include "symbolizer/base/array.h"
+#include "symbolizer/base/cleanup.h"
+#include "symbolizer/base/log.h"
+
+#include "stoker.skel.h"
+
+#define RING_BYTES_PER_CPU (256u << 10)
+#define RING_BYTES_MAX (16u << 20)
+#define KEYS_PER_CPU 4096u
+#define KEYS_MIN 16384u
+#define KEYS_MAX 262144u
+
+struct sampler {
+	struct stoker_bpf *skeleton;
+	struct ring_buffer *ring;
+	struct sampler_settings settings;
+	struct count_set sets[2];
+	ARRAY(int) events; /* one for each CPU */
+	ARRAY(struct bpf_link *) links;
+	const char *event_name;
+	const struct sampler_callbacks *reading; /* while sampler_read_*() runs */
+};
+
+static int say(char *error, size_t error_size, int err, const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+static int say(char *error, size_t error_size, int err, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(error, error_size, format, args);
+	va_end(args);
+	return err;
+}
+
+/* libbpf speaks of every attempt; what matters is said once by the command. */
+static int print_at_debug(enum libbpf_print_level level, const char *format, va_list args)
+{
+	char line[512];
+
+	if (level == LIBBPF_DEBUG)
+		return 0;
+	vsnprintf(line, sizeof(line), format, args);
+	line[strcspn(line, "\n")] = '\0';
+	log_debug("%s", line);
+	return 0;
+}
+
+static uint32_t power_of_two(uint64_t wanted, uint32_t most)
+{
+	uint32_t size = 4096;
+
+	while (size < wanted && size < most)
+		size *= 2;
+	return size;
+}
+
+static void configure(struct stoker_bpf *skeleton, const struct sampler_settings *settings)
+{
+	unsigned int cpus = (unsigned int)libbpf_num_possible_cpus();
+	uint32_t ring = power_of_two((uint64_t)cpus * RING_BYTES_PER_CPU, RING_BYTES_MAX);
+	uint32_t keys = cpus * KEYS_PER_CPU < KEYS_MIN ? KEYS_MIN : cpus * KEYS_PER_CPU;
+
+	keys = keys > KEYS_MAX ? KEYS_MAX : keys;
+	bpf_map__set_max_entries(skeleton->maps.events, ring);
+	bpf_map__set_max_entries(skeleton->maps.counts_0, keys);
+	bpf_map__set_max_entries(skeleton->maps.counts_1, keys);
+	skeleton->rodata->wakeup_bytes = ring / 4;
+	skeleton->rodata->want_kernel_stacks = settings->kernel_stacks;
+	skeleton->rodata->want_user_stacks = settings->user_stacks;
+	skeleton->rodata->filter_tgids = settings->filter_tgids;
+	skeleton->rodata->filter_cgroups = settings->filter_cgroups;
+	skeleton->rodata->cgroup_use_v2 = settings->cgroup_v2;
+	skeleton->rodata->cgroup_v2_root = settings->cgroup_v2_root;
+	skeleton->rodata->cgroup_v1_mask = settings->cgroup_v1_mask;
+	/* A container must not be able to choose stacks that collide. */
+	if (getrandom((void *)skeleton->rodata->hash_seed, sizeof(skeleton->rodata->hash_seed), 0) < 0)
+		log_debug("getrandom: %s", strerror(errno));
+	bpf_program__set_autoload(skeleton->progs.process_forked, settings->filter_tgids);
+	bpf_program__set_autoload(skeleton->progs.process_exited, settings->filter_tgids);
+}
+
+static int take_event(void *data, void *bytes, size_t size);
+
+int sampler_new(const struct sampler_settings *settings, struct sampler **ret_sampler, char *error, size_t error_size)
+{
+	struct rlimit unlimited = {RLIM_INFINITY, RLIM_INFINITY};
+	struct sampler *sampler;
+	uint32_t keys;
+	int err;
+
+	libbpf_set_print(print_at_debug);
+	if (access("/sys/kernel/btf/vmlinux", R_OK))
+		return say(error, error_size, -EOPNOTSUPP,
+			   "this kernel has no BTF (/sys/kernel/btf/vmlinux): a kernel with CONFIG_DEBUG_INFO_BTF is "
+			   "needed");
+	/* Counts against memlock before 5.11; where it cannot be raised and is not needed, loading goes on. */
+	setrlimit(RLIMIT_MEMLOCK, &unlimited);
+	sampler = calloc(1, sizeof(*sampler));
+	if (!sampler)
+		return -ENOMEM;
+	sampler->settings = *settings;
+	sampler->skeleton = stoker_bpf__open();
+	err = sampler->skeleton ? 0 : -errno;
+	if (!err) {
+		configure(sampler->skeleton, settings);
+		err = stoker_bpf__load(sampler->skeleton);
+	}
+	if (err) {
+		sampler_free(sampler);
+		if (err == -EPERM || err == -EACCES)
+			return say(error, error_size, -EPERM,
+				   "the kernel does not let us load BPF programs: run as root");
+		return say(error, error_size, err,
+			   "the kernel refused the BPF programs: %s (STOKER_DEBUG=1 tells more)", strerror(-err));
+	}
+	keys = bpf_map__max_entries(sampler->skeleton->maps.counts_0);
+	err = count_set_init(&sampler->sets[0], bpf_map__fd(sampler->skeleton->maps.counts_0), keys);
+	if (!err)
+		err = count_set_init(&sampler->sets[1], bpf_map__fd(sampler->skeleton->maps.counts_1), keys);
+	sampler->ring = ring_buffer__new(bpf_map__fd(sampler->skeleton->maps.events), take_event, sampler, NULL);
+	if (err || !sampler->ring) {
+		sampler_free(sampler);
+		return say(error, error_size, -ENOMEM, "no memory for the ring buffer");
+	}
+	*ret_sampler = sampler;
+	return 0;
+}
+
+void sampler_stop(struct sampler *sampler)
+{
+	for (size_t i = 0; i < sampler->events.count; i++)
+		ioctl(sampler->events.items[i], PERF_EVENT_IOC_DISABLE, 0);
+	for (size_t i = 0; i < sampler->links.count; i++)
+		bpf_link__destroy(sampler->links.items[i]);
+	array_deinit(&sampler->links);
+}
+
+void sampler_free(struct sampler *sampler)
+{
+	if (!sampler)
+		return;
+	sampler_stop(sampler);
+	for (size_t i = 0; i < sampler->events.count; i++)
+		close(sampler->events.items[i]);
+	array_deinit(&sampler->events);
+	ring_buffer__free(sampler->ring);
+	count_set_deinit(&sampler->sets[0]);
+	count_set_deinit(&sampler->sets[1]);
+	stoker_bpf__destroy(sampler->skeleton);
+	free(sampler);
+}
+
+static int open_event(const struct sampler *sampler, bool hardware, int cpu)
+{
+	struct perf_event_attr attr = {
+		.size = sizeof(attr),
+		.type = hardware ? PERF_TYPE_HARDWARE : PERF_TYPE_SOFTWARE,
+		.config = hardware ? PERF_COUNT_HW_CPU_CYCLES : PERF_COUNT_SW_CPU_CLOCK,
+		.disabled = 1,
+	};
+
+	if (hardware) {
+		attr.freq = 1;
+		attr.sample_freq = sampler->settings.hz;
+	} else {
+		attr.sample_period = sampler_period_ns(sampler);
+	}
+	return (int)syscall(SYS_perf_event_open, &attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
+}
+
+static int attach_event(struct sampler *sampler, int fd)
+{
+	struct bpf_link **link = array_add(&sampler->links);
+	int *event = array_add(&sampler->events);
+
+	if (!link || !event)
+		return -ENOMEM;
+	*event = fd;
+	*link = bpf_program__attach_perf_event(sampler->skeleton->progs.sample, fd);
+	return *link ? 0 : -errno;
+}
+
+/* CPUs that are possible but not online refuse with ENODEV. */
+static int open_events(struct sampler *sampler, bool hardware)
+{
+	int cpus = libbpf_num_possible_cpus(), err;
+
+	for (int cpu = 0; cpu < cpus; cpu++) {
+		int fd = open_event(sampler, hardware, cpu);
+
+		if (fd < 0 && errno == ENODEV && !(hardware && !cpu))
+			continue;
+		err = fd < 0 ? -errno : attach_event(sampler, fd);
+		if (err)
+			return err;
+	}
+	return sampler->events.count ? 0 : -ENODEV;
+}
+
+static int attach_tracepoint(struct sampler *sampler, struct bpf_program *program)
+{
+	struct bpf_link **link = array_add(&sampler->links);
+
+	if (!link)
+		return -ENOMEM;
+	*link = bpf_program__attach(program);
+	if (*link)
+		return 0;
+	sampler->links.count--;
+	return -errno;
+}
+
+static int attach_tracepoints(struct sampler *sampler)
+{
+	int err = attach_tracepoint(sampler, sampler->skeleton->progs.cgroup_made);
+
+	if (!err)
+		err = attach_tracepoint(sampler, sampler->skeleton->progs.cgroup_removed);
+	if (!err)
+		err = attach_tracepoint(sampler, sampler->skeleton->progs.cgroup_renamed);
+	if (!err && sampler->settings.filter_tgids)
+		err = attach_tracepoint(sampler, sampler->skeleton->progs.process_forked);
+	if (!err && sampler->settings.filter_tgids)
+		err = attach_tracepoint(sampler, sampler->skeleton->progs.process_exited);
+	return err;
+}
+
+int sampler_start(struct sampler *sampler, char *error, size_t error_size)
+{
+	int err = attach_tracepoints(sampler);
+
+	if (err)
+		return say(error, error_size, err, "cannot attach to the kernel's tracepoints: %s", strerror(-err));
+	sampler->event_name = "cycles";
+	err = open_events(sampler, true);
+	if (err) {
+		/* No PMU, as in most virtual machines. */
+		for (size_t i = 0; i < sampler->events.count; i++)
+			close(sampler->events.items[i]);
+		sampler->events.count = 0;
+		sampler->event_name = "cpu-clock";
+		err = open_events(sampler, false);
+	}
+	if (err == -EACCES || err == -EPERM)
+		return say(error, error_size, -EPERM,
+			   "perf_event_open is not permitted: run as root (kernel.perf_event_paranoid forbids it to "
+			   "others)");
+	if (err == -EINVAL)
+		return say(error, error_size, err,
+			   "the kernel takes no %llu samples a second: see kernel.perf_event_max_sample_rate",
+			   (unsigned long long)sampler->settings.hz);
+	if (err)
+		return say(error, error_size, err, "cannot sample: perf_event_open: %s", strerror(-err));
+	for (size_t i = 0; i < sampler->events.count; i++)
+		ioctl(sampler->events.items[i], PERF_EVENT_IOC_ENABLE, 0);
+	return 0;
+}
+
+const char *sampler_event_name(const struct sampler *sampler)
+{
+	return sampler->event_name;
+}
+
+uint64_t sampler_period_ns(const struct sampler *sampler)
+{
+	if (sampler->event_name && !strcmp(sampler->event_name, "cycles"))
+		return 0;
+	return 1000000000ull / sampler->settings.hz;
+}
+
+int sampler_cpus(const struct sampler *sampler)
+{
+	return (int)sampler->events.count;
+}
+
+int sampler_fd(const struct sampler *sampler)
+{
+	return ring_buffer__epoll_fd(sampler->ring);
+}
+
+int sampler_want_tgid(struct sampler *sampler, uint32_t tgid)
+{
+	uint8_t yes = 1;
+
+	return bpf_map_update_elem(bpf_map__fd(sampler->skeleton->maps.wanted_tgids), &tgid, &yes, BPF_ANY);
+}
+
+int sampler_want_cgroup(struct sampler *sampler, uint64_t cgroup_id)
+{
+	uint8_t yes = 1;
+
+	return bpf_map_update_elem(bpf_map__fd(sampler->skeleton->maps.wanted_cgroups), &cgroup_id, &yes, BPF_ANY);
+}
+
+void sampler_seen(struct sampler *sampler, uint32_t tgid, uint32_t exec_generation, uint64_t start_ns)
+{
+	uint64_t process = (uint64_t)tgid << 32 | exec_generation;
+
+	/* Full: samples of this one go on waking the reader, no more. */
+	bpf_map_update_elem(bpf_map__fd(sampler->skeleton->maps.seen_processes), &process, &start_ns, BPF_ANY);
+}
+
+void sampler_unseen(struct sampler *sampler, uint32_t tgid, uint32_t exec_generation)
+{
+	uint64_t process = (uint64_t)tgid << 32 | exec_generation;
+
+	bpf_map_delete_elem(bpf_map__fd(sampler->skeleton->maps.seen_processes), &process);
+}
+
+static int take_stack(struct sampler *sampler, const struct stack_event *event, size_t size)
+{
+	size_t frames = (size_t)event->kernel_count + event->user_count;
+	uint32_t number;
+	int err;
+
+	if (size < offsetof(struct stack_event, frames) + frames * sizeof(uint64_t))
+		return -EPROTO;
+	err = count_set_add(&sampler->sets[event->set & 1], &event->key, &number);
+	if (err)
+		return err;
+	return sampler->reading->stack(sampler->reading->data, event, (uint64_t)(event->set & 1) << 31 | number);
+}
+
+static int take_event(void *data, void *bytes, size_t size)
+{
+	struct sampler *sampler = data;
+	const struct stack_event *event = bytes;
+
+	if (event->type == EVENT_STACK)
+		return take_stack(sampler, event, size);
+	return sampler->reading->cgroup(sampler->reading->data, bytes);
+}
+
+int sampler_read_events(struct sampler *sampler, const struct sampler_callbacks *callbacks)
+{
+	int taken;
+
+	sampler->reading = callbacks;
+	taken = ring_buffer__consume(sampler->ring);
+	sampler->reading = NULL;
+	return taken < 0 ? taken : 0;
+}
+
+/* Counts are read first and events after them: each counted key's first sample was sent before it could be counted. */
+static int read_set(struct sampler *sampler, const struct sampler_callbacks *callbacks, uint32_t set, bool clear)
+{
+	int err = count_set_fetch(&sampler->sets[set], clear);
+
+	if (!err)
+		err = sampler_read_events(sampler, callbacks);
+	if (err)
+		return err;
+	return count_set_deliver(&sampler->sets[set], (uint64_t)set << 31, callbacks->count, callbacks->data);
+}
+
+int sampler_read_counts(struct sampler *sampler, const struct sampler_callbacks *callbacks)
+{
+	uint32_t active = sampler->skeleton->bss->active_set;
+	int err = read_set(sampler, callbacks, active, false);
+
+	if (err || !count_set_is_half_full(&sampler->sets[active]))
+		return err;
+	__atomic_store_n(&sampler->skeleton->bss->active_set, !active, __ATOMIC_SEQ_CST);
+	count_set_wait_for_programs();
+	err = read_set(sampler, callbacks, active, true);
+	if (err)
+		return err;
+	count_set_clear(&sampler->sets[active]);
+	callbacks->cleared(callbacks->data, active);
+	return 0;
+}
+
+int sampler_ticks(struct sampler *sampler, struct tick_counters *ret_ticks)
+{
+	int cpus = libbpf_num_possible_cpus();
+	_cleanup_free_ struct tick_counters *by_cpu = calloc((size_t)cpus, sizeof(*by_cpu));
+	struct tick_counters sum = {0};
+	uint32_t zero = 0;
+
+	if (!by_cpu)
+		return -ENOMEM;
+	if (bpf_map_lookup_elem(bpf_map__fd(sampler->skeleton->maps.ticks), &zero, by_cpu))
+		return -errno;
+	for (int i = 0; i < cpus; i++) {
+		sum.idle += by_cpu[i].idle;
+		sum.taken += by_cpu[i].taken;
+		sum.filtered += by_cpu[i].filtered;
+		sum.hits += by_cpu[i].hits;
+		sum.sent += by_cpu[i].sent;
+		sum.lost_ring += by_cpu[i].lost_ring;
+		sum.unstored += by_cpu[i].unstored;
+	}
+	*ret_ticks = sum;
+	return 0;
+}
+
+size_t sampler_lost(struct sampler *sampler, uint64_t *ids, uint64_t *counts, size_t capacity)
+{
+	int fd = bpf_map__fd(sampler->skeleton->maps.lost_by_cgroup);
+	size_t count = 0;
+
+	for (void *previous = NULL; count < capacity && !bpf_map_get_next_key(fd, previous, &ids[count]);) {
+		previous = &ids[count];
+		if (!bpf_map_lookup_elem(fd, &ids[count], &counts[count]))
+			count++;
+	}
+	return count;
+}
+
+uint64_t sampler_run_ns(struct sampler *sampler, uint64_t *ret_runs)
+{
+	struct bpf_prog_info info = {0};
+	uint32_t size = sizeof(info);
+
+	if (bpf_obj_get_info_by_fd(bpf_program__fd(sampler->skeleton->progs.sample), &info, &size))
+		return 0;
+	*ret_runs = info.run_cnt;
+	return info.run_time_ns;
+}
+
+static uint64_t memlock_of(int fd)
+{
+	_cleanup_fclose_ FILE *file = NULL;
+	char path[48], line[128];
+	unsigned long long bytes;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	file = fopen(path, "re");
+	while (file && fgets(line, sizeof(line), file))
+		if (sscanf(line, "memlock: %llu", &bytes) == 1)
+			return bytes;
+	return 0;
+}
+
+uint64_t sampler_map_bytes(struct sampler *sampler)
+{
+	struct bpf_map *map;
+	uint64_t sum = 0;
+
+	bpf_object__for_each_map(map, sampler->skeleton->obj) sum += memlock_of(bpf_map__fd(map));
+	return sum;
+}

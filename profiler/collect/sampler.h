@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * sampler: the BPF programs, loaded and ticking.
+ *
+ * The order is: sampler_new() loads, filters are set, sampler_start() attaches, sampler_read() again and again (at least
+ * when the descriptor is readable, and once a second), sampler_stop(), a last sampler_read(), sampler_free(). Programs,
+ * maps and links live by descriptors alone: when this process dies, the kernel removes them all.
+ */
+#ifndef STOKER_SAMPLER_H
+#define STOKER_SAMPLER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "bpf/shared.h"
+
+struct sampler;
+
+struct sampler_settings {
+	uint64_t hz; /* 1 … 100,000 */
+	bool kernel_stacks;
+	bool user_stacks;
+	bool filter_tgids;	 /* keep samples of sampler_want_tgid() */
+	bool filter_cgroups;	 /* keep samples of sampler_want_cgroup(); with both, either will do */
+	bool cgroup_v2;		 /* ask the unified hierarchy … */
+	uint64_t cgroup_v2_root; /* … whose root has this id */
+	uint32_t cgroup_v1_mask; /* and these, bit per enum cgroup_hierarchy */
+};
+
+/**
+ * sampler_new() - load programs and maps
+ * @error: [error_size] one line on failure: what the kernel refused, and what to do
+ * Returns 0, -EPERM (not root, or without CAP_BPF and CAP_PERFMON), -EOPNOTSUPP (no BTF, no BPF), -ENOMEM …
+ */
+int sampler_new(const struct sampler_settings *settings, struct sampler **ret_sampler, char *error, size_t error_size);
+void sampler_free(struct sampler *sampler);
+
+/* Filters; may be added to while sampling. 0, or -E2BIG past 16,384 entries. */
+int sampler_want_tgid(struct sampler *sampler, uint32_t tgid);
+int sampler_want_cgroup(struct sampler *sampler, uint64_t cgroup_id);
+
+/* A process whose mappings were read: its further samples wake nobody at once. And forgotten again. */
+void sampler_seen(struct sampler *sampler, uint32_t tgid, uint32_t exec_generation, uint64_t start_ns);
+void sampler_unseen(struct sampler *sampler, uint32_t tgid, uint32_t exec_generation);
+
+/* Opens the events on every online CPU and attaches. Errors as sampler_new(). */
+int sampler_start(struct sampler *sampler, char *error, size_t error_size);
+void sampler_stop(struct sampler *sampler);
+
+/* "cycles" or "cpu-clock"; and for the latter the time between two ticks, else 0. Known once started. */
+const char *sampler_event_name(const struct sampler *sampler);
+uint64_t sampler_period_ns(const struct sampler *sampler);
+int sampler_cpus(const struct sampler *sampler);
+
+/* Becomes readable when there is an event that should not wait. */
+int sampler_fd(const struct sampler *sampler);
+
+/* What a reader gets. Each returns 0 or a negative errno that ends the reading. */
+struct sampler_callbacks {
+	/* The first sample of a key, to be counted as one. @token is a number for the key, used again for later keys
+	 * once the set that it was of is cleared (sets alternate). */
+	int (*stack)(void *data, const struct stack_event *event, uint64_t token);
+	int (*cgroup)(void *data, const struct cgroup_event *event);
+	/* Further samples of a key since the last call. */
+	int (*count)(void *data, uint64_t token, uint64_t count);
+	/* The keys of set @set are gone: their tokens will be given anew. */
+	void (*cleared)(void *data, uint32_t set);
+	void *data;
+};
+
+/* Tokens: the set in bit 31, and a number that counts up from 0 in each set. */
+#define SAMPLER_TOKEN_SET(token) ((uint32_t)((token) >> 31) & 1)
+#define SAMPLER_TOKEN_NUMBER(token) ((uint32_t)(token)&0x7fffffff)
+
+/* Reads waiting events only: cheap, for when the descriptor is readable. */
+int sampler_read_events(struct sampler *sampler, const struct sampler_callbacks *callbacks);
+
+/* Reads events and then what the counts maps have counted since; empties a map that is more than half full. */
+int sampler_read_counts(struct sampler *sampler, const struct sampler_callbacks *callbacks);
+
+/* The kernel's own account, summed over CPUs. */
+int sampler_ticks(struct sampler *sampler, struct tick_counters *ret_ticks);
+
+/**
+ * sampler_lost() - samples lost by cgroup
+ * @ids, @counts: [capacity]; filled with at most that many
+ * Returns how many.
+ */
+size_t sampler_lost(struct sampler *sampler, uint64_t *ids, uint64_t *counts, size_t capacity);
+
+/* CPU time that the sampling program took so far, where the kernel's BPF statistics are on; else 0. */
+uint64_t sampler_run_ns(struct sampler *sampler, uint64_t *ret_runs);
+
+/* Kernel memory of all maps, in bytes, as the kernel reports it in fdinfo. */
+uint64_t sampler_map_bytes(struct sampler *sampler);
+
+#endif
