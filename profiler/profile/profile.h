@@ -15,17 +15,9 @@
 #include "profiler/recording/recording.h"
 
 struct profile {
-	struct string_table strings;
-	ARRAY(struct recording_fact) facts;
-	ARRAY(struct recording_container) containers;
-	ARRAY(struct recording_process) processes;
-	ARRAY(struct recording_thread) threads;
-	ARRAY(struct recording_frame) frames;
-	ARRAY(struct recording_stack) stacks;
-	ARRAY(struct recording_sample) samples;
-	ARRAY(struct recording_accounting) accounting; /* the newest row for each container, and the total */
-	bool whole;				       /* false: the recording was cut; this is what came before */
-	uint64_t bytes_ignored;			       /* after the last whole chunk */
+	struct recording_tables rows; /* accounting: one row for each container, and the total */
+	bool whole;		      /* false: the recording was cut; this is what came before */
+	uint64_t bytes_ignored;	      /* after the last whole chunk */
 };
 
 /**

@@ -18,6 +18,8 @@
 
 #include "symbolizer/base/string_table.h"
 
+#define RECORDING_MAGIC "STOKER\r\n" /* the first 8 bytes of a file */
+#define RECORDING_MAGIC_BYTES 8
 #define RECORDING_VERSION 1
 
 /* Whose a cgroup is. Values are on disk: append only. */
@@ -132,5 +134,22 @@ struct recording_fact {
 	string_id key;
 	string_id value;
 };
+
+/* All rows of a recording, or those of a part of one. */
+struct recording_tables {
+	struct string_table strings;
+	ARRAY(struct recording_fact) facts;
+	ARRAY(struct recording_container) containers;
+	ARRAY(struct recording_process) processes;
+	ARRAY(struct recording_thread) threads;
+	ARRAY(struct recording_frame) frames;
+	ARRAY(struct recording_stack) stacks;
+	ARRAY(struct recording_sample) samples;
+	ARRAY(struct recording_accounting) accounting; /* in the order written: the last row of a container counts */
+};
+
+/* Returns 0 or -ENOMEM. */
+int recording_tables_init(struct recording_tables *tables);
+void recording_tables_deinit(struct recording_tables *tables);
 
 #endif

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "profiler/recording/recording_format.h"
+
+#include <string.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#define FIELD(type, field) offsetof(type, field), sizeof(((type *)0)->field)
+#define NUMBER(type, field)                                         \
+	{                                                           \
+		FIELD(type, field), false, REFERS_TO_NOTHING, false \
+	}
+#define DIFFERENCE(type, field)                                    \
+	{                                                          \
+		FIELD(type, field), true, REFERS_TO_NOTHING, false \
+	}
+#define STRING(type, field)                                     \
+	{                                                       \
+		FIELD(type, field), false, TABLE_STRINGS, false \
+	}
+#define ROW_OF(table, type, field)                     \
+	{                                              \
+		FIELD(type, field), true, table, false \
+	}
+#define ROW_OR_NONE(table, type, field)               \
+	{                                             \
+		FIELD(type, field), true, table, true \
+	}
+
+#define CONTAINER_COLUMNS(type, at)                                                                                 \
+	NUMBER(type, at cgroup_id), NUMBER(type, at kind), STRING(type, at name), STRING(type, at id),              \
+		STRING(type, at runtime), STRING(type, at image), STRING(type, at pod), STRING(type, at namespace), \
+		STRING(type, at cgroup)
+#define FRAME_COLUMNS(type, at) \
+	NUMBER(type, at kind), NUMBER(type, at named), STRING(type, at name), STRING(type, at module)
+
+static const struct table_column fact_columns[] = {
+	STRING(struct recording_fact, key),
+	STRING(struct recording_fact, value),
+};
+
+static const struct table_column container_columns[] = {CONTAINER_COLUMNS(struct recording_container, )};
+static const struct table_column container_again_columns[] = {
+	ROW_OF(TABLE_CONTAINERS, struct container_again, number),
+	CONTAINER_COLUMNS(struct container_again, row.),
+};
+
+static const struct table_column process_columns[] = {
+	DIFFERENCE(struct recording_process, tgid),
+	NUMBER(struct recording_process, ns_tgid),
+	DIFFERENCE(struct recording_process, pid_namespace),
+	DIFFERENCE(struct recording_process, start_ns),
+	NUMBER(struct recording_process, exec_generation),
+	STRING(struct recording_process, comm),
+	STRING(struct recording_process, exe),
+};
+
+static const struct table_column thread_columns[] = {
+	ROW_OF(TABLE_PROCESSES, struct recording_thread, process),
+	DIFFERENCE(struct recording_thread, tid),
+	STRING(struct recording_thread, comm),
+};
+
+static const struct table_column frame_columns[] = {FRAME_COLUMNS(struct recording_frame, )};
+static const struct table_column frame_again_columns[] = {
+	ROW_OF(TABLE_FRAMES, struct frame_again, number),
+	FRAME_COLUMNS(struct frame_again, row.),
+};
+
+static const struct table_column stack_columns[] = {
+	ROW_OR_NONE(TABLE_STACKS, struct recording_stack, parent),
+	ROW_OF(TABLE_FRAMES, struct recording_stack, frame),
+};
+
+static const struct table_column sample_columns[] = {
+	NUMBER(struct recording_sample, kind),
+	NUMBER(struct recording_sample, stack_end),
+	ROW_OF(TABLE_CONTAINERS, struct recording_sample, container),
+	ROW_OF(TABLE_THREADS, struct recording_sample, thread),
+	ROW_OR_NONE(TABLE_STACKS, struct recording_sample, stack),
+	DIFFERENCE(struct recording_sample, time_ns),
+	NUMBER(struct recording_sample, count),
+};
+
+static const struct table_column accounting_columns[] = {
+	ROW_OR_NONE(TABLE_CONTAINERS, struct recording_accounting, container),
+	NUMBER(struct recording_accounting, idle),
+	NUMBER(struct recording_accounting, taken),
+	NUMBER(struct recording_accounting, kept),
+	NUMBER(struct recording_accounting, filtered),
+	NUMBER(struct recording_accounting, lost_ring),
+	NUMBER(struct recording_accounting, lost_read),
+	NUMBER(struct recording_accounting, user_samples),
+	NUMBER(struct recording_accounting, user_complete),
+	NUMBER(struct recording_accounting, user_assumed),
+	NUMBER(struct recording_accounting, user_truncated),
+	NUMBER(struct recording_accounting, user_frames),
+	NUMBER(struct recording_accounting, user_named),
+	NUMBER(struct recording_accounting, kernel_frames),
+	NUMBER(struct recording_accounting, kernel_named),
+};
+
+#define SHAPE(type, field, columns)                                                                    \
+	{                                                                                              \
+		sizeof(type), offsetof(struct recording_tables, field), columns, ARRAY_LENGTH(columns) \
+	}
+
+const struct table_shape recording_shapes[TABLES] = {
+	[TABLE_FACTS] = SHAPE(struct recording_fact, facts, fact_columns),
+	[TABLE_CONTAINERS] = SHAPE(struct recording_container, containers, container_columns),
+	[TABLE_PROCESSES] = SHAPE(struct recording_process, processes, process_columns),
+	[TABLE_THREADS] = SHAPE(struct recording_thread, threads, thread_columns),
+	[TABLE_FRAMES] = SHAPE(struct recording_frame, frames, frame_columns),
+	[TABLE_STACKS] = SHAPE(struct recording_stack, stacks, stack_columns),
+	[TABLE_SAMPLES] = SHAPE(struct recording_sample, samples, sample_columns),
+	[TABLE_ACCOUNTING] = SHAPE(struct recording_accounting, accounting, accounting_columns),
+	[TABLE_CONTAINERS_AGAIN] = SHAPE(struct container_again, containers, container_again_columns),
+	[TABLE_FRAMES_AGAIN] = SHAPE(struct frame_again, frames, frame_again_columns),
+};
+
+int recording_tables_init(struct recording_tables *tables)
+{
+	memset(tables, 0, sizeof(*tables));
+	return string_table_init(&tables->strings);
+}
+
+void recording_tables_deinit(struct recording_tables *tables)
+{
+	string_table_deinit(&tables->strings);
+	array_deinit(&tables->facts);
+	array_deinit(&tables->containers);
+	array_deinit(&tables->processes);
+	array_deinit(&tables->threads);
+	array_deinit(&tables->frames);
+	array_deinit(&tables->stacks);
+	array_deinit(&tables->samples);
+	array_deinit(&tables->accounting);
+}
+
+uint64_t chunk_checksum(const struct chunk_header *header, const void *stored)
+{
+	struct chunk_header bare = *header;
+	XXH3_state_t state;
+
+	bare.checksum = 0;
+	XXH3_64bits_reset(&state);
+	XXH3_64bits_update(&state, &bare, sizeof(bare));
+	XXH3_64bits_update(&state, stored, header->stored_bytes);
+	return XXH3_64bits_digest(&state);
+}
+
+size_t varint_write(uint8_t *out, uint64_t value)
+{
+	size_t bytes = 0;
+
+	for (; value >= 0x80; value >>= 7)
+		out[bytes++] = (uint8_t)(value | 0x80);
+	out[bytes++] = (uint8_t)value;
+	return bytes;
+}
+
+bool varint_read(const uint8_t **at, const uint8_t *end, uint64_t *ret)
+{
+	uint64_t value = 0;
+
+	for (unsigned int shift = 0; *at < end && shift < 64; shift += 7) {
+		uint8_t byte = *(*at)++;
+
+		value |= (uint64_t)(byte & 0x7f) << shift;
+		if (!(byte & 0x80)) {
+			*ret = value;
+			return true;
+		}
+	}
+	return false;
+}
+
+uint64_t column_get(const struct table_column *column, const void *row)
+{
+	uint64_t value = 0;
+
+	/* Little-endian, as the whole format is: the low bytes come first. */
+	memcpy(&value, (const char *)row + column->offset, column->bytes);
+	return value;
+}
+
+void column_set(const struct table_column *column, void *row, uint64_t value)
+{
+	memcpy((char *)row + column->offset, &value, column->bytes);
+}

@@ -1,0 +1,405 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "profiler/recording/recording_writer.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <zstd.h>
+
+#include "profiler/recording/recording_format.h"
+#include "symbolizer/base/cleanup.h"
+
+#define STRING_BYTES_MAX (64u << 10)
+#define ZSTD_LEVEL 6
+
+struct recording_writer {
+	int fd;
+	bool can_cut; /* a regular file: back to the last whole chunk after an error */
+	int error;    /* the first one; nothing is written after it */
+	uint64_t bytes;
+	struct recording_tables tables;
+	/* Rows of a table: @dropped were written and forgotten, of those still held the first @written are on disk. */
+	size_t dropped[TABLES], written[TABLES];
+	size_t strings_written;
+	ARRAY(struct container_again) containers_again;
+	ARRAY(struct frame_again) frames_again;
+	struct hash_index frame_index, stack_index;
+	ARRAY(uint8_t) raw;
+};
+
+static int write_all(struct recording_writer *writer, const void *bytes, size_t count)
+{
+	const char *at = bytes;
+
+	while (count) {
+		ssize_t put = write(writer->fd, at, count);
+
+		if (put < 0 && errno == EINTR)
+			continue;
+		if (put <= 0)
+			return put ? -errno : -EIO;
+		at += put;
+		count -= (size_t)put;
+	}
+	return 0;
+}
+
+static int open_file(const char *path, int *ret_fd)
+{
+	char older[4096];
+	struct stat status;
+	int fd;
+
+	if (!strcmp(path, "-")) {
+		fd = dup(STDOUT_FILENO);
+	} else {
+		if ((size_t)snprintf(older, sizeof(older), "%s.old", path) >= sizeof(older))
+			return -ENAMETOOLONG;
+		if (!lstat(path, &status) && S_ISREG(status.st_mode) && rename(path, older))
+			return -errno;
+		fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY, 0600);
+	}
+	if (fd < 0)
+		return -errno;
+	*ret_fd = fd;
+	return 0;
+}
+
+int recording_writer_new(const char *path, struct recording_writer **ret_writer)
+{
+	struct recording_file_header header = {.version = RECORDING_VERSION};
+	struct recording_writer *writer = calloc(1, sizeof(*writer));
+	struct stat status;
+	int err;
+
+	if (!writer)
+		return -ENOMEM;
+	writer->fd = -1;
+	err = recording_tables_init(&writer->tables);
+	if (!err)
+		err = open_file(path, &writer->fd);
+	if (!err) {
+		memcpy(header.magic, RECORDING_MAGIC, sizeof(header.magic));
+		writer->can_cut = !fstat(writer->fd, &status) && S_ISREG(status.st_mode);
+		err = write_all(writer, &header, sizeof(header));
+	}
+	if (err) {
+		recording_writer_free(writer);
+		return err;
+	}
+	writer->bytes = sizeof(header);
+	writer->strings_written = 1; /* "" is known to every reader */
+	*ret_writer = writer;
+	return 0;
+}
+
+void recording_writer_free(struct recording_writer *writer)
+{
+	if (!writer)
+		return;
+	if (writer->fd >= 0)
+		close(writer->fd);
+	recording_tables_deinit(&writer->tables);
+	array_deinit(&writer->containers_again);
+	array_deinit(&writer->frames_again);
+	hash_index_deinit(&writer->frame_index);
+	hash_index_deinit(&writer->stack_index);
+	array_deinit(&writer->raw);
+	free(writer);
+}
+
+uint64_t recording_writer_bytes(const struct recording_writer *writer)
+{
+	return writer->bytes;
+}
+
+int recording_writer_string(struct recording_writer *writer, const char *text, size_t length, string_id *ret_id)
+{
+	return string_table_add(&writer->tables.strings, text, length < STRING_BYTES_MAX ? length : STRING_BYTES_MAX,
+				ret_id);
+}
+
+static struct any_array *rows_of(struct recording_writer *writer, enum table_id table)
+{
+	return (struct any_array *)((char *)&writer->tables + recording_shapes[table].rows);
+}
+
+static int add_row(struct recording_writer *writer, enum table_id table, const void *row, uint32_t *ret_number)
+{
+	struct any_array *rows = rows_of(writer, table);
+	size_t bytes = recording_shapes[table].row_bytes;
+
+	if (array_reserve_bytes(&rows->items, rows->count, &rows->capacity, 1, bytes))
+		return -ENOMEM;
+	memcpy((char *)rows->items + rows->count * bytes, row, bytes);
+	if (ret_number)
+		*ret_number = (uint32_t)(writer->dropped[table] + rows->count);
+	rows->count++;
+	return 0;
+}
+
+int recording_writer_fact(struct recording_writer *writer, const char *key, const char *value)
+{
+	struct recording_fact row;
+
+	if (recording_writer_string(writer, key, strlen(key), &row.key) ||
+	    recording_writer_string(writer, value, strlen(value), &row.value))
+		return -ENOMEM;
+	return add_row(writer, TABLE_FACTS, &row, NULL);
+}
+
+int recording_writer_container(struct recording_writer *writer, const struct recording_container *row,
+			       uint32_t *ret_row)
+{
+	return add_row(writer, TABLE_CONTAINERS, row, ret_row);
+}
+
+int recording_writer_process(struct recording_writer *writer, const struct recording_process *row, uint32_t *ret_row)
+{
+	return add_row(writer, TABLE_PROCESSES, row, ret_row);
+}
+
+int recording_writer_thread(struct recording_writer *writer, const struct recording_thread *row, uint32_t *ret_row)
+{
+	return add_row(writer, TABLE_THREADS, row, ret_row);
+}
+
+int recording_writer_sample(struct recording_writer *writer, const struct recording_sample *row)
+{
+	return add_row(writer, TABLE_SAMPLES, row, NULL);
+}
+
+int recording_writer_accounting(struct recording_writer *writer, const struct recording_accounting *row)
+{
+	return add_row(writer, TABLE_ACCOUNTING, row, NULL);
+}
+
+int recording_writer_frame_alone(struct recording_writer *writer, const struct recording_frame *row, uint32_t *ret_row)
+{
+	return add_row(writer, TABLE_FRAMES, row, ret_row);
+}
+
+int recording_writer_frame(struct recording_writer *writer, const struct recording_frame *row, uint32_t *ret_row)
+{
+	uint64_t hash = hash_words((uint64_t)row->name << 32 | row->module, (uint64_t)row->kind << 1 | row->named);
+	uint32_t number;
+	int err;
+
+	for (size_t at = hash_index_first(&writer->frame_index, hash);
+	     hash_index_next(&writer->frame_index, hash, &at, &number);) {
+		const struct recording_frame *known = &writer->tables.frames.items[number];
+
+		if (known->name == row->name && known->module == row->module && known->kind == row->kind &&
+		    known->named == row->named) {
+			*ret_row = number;
+			return 0;
+		}
+	}
+	err = add_row(writer, TABLE_FRAMES, row, &number);
+	if (!err)
+		err = hash_index_insert(&writer->frame_index, hash, number);
+	if (!err)
+		*ret_row = number;
+	return err;
+}
+
+int recording_writer_stack(struct recording_writer *writer, const struct recording_stack *row, uint32_t *ret_row)
+{
+	uint64_t hash = hash_words(row->parent, row->frame);
+	uint32_t number;
+	int err;
+
+	for (size_t at = hash_index_first(&writer->stack_index, hash);
+	     hash_index_next(&writer->stack_index, hash, &at, &number);) {
+		const struct recording_stack *known = &writer->tables.stacks.items[number];
+
+		if (known->parent == row->parent && known->frame == row->frame) {
+			*ret_row = number;
+			return 0;
+		}
+	}
+	err = add_row(writer, TABLE_STACKS, row, &number);
+	if (!err)
+		err = hash_index_insert(&writer->stack_index, hash, number);
+	if (!err)
+		*ret_row = number;
+	return err;
+}
+
+int recording_writer_redefine_frame(struct recording_writer *writer, uint32_t number, const struct recording_frame *row)
+{
+	struct frame_again *again = array_add(&writer->frames_again);
+
+	if (!again)
+		return -ENOMEM;
+	again->number = number;
+	again->row = *row;
+	return 0;
+}
+
+int recording_writer_redefine_container(struct recording_writer *writer, uint32_t number,
+					const struct recording_container *row)
+{
+	struct container_again *again = array_add(&writer->containers_again);
+
+	if (!again)
+		return -ENOMEM;
+	again->number = number;
+	again->row = *row;
+	return 0;
+}
+
+static int put_bytes(struct recording_writer *writer, const void *bytes, size_t count)
+{
+	if (array_reserve(&writer->raw, count))
+		return -ENOMEM;
+	memcpy(writer->raw.items + writer->raw.count, bytes, count);
+	writer->raw.count += count;
+	return 0;
+}
+
+static int put_varint(struct recording_writer *writer, uint64_t value)
+{
+	if (array_reserve(&writer->raw, 10))
+		return -ENOMEM;
+	writer->raw.count += varint_write(writer->raw.items + writer->raw.count, value);
+	return 0;
+}
+
+static int encode_strings(struct recording_writer *writer)
+{
+	const struct string_table *strings = &writer->tables.strings;
+	int err = put_varint(writer, TABLE_STRINGS);
+
+	if (!err)
+		err = put_varint(writer, strings->entries.count - writer->strings_written);
+	for (size_t i = writer->strings_written; i < strings->entries.count && !err; i++) {
+		err = put_varint(writer, strings->entries.items[i].length);
+		if (!err)
+			err = put_bytes(writer, strings->entries.items[i].text, strings->entries.items[i].length);
+	}
+	return err;
+}
+
+/* Column by column: like next to like is what the compressor needs. */
+static int encode_rows(struct recording_writer *writer, enum table_id table, const char *rows, size_t count)
+{
+	const struct table_shape *shape = &recording_shapes[table];
+	int err;
+
+	if (!count)
+		return 0;
+	err = put_varint(writer, table);
+	if (!err)
+		err = put_varint(writer, count);
+	for (size_t c = 0; c < shape->column_count && !err; c++) {
+		const struct table_column *column = &shape->columns[c];
+		uint64_t before = 0;
+
+		for (size_t i = 0; i < count && !err; i++) {
+			uint64_t value = column_get(column, rows + i * shape->row_bytes);
+
+			err = put_varint(writer, column->differences ? zigzag((int64_t)(value - before)) : value);
+			before = value;
+		}
+	}
+	return err;
+}
+
+static int encode_all(struct recording_writer *writer)
+{
+	int err = 0;
+
+	writer->raw.count = 0;
+	if (writer->tables.strings.entries.count > writer->strings_written)
+		err = encode_strings(writer);
+	for (enum table_id table = TABLE_FACTS; table <= TABLE_ACCOUNTING && !err; table++) {
+		const struct any_array *rows = rows_of(writer, table);
+		size_t skip = writer->written[table];
+
+		err = encode_rows(writer, table, (char *)rows->items + skip * recording_shapes[table].row_bytes,
+				  rows->count - skip);
+	}
+	if (!err)
+		err = encode_rows(writer, TABLE_CONTAINERS_AGAIN, (char *)writer->containers_again.items,
+				  writer->containers_again.count);
+	if (!err)
+		err = encode_rows(writer, TABLE_FRAMES_AGAIN, (char *)writer->frames_again.items,
+				  writer->frames_again.count);
+	return err;
+}
+
+static int write_chunk(struct recording_writer *writer, enum chunk_type type)
+{
+	size_t room = ZSTD_compressBound(writer->raw.count);
+	struct chunk_header header = {.type = type, .raw_bytes = (uint32_t)writer->raw.count};
+	_cleanup_free_ char *stored = malloc(sizeof(header) + room);
+	size_t bytes;
+	int err;
+
+	if (!stored)
+		return -ENOMEM;
+	if (writer->raw.count > CHUNK_RAW_BYTES_MAX)
+		return -EFBIG;
+	bytes = ZSTD_compress(stored + sizeof(header), room, writer->raw.items, writer->raw.count, ZSTD_LEVEL);
+	if (ZSTD_isError(bytes))
+		return -ENOMEM;
+	header.stored_bytes = (uint32_t)bytes;
+	header.checksum = chunk_checksum(&header, stored + sizeof(header));
+	memcpy(stored, &header, sizeof(header));
+	err = write_all(writer, stored, sizeof(header) + bytes);
+	if (err && writer->can_cut && ftruncate(writer->fd, (off_t)writer->bytes))
+		return err;
+	if (!err)
+		writer->bytes += sizeof(header) + bytes;
+	return err;
+}
+
+/* Frames and stacks stay in memory, as their indexes need them; the rest is forgotten once it is on disk. */
+static void forget_written(struct recording_writer *writer)
+{
+	for (enum table_id table = TABLE_FACTS; table <= TABLE_ACCOUNTING; table++) {
+		struct any_array *rows = rows_of(writer, table);
+
+		if (table == TABLE_FRAMES || table == TABLE_STACKS) {
+			writer->written[table] = rows->count;
+		} else {
+			writer->dropped[table] += rows->count;
+			rows->count = 0;
+		}
+	}
+	writer->strings_written = writer->tables.strings.entries.count;
+	writer->containers_again.count = 0;
+	writer->frames_again.count = 0;
+}
+
+int recording_writer_flush(struct recording_writer *writer)
+{
+	int err = writer->error;
+
+	if (!err)
+		err = encode_all(writer);
+	if (!err && writer->raw.count)
+		err = write_chunk(writer, CHUNK_ROWS);
+	writer->error = err;
+	if (!err)
+		forget_written(writer);
+	return err;
+}
+
+int recording_writer_finish(struct recording_writer *writer)
+{
+	int err = recording_writer_flush(writer);
+
+	writer->raw.count = 0;
+	if (!err)
+		err = write_chunk(writer, CHUNK_END);
+	if (close(take_fd(&writer->fd)) && !err)
+		err = -errno;
+	return err;
+}
