@@ -16,6 +16,7 @@
 
 struct profile {
 	struct recording_tables rows; /* accounting: one row for each container, and the total */
+	ARRAY(string_id) labels;      /* of the containers */
 	bool whole;		      /* false: the recording was cut; this is what came before */
 	uint64_t bytes_ignored;	      /* after the last whole chunk */
 };
@@ -33,6 +34,12 @@ void profile_free(struct profile *profile);
 
 /* The value of a fact ("kernel.release"), or NULL. */
 const char *profile_fact(const struct profile *profile, const char *key);
+
+/* The same as a number; 0 where there is none. */
+uint64_t profile_fact_number(const struct profile *profile, const char *key);
+
+/* A container's account, or the whole one's (RECORDING_TOTAL); NULL where the recording has none. */
+const struct recording_accounting *profile_accounting(const struct profile *profile, uint32_t container);
 
 /* What people call a container: its name, made unique with a short id where two share one. Shared by every report. */
 const char *profile_container_label(const struct profile *profile, uint32_t container);

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "profiler/profile/profile.h"
+#include "symbolizer/base/cleanup.h"
+#include "symbolizer/base/text.h"
+
+#define DEPTH_MAX 512
+#define ID_PREFIX_MIN 3
+#define NEAR_NAMES_MAX 3
+
+struct query_run {
+	const struct profile *profile;
+	const struct profile_query *query;
+	struct call_tree *tree;
+	bool *wanted;	       /* by container */
+	uint32_t *tree_frames; /* of profile frames; CALL_TREE_NONE: not known yet */
+};
+
+static const char *text_of(const struct profile *profile, string_id id)
+{
+	return string_table_text(&profile->rows.strings, id);
+}
+
+static size_t distance(const char *a, const char *b)
+{
+	size_t row[65], length_b = strnlen(b, 64);
+
+	for (size_t j = 0; j <= length_b; j++)
+		row[j] = j;
+	for (size_t i = 0; a[i] && i < 64; i++) {
+		size_t diagonal = row[0];
+
+		row[0] = i + 1;
+		for (size_t j = 1; j <= length_b; j++) {
+			size_t above = row[j], best = diagonal + (a[i] != b[j - 1]);
+
+			if (above + 1 < best)
+				best = above + 1;
+			if (row[j - 1] + 1 < best)
+				best = row[j - 1] + 1;
+			diagonal = above;
+			row[j] = best;
+		}
+	}
+	return row[length_b];
+}
+
+static void offer_near_names(const struct profile *profile, const char *wanted, char *error, size_t error_size)
+{
+	char shown[128], name[128];
+	size_t used, limit = strlen(wanted) / 3 + 1;
+	int offered = 0;
+
+	used = (size_t)snprintf(error, error_size, "no container '%s' in this recording",
+				text_printable(wanted, shown, sizeof(shown)));
+	for (uint32_t i = 0; i < profile->rows.containers.count && offered < NEAR_NAMES_MAX && used < error_size; i++) {
+		const char *label = profile_container_label(profile, i);
+
+		if (distance(wanted, label) > limit && strncmp(wanted, label, strlen(wanted)) != 0)
+			continue;
+		used += (size_t)snprintf(error + used, error_size - used, "%s%s", offered++ ? ", " : "; did you mean ",
+					 text_printable(label, name, sizeof(name)));
+	}
+	if (!offered && used < error_size)
+		snprintf(error + used, error_size - used, "; 'stoker info' lists them");
+}
+
+static int want_container(struct query_run *run, const char *wanted, char *error, size_t error_size)
+{
+	const struct profile *profile = run->profile;
+	size_t by_name = 0, by_prefix = 0, length = strlen(wanted);
+	uint32_t prefixed = 0;
+
+	for (uint32_t i = 0; i < profile->rows.containers.count; i++) {
+		const struct recording_container *container = &profile->rows.containers.items[i];
+		const char *id = text_of(profile, container->id);
+
+		if (!strcmp(wanted, text_of(profile, container->name)) ||
+		    !strcmp(wanted, profile_container_label(profile, i)) ||
+		    !strcmp(wanted, text_of(profile, container->cgroup))) {
+			run->wanted[i] = true;
+			by_name++;
+		} else if (length >= ID_PREFIX_MIN && !strncmp(wanted, id, length)) {
+			prefixed = i;
+			by_prefix++;
+		}
+	}
+	if (by_name)
+		return 0;
+	if (by_prefix == 1) {
+		run->wanted[prefixed] = true;
+		return 0;
+	}
+	if (by_prefix > 1) {
+		snprintf(error, error_size, "'%.64s' fits %zu containers: give more of the id", wanted, by_prefix);
+		return -EEXIST;
+	}
+	offer_near_names(profile, wanted, error, error_size);
+	return -ENOENT;
+}
+
+static int choose_containers(struct query_run *run, char *error, size_t error_size)
+{
+	const struct profile_query *query = run->query;
+	int err = 0;
+
+	for (uint32_t i = 0; i < run->profile->rows.containers.count && !query->containers; i++)
+		run->wanted[i] = true;
+	for (size_t i = 0; query->containers && i < query->container_count && !err; i++)
+		err = want_container(run, query->containers[i], error, error_size);
+	return err;
+}
+
+static int add_label(struct query_run *run, uint32_t *node, const char *text)
+{
+	uint32_t frame;
+	int err = call_tree_frame(run->tree, text, strlen(text), FRAME_DELIMITER, &frame);
+
+	return err ? err : call_tree_child(run->tree, *node, frame, node);
+}
+
+static int add_labels(struct query_run *run, const struct recording_sample *sample, uint32_t *node)
+{
+	const struct profile *profile = run->profile;
+	const struct recording_container *container = &profile->rows.containers.items[sample->container];
+	const struct recording_thread *thread = &profile->rows.threads.items[sample->thread];
+	const struct recording_process *process = &profile->rows.processes.items[thread->process];
+	enum profile_grouping by = run->query->by;
+	const char *comm = text_of(profile, process->comm);
+	char text[256];
+	int err = 0;
+
+	if (by == PROFILE_BY_NONE)
+		return 0;
+	if (by == PROFILE_BY_POD && container->pod)
+		err = add_label(run, node, text_of(profile, container->pod));
+	if (!err)
+		err = add_label(run, node, profile_container_label(profile, sample->container));
+	if (!err && (by == PROFILE_BY_CONTAINER || by == PROFILE_BY_POD))
+		return add_label(run, node, comm);
+	if (err)
+		return err;
+	snprintf(text, sizeof(text), "%.200s-%u", comm, process->tgid);
+	err = add_label(run, node, text);
+	if (err || by == PROFILE_BY_PROCESS)
+		return err;
+	snprintf(text, sizeof(text), "%.200s-%u", text_of(profile, thread->comm), thread->tid);
+	return add_label(run, node, text);
+}
+
+static int frame_in_tree(struct query_run *run, uint32_t frame, uint32_t *ret_frame)
+{
+	const struct recording_frame *row = &run->profile->rows.frames.items[frame];
+	int err = 0;
+
+	if (run->tree_frames[frame] == CALL_TREE_NONE) {
+		err = call_tree_frame(run->tree, text_of(run->profile, row->name),
+				      string_table_length(&run->profile->rows.strings, row->name),
+				      (enum frame_kind)row->kind, &run->tree_frames[frame]);
+		if (!err)
+			run->tree->frames.items[run->tree_frames[frame]].named = row->named;
+	}
+	if (!err)
+		*ret_frame = run->tree_frames[frame];
+	return err;
+}
+
+/* Leaf first. Returns how many of the sample's frames the query wants. */
+static size_t collect_frames(const struct query_run *run, uint32_t stack, uint32_t *frames)
+{
+	const struct recording_tables *rows = &run->profile->rows;
+	size_t count = 0;
+
+	for (; stack != RECORDING_STACK_ROOT && count < DEPTH_MAX; stack = rows->stacks.items[stack].parent) {
+		uint32_t frame = rows->stacks.items[stack].frame;
+		bool kernel = rows->frames.items[frame].kind == FRAME_KERNEL;
+
+		if ((run->query->kernel_only && !kernel) || (run->query->user_only && kernel))
+			continue;
+		frames[count++] = frame;
+	}
+	return count;
+}
+
+static int add_sample(struct query_run *run, const struct recording_sample *sample)
+{
+	uint32_t frames[DEPTH_MAX], node = 0, frame;
+	size_t count = collect_frames(run, sample->stack, frames);
+	int err;
+
+	if (!count && (run->query->kernel_only || run->query->user_only))
+		return 0;
+	err = add_labels(run, sample, &node);
+	for (size_t i = 0; i < count && !err; i++) {
+		err = frame_in_tree(run, frames[run->query->reverse ? i : count - 1 - i], &frame);
+		if (!err)
+			err = call_tree_child(run->tree, node, frame, &node);
+	}
+	if (!err)
+		call_tree_count(run->tree, node, sample->count);
+	return err;
+}
+
+static bool is_wanted(const struct query_run *run, const struct recording_sample *sample)
+{
+	const struct recording_thread *thread = &run->profile->rows.threads.items[sample->thread];
+
+	if (!run->wanted[sample->container])
+		return false;
+	return !run->query->comm || !regexec(run->query->comm, text_of(run->profile, thread->comm), 0, NULL, 0);
+}
+
+int profile_call_tree(const struct profile *profile, const struct profile_query *query, struct call_tree *tree,
+		      char *error, size_t error_size)
+{
+	_cleanup_free_ bool *wanted = calloc(profile->rows.containers.count + 1, sizeof(*wanted));
+	_cleanup_free_ uint32_t *tree_frames = malloc((profile->rows.frames.count + 1) * sizeof(*tree_frames));
+	struct query_run run = {profile, query, tree, wanted, tree_frames};
+	int err;
+
+	snprintf(error, error_size, "out of memory");
+	if (!wanted || !tree_frames)
+		return -ENOMEM;
+	memset(tree_frames, 0xff, (profile->rows.frames.count + 1) * sizeof(*tree_frames));
+	err = choose_containers(&run, error, error_size);
+	for (size_t i = 0; i < profile->rows.samples.count && !err; i++)
+		if (is_wanted(&run, &profile->rows.samples.items[i]))
+			err = add_sample(&run, &profile->rows.samples.items[i]);
+	return err ? err : call_tree_finish(tree);
+}

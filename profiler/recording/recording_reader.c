@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "profiler/recording/recording_reader.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <zstd.h>
+
+#include "profiler/recording/recording_format.h"
+#include "symbolizer/base/cleanup.h"
+
+#define STRING_BYTES_MAX (64u << 10)
+
+/* One decoded chunk, to be taken over only when all of it is good. */
+struct part {
+	const uint8_t *at, *end;
+	struct recording_tables *tables;
+};
+
+static struct any_array *rows_of(struct recording_tables *tables, enum table_id table)
+{
+	return (struct any_array *)((char *)tables + recording_shapes[table].rows);
+}
+
+static int decode_strings(struct part *part, uint64_t count)
+{
+	for (uint64_t i = 0; i < count; i++) {
+		size_t before = part->tables->strings.entries.count;
+		uint64_t length;
+		string_id id;
+		int err;
+
+		if (!varint_read(&part->at, part->end, &length) || length > STRING_BYTES_MAX ||
+		    length > (uint64_t)(part->end - part->at))
+			return -EBADMSG;
+		err = string_table_add(&part->tables->strings, (const char *)part->at, length, &id);
+		if (err)
+			return err;
+		/* A writer numbers each string once; a repeated one would shift all that follow. */
+		if (id != before)
+			return -EBADMSG;
+		part->at += length;
+	}
+	return 0;
+}
+
+static bool refers_well(struct recording_tables *tables, const struct table_column *column, enum table_id table,
+			uint64_t value, uint64_t own_number)
+{
+	uint64_t rows;
+
+	if (column->refers_to == REFERS_TO_NOTHING || (column->or_none && value == UINT32_MAX))
+		return true;
+	if (column->refers_to == table)
+		return value < own_number;
+	rows = column->refers_to == TABLE_STRINGS ? tables->strings.entries.count
+						  : rows_of(tables, column->refers_to)->count;
+	return value < rows;
+}
+
+static int decode_columns(struct part *part, enum table_id table, char *rows, uint64_t count, uint64_t first)
+{
+	const struct table_shape *shape = &recording_shapes[table];
+
+	for (size_t c = 0; c < shape->column_count; c++) {
+		const struct table_column *column = &shape->columns[c];
+		uint64_t before = 0, value;
+
+		for (uint64_t i = 0; i < count; i++) {
+			if (!varint_read(&part->at, part->end, &value))
+				return -EBADMSG;
+			if (column->differences)
+				value = before + (uint64_t)unzigzag(value);
+			before = value;
+			if (column->bytes < 8 && value >> (8 * column->bytes))
+				return -EBADMSG;
+			if (!refers_well(part->tables, column, table, value, first + i))
+				return -EBADMSG;
+			column_set(column, rows + i * shape->row_bytes, value);
+		}
+	}
+	return 0;
+}
+
+static void define_again(struct recording_tables *tables, enum table_id table, const void *rows, uint64_t count)
+{
+	const struct container_again *containers = rows;
+	const struct frame_again *frames = rows;
+
+	for (uint64_t i = 0; i < count; i++) {
+		if (table == TABLE_CONTAINERS_AGAIN)
+			tables->containers.items[containers[i].number] = containers[i].row;
+		else
+			tables->frames.items[frames[i].number] = frames[i].row;
+	}
+}
+
+static int decode_rows(struct part *part, enum table_id table, uint64_t count)
+{
+	const struct table_shape *shape = &recording_shapes[table];
+	bool again = table == TABLE_CONTAINERS_AGAIN || table == TABLE_FRAMES_AGAIN;
+	_cleanup_free_ char *rows = NULL;
+	struct any_array *array;
+	int err;
+
+	/* A row takes at least one byte for each column: a count that lies costs nothing. */
+	if (count > (uint64_t)(part->end - part->at) / shape->column_count)
+		return -EBADMSG;
+	rows = calloc(count ? count : 1, shape->row_bytes);
+	if (!rows)
+		return -ENOMEM;
+	array = rows_of(part->tables, table);
+	err = decode_columns(part, table, rows, count, array->count);
+	if (err)
+		return err;
+	if (again) {
+		define_again(part->tables, table, rows, count);
+		return 0;
+	}
+	if (array->count + count >= UINT32_MAX)
+		return -EBADMSG;
+	if (array_reserve_bytes(&array->items, array->count, &array->capacity, count, shape->row_bytes))
+		return -ENOMEM;
+	memcpy((char *)array->items + array->count * shape->row_bytes, rows, count * shape->row_bytes);
+	array->count += count;
+	return 0;
+}
+
+static int decode_chunk(struct part *part)
+{
+	while (part->at < part->end) {
+		uint64_t table, count;
+		int err;
+
+		if (!varint_read(&part->at, part->end, &table) || !varint_read(&part->at, part->end, &count) ||
+		    table >= TABLES)
+			return -EBADMSG;
+		err = table == TABLE_STRINGS ? decode_strings(part, count)
+					     : decode_rows(part, (enum table_id)table, count);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/* -EBADMSG: no whole, good chunk here. */
+static int read_chunk(FILE *file, struct chunk_header *ret_header, uint8_t **ret_raw, uint64_t *ignored)
+{
+	_cleanup_free_ char *stored = NULL;
+	_cleanup_free_ uint8_t *raw = NULL;
+	struct chunk_header header;
+	size_t got = fread(&header, 1, sizeof(header), file), bytes;
+
+	*ignored += got;
+	if (got < sizeof(header) || header.raw_bytes > CHUNK_RAW_BYTES_MAX ||
+	    header.stored_bytes > CHUNK_STORED_BYTES_MAX)
+		return -EBADMSG;
+	stored = malloc(header.stored_bytes + 1u);
+	if (!stored)
+		return -ENOMEM;
+	got = fread(stored, 1, header.stored_bytes, file);
+	*ignored += got;
+	if (got < header.stored_bytes || chunk_checksum(&header, stored) != header.checksum)
+		return -EBADMSG;
+	raw = malloc(header.raw_bytes + 1u);
+	if (!raw)
+		return -ENOMEM;
+	bytes = ZSTD_decompress(raw, header.raw_bytes, stored, header.stored_bytes);
+	if (ZSTD_isError(bytes) || bytes != header.raw_bytes)
+		return -EBADMSG;
+	*ignored = 0;
+	*ret_header = header;
+	*ret_raw = take_ptr(raw);
+	return 0;
+}
+
+static uint64_t rest_of(FILE *file)
+{
+	char block[16384];
+	uint64_t rest = 0;
+	size_t got;
+
+	while ((got = fread(block, 1, sizeof(block), file)) > 0)
+		rest += got;
+	return rest;
+}
+
+/* A chunk with a good checksum and bad rows was not made by a stoker: what came before it is all that is believed. */
+static int read_chunks(FILE *file, struct recording_tables *tables, bool *ret_whole, uint64_t *ret_ignored)
+{
+	*ret_ignored = 0;
+	for (;;) {
+		_cleanup_free_ uint8_t *raw = NULL;
+		struct chunk_header header;
+		struct part part = {.tables = tables};
+		int err = read_chunk(file, &header, &raw, ret_ignored);
+
+		if (!err && header.type == CHUNK_END) {
+			*ret_whole = true;
+			break;
+		}
+		if (!err) {
+			part.at = raw;
+			part.end = raw + header.raw_bytes;
+			err = header.type == CHUNK_ROWS ? decode_chunk(&part) : -EBADMSG;
+			if (err == -EBADMSG)
+				*ret_ignored += sizeof(header) + header.stored_bytes;
+		}
+		if (err == -EBADMSG)
+			break;
+		if (err)
+			return err;
+	}
+	*ret_ignored += rest_of(file);
+	return 0;
+}
+
+int recording_read(FILE *file, struct recording_tables *tables, bool *ret_whole, uint64_t *ret_ignored)
+{
+	struct recording_file_header header;
+	size_t got = fread(&header, 1, sizeof(header), file);
+
+	*ret_whole = false;
+	if (!got)
+		return ferror(file) ? -EIO : -ENODATA;
+	if (got < RECORDING_MAGIC_BYTES || memcmp(header.magic, RECORDING_MAGIC, RECORDING_MAGIC_BYTES))
+		return -EBADMSG;
+	if (got < sizeof(header)) {
+		*ret_ignored = got;
+		return 0;
+	}
+	if (header.version != RECORDING_VERSION)
+		return -EPROTO;
+	return read_chunks(file, tables, ret_whole, ret_ignored);
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * recording_reader: chunks in, rows out. Nothing in the file is trusted: sizes are capped, checksums verified, and
+ * every reference points to a row that is there (a stack's parent to an earlier one).
+ */
+#ifndef STOKER_RECORDING_READER_H
+#define STOKER_RECORDING_READER_H
+
+#include <stdio.h>
+
+#include "profiler/recording/recording.h"
+
+/**
+ * recording_read() - all rows up to the end mark or to the last whole chunk
+ * @file:       read to its end, in one go
+ * @tables:     initialised by the caller; rows defined again stand as defined last
+ * @ret_whole:  the end mark was there
+ * @ret_ignored: bytes after the last chunk that was taken
+ * Returns 0, -ENODATA (empty file), -EBADMSG (not a recording), -EPROTO (a version that this reader does not know),
+ * -EIO, -ENOMEM. The recording_tables are to be thrown away after an error.
+ */
+int recording_read(FILE *file, struct recording_tables *tables, bool *ret_whole, uint64_t *ret_ignored);
+
+#endif
