@@ -77,6 +77,7 @@ $(SKELETON): $(O)/gen/stoker.bpf.o
 	$(Q)$(BPFTOOL) gen skeleton $< name stoker_bpf >$@.new && mv $@.new $@
 
 $(O)/profiler/collect/%.o: $(SKELETON)
+$(O)/profiler/render/flame_script.o: profiler/render/flame.js profiler/render/flame.css
 
 unit: $(UNIT_TESTS:%=%.run) ## run the unit tests: no root, no kernel
 
