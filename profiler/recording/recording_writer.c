@@ -403,3 +403,13 @@ int recording_writer_finish(struct recording_writer *writer)
 		err = -errno;
 	return err;
 }
+
+string_id recording_writer_frame_name(const struct recording_writer *writer, uint32_t number)
+{
+	return writer->tables.frames.items[number].name;
+}
+
+const char *recording_writer_text(const struct recording_writer *writer, string_id id)
+{
+	return string_table_text(&writer->tables.strings, id);
+}

@@ -61,6 +61,10 @@ int recording_writer_flush(struct recording_writer *writer);
 /* Flush, then the end mark that tells a whole recording from a cut one, then close with its errors. */
 int recording_writer_finish(struct recording_writer *writer);
 
+/* What a frame row was first called, and the text of a string. */
+string_id recording_writer_frame_name(const struct recording_writer *writer, uint32_t number);
+const char *recording_writer_text(const struct recording_writer *writer, string_id id);
+
 /* Bytes on disk so far. */
 uint64_t recording_writer_bytes(const struct recording_writer *writer);
 

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "profiler/collect/owners.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "symbolizer/base/array.h"
+#include "symbolizer/base/hash_index.h"
+
+/* No cgroup has this id: all kernel threads, wherever they sit. */
+#define KERNEL_THREADS UINT64_MAX
+
+struct owned_cgroup {
+	uint64_t id;
+	uint32_t row;
+};
+
+struct owners {
+	struct cgroup_tree *tree;
+	struct container_resolver *resolver;
+	struct recording_writer *writer;
+	ARRAY(struct owned_cgroup) cgroups;
+	struct hash_index index;
+	ARRAY(struct recording_container) rows; /* as the recording has them */
+};
+
+int owners_new(struct cgroup_tree *tree, struct container_resolver *resolver, struct recording_writer *writer,
+	       struct owners **ret_owners)
+{
+	struct owners *owners = calloc(1, sizeof(*owners));
+
+	if (!owners)
+		return -ENOMEM;
+	owners->tree = tree;
+	owners->resolver = resolver;
+	owners->writer = writer;
+	*ret_owners = owners;
+	return 0;
+}
+
+void owners_free(struct owners *owners)
+{
+	if (!owners)
+		return;
+	array_deinit(&owners->cgroups);
+	array_deinit(&owners->rows);
+	hash_index_deinit(&owners->index);
+	free(owners);
+}
+
+static int add_text(struct owners *owners, const char *text, string_id *ret_id)
+{
+	return recording_writer_string(owners->writer, text ? text : "", text ? strlen(text) : 0, ret_id);
+}
+
+static int describe_known(struct owners *owners, const char *path, struct recording_container *row)
+{
+	struct container_info info;
+	int err = container_resolver_describe(owners->resolver, path, &info);
+
+	if (err)
+		return err;
+	row->kind = (uint8_t)info.kind;
+	if (add_text(owners, info.name, &row->name) || add_text(owners, info.id, &row->id) ||
+	    add_text(owners, info.runtime, &row->runtime) || add_text(owners, info.image, &row->image) ||
+	    add_text(owners, info.pod, &row->pod) || add_text(owners, info.namespace, &row->namespace) ||
+	    add_text(owners, path, &row->cgroup))
+		return -ENOMEM;
+	return 0;
+}
+
+static int describe(struct owners *owners, uint64_t cgroup_id, struct recording_container *ret_row)
+{
+	struct recording_container row = {.cgroup_id = cgroup_id};
+	const char *path = cgroup_tree_path(owners->tree, cgroup_id);
+	char text[64];
+	int err;
+
+	if (cgroup_id == KERNEL_THREADS) {
+		row.kind = CONTAINER_KERNEL;
+		err = add_text(owners, "kernel", &row.name);
+	} else if (path) {
+		err = describe_known(owners, path, &row);
+	} else {
+		snprintf(text, sizeof(text), "[unknown cgroup %" PRIx64 "]", cgroup_id);
+		err = add_text(owners, text, &row.name);
+	}
+	if (!err)
+		*ret_row = row;
+	return err;
+}
+
+static bool same_container(const struct recording_container *a, const struct recording_container *b)
+{
+	if (a->kind != b->kind || a->kind == CONTAINER_UNKNOWN || a->runtime != b->runtime)
+		return false;
+	return a->id ? a->id == b->id : !b->id && a->name == b->name;
+}
+
+static int find_or_add_row(struct owners *owners, const struct recording_container *row, uint32_t *ret_row)
+{
+	struct recording_container *added;
+	uint32_t number;
+	int err;
+
+	for (size_t i = 0; i < owners->rows.count; i++) {
+		if (same_container(&owners->rows.items[i], row)) {
+			*ret_row = (uint32_t)i;
+			return 0;
+		}
+	}
+	if (array_reserve(&owners->rows, 1))
+		return -ENOMEM;
+	err = recording_writer_container(owners->writer, row, &number);
+	if (err)
+		return err;
+	added = array_add(&owners->rows);
+	*added = *row;
+	*ret_row = number;
+	return 0;
+}
+
+int owners_row(struct owners *owners, uint64_t cgroup_id, bool kernel_thread, uint32_t *ret_row)
+{
+	uint64_t id = kernel_thread ? KERNEL_THREADS : cgroup_id, hash = hash_words(id, 0);
+	struct recording_container row;
+	struct owned_cgroup *added;
+	uint32_t number;
+	int err;
+
+	for (size_t at = hash_index_first(&owners->index, hash); hash_index_next(&owners->index, hash, &at, &number);) {
+		if (owners->cgroups.items[number].id == id) {
+			*ret_row = owners->cgroups.items[number].row;
+			return 0;
+		}
+	}
+	err = describe(owners, id, &row);
+	if (!err)
+		err = find_or_add_row(owners, &row, ret_row);
+	if (err || array_reserve(&owners->cgroups, 1) ||
+	    hash_index_insert(&owners->index, hash, (uint32_t)owners->cgroups.count))
+		return err ? err : -ENOMEM;
+	added = array_add(&owners->cgroups);
+	*added = (struct owned_cgroup){id, *ret_row};
+	return 0;
+}
+
+int owners_cgroup(struct owners *owners, const struct cgroup_event *event)
+{
+	uint32_t row;
+	int err;
+
+	if (event->type == EVENT_CGROUP_REMOVED)
+		return 0;
+	err = cgroup_tree_put(owners->tree, event->cgroup_id, event->path);
+	/* Its name may be on disk only for as long as it lives: look now. */
+	if (!err && event->type == EVENT_CGROUP_RENAMED)
+		err = owners_row(owners, event->cgroup_id, false, &row);
+	return err;
+}
+
+int owners_refresh(struct owners *owners)
+{
+	container_resolver_refresh(owners->resolver);
+	for (size_t i = 0; i < owners->rows.count; i++) {
+		struct recording_container *known = &owners->rows.items[i], now;
+		int err = describe(owners, known->cgroup_id, &now);
+
+		if (err)
+			return err;
+		/* What is gone from disk keeps the name that it had. */
+		if (!memcmp(&now, known, sizeof(now)) || (known->image && !now.image) ||
+		    now.kind == CONTAINER_UNKNOWN || (known->kind == CONTAINER_CONTAINER && now.kind != known->kind))
+			continue;
+		*known = now;
+		err = recording_writer_redefine_container(owners->writer, (uint32_t)i, known);
+		if (err)
+			return err;
+	}
+	return 0;
+}

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "profiler/collect/processes.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "symbolizer/base/array.h"
+#include "symbolizer/base/hash_index.h"
+
+#define THREADS_MAX 131072
+
+struct known_thread {
+	uint32_t process, tid;
+	string_id comm;
+	uint32_t row;
+};
+
+struct processes {
+	struct symbolizer *symbolizer;
+	struct recording_writer *writer;
+	struct sampler *sampler;
+	ARRAY(struct process *) list;
+	struct hash_index index;
+	ARRAY(struct known_thread) threads;
+	struct hash_index thread_index;
+};
+
+int processes_new(struct symbolizer *symbolizer, struct recording_writer *writer, struct sampler *sampler,
+		  struct processes **ret_processes)
+{
+	struct processes *processes = calloc(1, sizeof(*processes));
+
+	if (!processes)
+		return -ENOMEM;
+	processes->symbolizer = symbolizer;
+	processes->writer = writer;
+	processes->sampler = sampler;
+	*ret_processes = processes;
+	return 0;
+}
+
+static void free_process(struct process *process)
+{
+	if (!process)
+		return;
+	symbolizer_process_free(process->snapshot);
+	free(process);
+}
+
+void processes_free(struct processes *processes)
+{
+	if (!processes)
+		return;
+	for (size_t i = 0; i < processes->list.count; i++)
+		free_process(processes->list.items[i]);
+	array_deinit(&processes->list);
+	hash_index_deinit(&processes->index);
+	array_deinit(&processes->threads);
+	hash_index_deinit(&processes->thread_index);
+	free(processes);
+}
+
+static uint64_t hash_of(uint32_t tgid, uint32_t exec_generation, uint64_t start_ns)
+{
+	return hash_words((uint64_t)tgid << 32 | exec_generation, start_ns);
+}
+
+static int add_row(struct processes *processes, const struct stack_event *event, uint32_t *ret_row)
+{
+	struct recording_process row = {
+		.tgid = event->tgid,
+		.ns_tgid = event->ns_tgid,
+		.pid_namespace = event->pid_namespace,
+		.start_ns = event->process_start_ns,
+		.exec_generation = event->exec_generation,
+	};
+	char link[32], exe[4096];
+	ssize_t length;
+
+	/* The sample's comm is its thread's; of a main thread it is the process's own. */
+	if (recording_writer_string(processes->writer, event->comm, strnlen(event->comm, COMM_BYTES), &row.comm))
+		return -ENOMEM;
+	snprintf(link, sizeof(link), "/proc/%u/exe", event->tgid);
+	length = event->flags & STACK_KERNEL_THREAD ? 0 : readlink(link, exe, sizeof(exe));
+	if (length > 0 && recording_writer_string(processes->writer, exe, (size_t)length, &row.exe))
+		return -ENOMEM;
+	return recording_writer_process(processes->writer, &row, ret_row);
+}
+
+static int pin(struct processes *processes, const struct stack_event *event, struct process *process)
+{
+	struct process_identity identity = {
+		.pid = (pid_t)event->tgid,
+		.ns_pid = event->ns_tgid,
+		.start_ns = event->process_start_ns,
+		.address_space = event->address_space,
+	};
+	int err;
+
+	if (event->flags & STACK_KERNEL_THREAD)
+		return 0;
+	err = symbolizer_process_new(processes->symbolizer, &identity, &process->snapshot);
+	if (!err)
+		sampler_seen(processes->sampler, event->tgid, event->exec_generation, event->process_start_ns);
+	return err;
+}
+
+static int add(struct processes *processes, const struct stack_event *event, uint64_t hash, uint64_t tick,
+	       struct process **ret_process)
+{
+	struct process *process = calloc(1, sizeof(*process));
+	int err = process ? pin(processes, event, process) : -ENOMEM;
+
+	if (!err)
+		err = add_row(processes, event, &process->row);
+	if (!err && (array_reserve(&processes->list, 1) ||
+		     hash_index_insert(&processes->index, hash, (uint32_t)processes->list.count)))
+		err = -ENOMEM;
+	if (err) {
+		free_process(process);
+		return err;
+	}
+	process->tgid = event->tgid;
+	process->exec_generation = event->exec_generation;
+	process->start_ns = event->process_start_ns;
+	process->refreshed = tick;
+	*array_add(&processes->list) = process;
+	*ret_process = process;
+	return 0;
+}
+
+int processes_find(struct processes *processes, const struct stack_event *event, uint64_t tick,
+		   struct process **ret_process)
+{
+	uint64_t hash = hash_of(event->tgid, event->exec_generation, event->process_start_ns);
+	uint32_t number;
+	int err;
+
+	for (size_t at = hash_index_first(&processes->index, hash);
+	     hash_index_next(&processes->index, hash, &at, &number);) {
+		struct process *process = processes->list.items[number];
+
+		if (process->tgid == event->tgid && process->exec_generation == event->exec_generation &&
+		    process->start_ns == event->process_start_ns) {
+			process->seen = tick;
+			*ret_process = process;
+			return 0;
+		}
+	}
+	err = add(processes, event, hash, tick, ret_process);
+	if (!err)
+		(*ret_process)->seen = tick;
+	return err;
+}
+
+static void forget_threads(struct processes *processes)
+{
+	processes->threads.count = 0;
+	hash_index_clear(&processes->thread_index);
+}
+
+int processes_thread(struct processes *processes, const struct process *process, const struct stack_event *event,
+		     uint32_t *ret_row)
+{
+	struct recording_thread row = {.process = process->row, .tid = event->tid};
+	struct known_thread *added;
+	uint32_t number;
+	uint64_t hash;
+
+	if (recording_writer_string(processes->writer, event->comm, strnlen(event->comm, COMM_BYTES), &row.comm))
+		return -ENOMEM;
+	hash = hash_words((uint64_t)row.process << 32 | row.tid, row.comm);
+	for (size_t at = hash_index_first(&processes->thread_index, hash);
+	     hash_index_next(&processes->thread_index, hash, &at, &number);) {
+		const struct known_thread *thread = &processes->threads.items[number];
+
+		if (thread->process == row.process && thread->tid == row.tid && thread->comm == row.comm) {
+			*ret_row = thread->row;
+			return 0;
+		}
+	}
+	/* A forgotten thread that comes again is a second row of the same thread: larger, not wrong. */
+	if (processes->threads.count >= THREADS_MAX)
+		forget_threads(processes);
+	if (array_reserve(&processes->threads, 1) ||
+	    hash_index_insert(&processes->thread_index, hash, (uint32_t)processes->threads.count) ||
+	    recording_writer_thread(processes->writer, &row, ret_row))
+		return -ENOMEM;
+	added = array_add(&processes->threads);
+	*added = (struct known_thread){row.process, row.tid, row.comm, *ret_row};
+	return 0;
+}
+
+static bool has_ended(const struct process *process)
+{
+	return kill((pid_t)process->tgid, 0) && errno == ESRCH;
+}
+
+void processes_forget(struct processes *processes, uint64_t before)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < processes->list.count; i++) {
+		struct process *process = processes->list.items[i];
+
+		if (process->seen >= before || !has_ended(process)) {
+			processes->list.items[kept++] = process;
+			continue;
+		}
+		sampler_unseen(processes->sampler, process->tgid, process->exec_generation);
+		free_process(process);
+	}
+	if (kept == processes->list.count)
+		return;
+	processes->list.count = kept;
+	hash_index_clear(&processes->index);
+	/* As many as before or fewer: the index does not grow and cannot fail. */
+	for (size_t i = 0; i < kept; i++) {
+		const struct process *process = processes->list.items[i];
+
+		hash_index_insert(&processes->index,
+				  hash_of(process->tgid, process->exec_generation, process->start_ns), (uint32_t)i);
+	}
+}
+
+size_t processes_count(const struct processes *processes)
+{
+	return processes->list.count;
+}
+
+struct process *processes_at(struct processes *processes, size_t number)
+{
+	return processes->list.items[number];
+}

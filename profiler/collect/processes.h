@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * processes: who was sampled. Each (pid, start, exec generation) once, with the snapshot that names its frames.
+ *
+ * A process is pinned when its first sample arrives: mappings read, files opened. It is forgotten, and its files with
+ * it, some time after it has ended. At most a few thousand are held.
+ */
+#ifndef STOKER_PROCESSES_H
+#define STOKER_PROCESSES_H
+
+#include "bpf/shared.h"
+#include "profiler/collect/sampler.h"
+#include "profiler/recording/recording_writer.h"
+#include "symbolizer/symbolizer.h"
+
+struct processes;
+
+struct process {
+	uint32_t tgid, exec_generation;
+	uint64_t start_ns;
+	uint32_t row;			     /* in the recording */
+	struct symbolizer_process *snapshot; /* NULL for kernel threads */
+	uint64_t refreshed;		     /* tick of the last refresh */
+	uint64_t seen;			     /* tick of the last sample */
+};
+
+/* The others stay the caller's and must live longer. Returns 0 or -ENOMEM. */
+int processes_new(struct symbolizer *symbolizer, struct recording_writer *writer, struct sampler *sampler,
+		  struct processes **ret_processes);
+void processes_free(struct processes *processes);
+
+/**
+ * processes_find() - the process of a sample, pinned now if it is new
+ * @tick: the caller's count of drains
+ * @ret_process: valid until the next processes_forget()
+ * Returns 0 or -ENOMEM.
+ */
+int processes_find(struct processes *processes, const struct stack_event *event, uint64_t tick,
+		   struct process **ret_process);
+
+/* The thread row of a sample. 0 or -ENOMEM. */
+int processes_thread(struct processes *processes, const struct process *process, const struct stack_event *event,
+		     uint32_t *ret_row);
+
+/* Lets go of processes that have ended and were not sampled since @before. */
+void processes_forget(struct processes *processes, uint64_t before);
+
+/* Those known now, for a walk. */
+size_t processes_count(const struct processes *processes);
+struct process *processes_at(struct processes *processes, size_t number);
+
+#endif

@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "profiler/collect/recorder.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "profiler/collect/processes.h"
+#include "profiler/collect/stacks.h"
+#include "symbolizer/base/array.h"
+
+#define OPEN_FILES_MAX 512
+#define LOST_CGROUPS_MAX 1024
+#define IDLE_TICKS 15 /* a process that has ended and was not sampled for so long is forgotten */
+#define UNNAMED UINT32_MAX
+
+/* A key of the kernel's counts, by its token. */
+struct recorded_key {
+	uint32_t container, thread;
+	uint32_t stack; /* row, once @named */
+	uint8_t stack_end;
+	bool named;
+	uint64_t count; /* not yet written as samples */
+};
+typedef ARRAY(struct recorded_key) key_array;
+
+/* A stack that waits to be named: addresses are in recorder.addresses from @first on. */
+struct waiting_stack {
+	uint32_t set, number;
+	struct process *process;
+	size_t first;
+	uint8_t kernel_count, user_count;
+};
+
+struct recorder {
+	struct recorder_parts parts;
+	struct symbolizer *symbolizer;
+	struct owners *owners;
+	struct processes *processes;
+	struct stacks *stacks;
+	key_array keys[2];
+	ARRAY(uint64_t) touched; /* tokens with a count to be written */
+	ARRAY(struct waiting_stack) waiting;
+	ARRAY(uint64_t) addresses;
+	ARRAY(uint64_t) kept_by_container;
+	uint64_t kept, tick;
+};
+
+int recorder_new(const struct recorder_parts *parts, struct recorder **ret_recorder)
+{
+	struct recorder *recorder = calloc(1, sizeof(*recorder));
+
+	if (!recorder)
+		return -ENOMEM;
+	recorder->parts = *parts;
+	if (symbolizer_new(&recorder->symbolizer) ||
+	    owners_new(parts->tree, parts->resolver, parts->writer, &recorder->owners) ||
+	    processes_new(recorder->symbolizer, parts->writer, parts->sampler, &recorder->processes) ||
+	    stacks_new(recorder->symbolizer, parts->writer, &recorder->stacks)) {
+		recorder_free(recorder);
+		return -ENOMEM;
+	}
+	*ret_recorder = recorder;
+	return 0;
+}
+
+void recorder_free(struct recorder *recorder)
+{
+	if (!recorder)
+		return;
+	stacks_free(recorder->stacks);
+	processes_free(recorder->processes);
+	owners_free(recorder->owners);
+	symbolizer_free(recorder->symbolizer);
+	array_deinit(&recorder->keys[0]);
+	array_deinit(&recorder->keys[1]);
+	array_deinit(&recorder->touched);
+	array_deinit(&recorder->waiting);
+	array_deinit(&recorder->addresses);
+	array_deinit(&recorder->kept_by_container);
+	free(recorder);
+}
+
+uint64_t recorder_samples(const struct recorder *recorder)
+{
+	return recorder->kept;
+}
+
+bool recorder_kernel_hidden(const struct recorder *recorder)
+{
+	return symbolizer_kernel_hidden(recorder->symbolizer);
+}
+
+static uint64_t time_now(const struct recorder *recorder)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec - recorder->parts.start_ns;
+}
+
+static int add_count(struct recorder *recorder, uint64_t token, uint64_t count)
+{
+	struct recorded_key *key = &recorder->keys[SAMPLER_TOKEN_SET(token)].items[SAMPLER_TOKEN_NUMBER(token)];
+	uint64_t *touched, *kept;
+
+	if (!key->count) {
+		touched = array_add(&recorder->touched);
+		if (!touched)
+			return -ENOMEM;
+		*touched = token;
+	}
+	while (recorder->kept_by_container.count <= key->container)
+		if (!array_add(&recorder->kept_by_container))
+			return -ENOMEM;
+	kept = &recorder->kept_by_container.items[key->container];
+	*kept += count;
+	key->count += count;
+	recorder->kept += count;
+	return 0;
+}
+
+/* An address outside the snapshot: a library or code loaded since. Asked for once in a tick. */
+static int refresh_if_grown(struct recorder *recorder, struct process *process, const uint64_t *user, size_t count)
+{
+	int err;
+
+	if (!process->snapshot || process->refreshed == recorder->tick)
+		return 0;
+	for (size_t i = 0; i < count; i++) {
+		if (symbolizer_process_maps(process->snapshot, user[i]))
+			continue;
+		process->refreshed = recorder->tick;
+		err = symbolizer_process_refresh(process->snapshot);
+		return err == -ENOMEM ? err : 0;
+	}
+	return 0;
+}
+
+static int wait_for_name(struct recorder *recorder, const struct stack_event *event, struct process *process,
+			 uint32_t number)
+{
+	size_t count = (size_t)event->kernel_count + event->user_count;
+	struct waiting_stack *waiting = array_add(&recorder->waiting);
+
+	if (!waiting || array_reserve(&recorder->addresses, count))
+		return -ENOMEM;
+	*waiting = (struct waiting_stack){
+		.set = event->set & 1,
+		.number = number,
+		.process = process,
+		.first = recorder->addresses.count,
+		.kernel_count = event->kernel_count,
+		.user_count = event->user_count,
+	};
+	memcpy(recorder->addresses.items + recorder->addresses.count, event->frames, count * sizeof(uint64_t));
+	recorder->addresses.count += count;
+	return 0;
+}
+
+static int new_key(struct recorder *recorder, const struct stack_event *event, uint32_t number)
+{
+	key_array *keys = &recorder->keys[event->set & 1];
+	bool kernel_thread = event->flags & STACK_KERNEL_THREAD;
+	struct recorded_key key = {.stack = RECORDING_STACK_ROOT};
+	struct process *process;
+	int err = processes_find(recorder->processes, event, recorder->tick, &process);
+
+	if (!err)
+		err = refresh_if_grown(recorder, process, event->frames + event->kernel_count, event->user_count);
+	if (!err)
+		err = owners_row(recorder->owners, event->cgroup_id, kernel_thread, &key.container);
+	if (!err)
+		err = processes_thread(recorder->processes, process, event, &key.thread);
+	if (!err)
+		err = wait_for_name(recorder, event, process, number);
+	if (!err && array_reserve(keys, number + 1 - keys->count))
+		err = -ENOMEM;
+	if (err)
+		return err;
+	*array_add(keys) = key;
+	return 0;
+}
+
+static int take_stack(void *data, const struct stack_event *event, uint64_t token)
+{
+	struct recorder *recorder = data;
+	uint32_t number = SAMPLER_TOKEN_NUMBER(token);
+	int err = 0;
+
+	/* Numbers come in order; a known one is a key that two CPUs saw first, or a full map. */
+	if (number >= recorder->keys[event->set & 1].count)
+		err = new_key(recorder, event, number);
+	return err ? err : add_count(recorder, token, 1);
+}
+
+static int take_cgroup(void *data, const struct cgroup_event *event)
+{
+	struct recorder *recorder = data;
+
+	return owners_cgroup(recorder->owners, event);
+}
+
+static int take_count(void *data, uint64_t token, uint64_t count)
+{
+	return add_count(data, token, count);
+}
+
+static int name_waiting(struct recorder *recorder)
+{
+	for (size_t i = 0; i < recorder->waiting.count; i++) {
+		const struct waiting_stack *waiting = &recorder->waiting.items[i];
+		struct recorded_key *key = &recorder->keys[waiting->set].items[waiting->number];
+		const uint64_t *addresses = recorder->addresses.items + waiting->first;
+		enum stack_end end;
+		int err = stacks_row(recorder->stacks, waiting->process, addresses, waiting->kernel_count,
+				     addresses + waiting->kernel_count, waiting->user_count, &key->stack, &end);
+
+		if (err)
+			return err;
+		key->stack_end = (uint8_t)end;
+		key->named = true;
+	}
+	recorder->waiting.count = 0;
+	recorder->addresses.count = 0;
+	return 0;
+}
+
+static int write_samples(struct recorder *recorder)
+{
+	uint64_t time_ns = time_now(recorder);
+	int err = name_waiting(recorder);
+
+	for (size_t i = 0; i < recorder->touched.count && !err; i++) {
+		uint64_t token = recorder->touched.items[i];
+		struct recorded_key *key = &recorder->keys[SAMPLER_TOKEN_SET(token)].items[SAMPLER_TOKEN_NUMBER(token)];
+		struct recording_sample row = {
+			.kind = SAMPLE_ONCPU,
+			.stack_end = key->stack_end,
+			.container = key->container,
+			.thread = key->thread,
+			.stack = key->stack,
+			.time_ns = time_ns,
+			.count = key->count,
+		};
+
+		err = recording_writer_sample(recorder->parts.writer, &row);
+		key->count = 0;
+	}
+	recorder->touched.count = 0;
+	return err;
+}
+
+static void take_cleared(void *data, uint32_t set)
+{
+	struct recorder *recorder = data;
+
+	/* Out of memory here shows in the account: kept by the kernel, but not in the samples. */
+	write_samples(recorder);
+	recorder->keys[set].count = 0;
+}
+
+static struct sampler_callbacks callbacks_of(struct recorder *recorder)
+{
+	return (struct sampler_callbacks){take_stack, take_cgroup, take_count, take_cleared, recorder};
+}
+
+int recorder_events(struct recorder *recorder)
+{
+	struct sampler_callbacks callbacks = callbacks_of(recorder);
+
+	return sampler_read_events(recorder->parts.sampler, &callbacks);
+}
+
+int recorder_tick(struct recorder *recorder)
+{
+	struct sampler_callbacks callbacks = callbacks_of(recorder);
+	int err = sampler_read_counts(recorder->parts.sampler, &callbacks);
+
+	if (!err)
+		err = write_samples(recorder);
+	recorder->tick++;
+	return err;
+}
+
+static uint64_t lost_of(struct recorder *recorder, const uint64_t *ids, const uint64_t *counts, size_t count,
+			uint32_t container)
+{
+	uint64_t lost = 0;
+	uint32_t row;
+
+	for (size_t i = 0; i < count; i++)
+		if (!owners_row(recorder->owners, ids[i], false, &row) && row == container)
+			lost += counts[i];
+	return lost;
+}
+
+static int write_total(struct recorder *recorder, const struct tick_counters *ticks)
+{
+	struct recording_accounting row = {
+		.container = RECORDING_TOTAL,
+		.idle = ticks->idle,
+		.taken = ticks->hits + ticks->sent + ticks->filtered + ticks->lost_ring,
+		.kept = recorder->kept,
+		.filtered = ticks->filtered,
+		.lost_ring = ticks->lost_ring,
+	};
+
+	/* Between reading the counts and reading the ticks a running sampler goes on: those belong to the next flush. */
+	if (ticks->hits + ticks->sent > recorder->kept)
+		row.lost_read = ticks->hits + ticks->sent - recorder->kept;
+	return recording_writer_accounting(recorder->parts.writer, &row);
+}
+
+static int write_accounting(struct recorder *recorder, const struct tick_counters *ticks)
+{
+	uint64_t ids[LOST_CGROUPS_MAX], counts[LOST_CGROUPS_MAX];
+	size_t lost = ticks->lost_ring ? sampler_lost(recorder->parts.sampler, ids, counts, LOST_CGROUPS_MAX) : 0;
+	int err = write_total(recorder, ticks);
+
+	for (uint32_t i = 0; i < recorder->kept_by_container.count && !err; i++) {
+		struct recording_accounting row = {
+			.container = i,
+			.kept = recorder->kept_by_container.items[i],
+			.lost_ring = lost_of(recorder, ids, counts, lost, i),
+		};
+
+		row.taken = row.kept + row.lost_ring;
+		err = recording_writer_accounting(recorder->parts.writer, &row);
+	}
+	return err;
+}
+
+int recorder_flush(struct recorder *recorder)
+{
+	struct tick_counters ticks;
+	int err = sampler_ticks(recorder->parts.sampler, &ticks);
+
+	if (!err)
+		err = recorder_tick(recorder);
+	if (!err)
+		err = stacks_name_pending(recorder->stacks, recorder->processes);
+	if (!err)
+		err = owners_refresh(recorder->owners);
+	if (!err)
+		err = write_accounting(recorder, &ticks);
+	if (!err)
+		err = recording_writer_flush(recorder->parts.writer);
+	if (recorder->tick > IDLE_TICKS)
+		processes_forget(recorder->processes, recorder->tick - IDLE_TICKS);
+	symbolizer_trim(recorder->symbolizer, OPEN_FILES_MAX);
+	return err;
+}
+
+int recorder_finish(struct recorder *recorder)
+{
+	return recorder_flush(recorder);
+}

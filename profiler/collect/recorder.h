@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * recorder: from what the kernel counted to rows of a recording.
+ *
+ * recorder_events() when the sampler's descriptor is readable: new processes are pinned there and then.
+ * recorder_tick() once a second: counts are read, stacks named, samples added. recorder_flush() every few seconds:
+ * what is there goes to disk. recorder_finish() once, after the sampler was stopped.
+ */
+#ifndef STOKER_RECORDER_H
+#define STOKER_RECORDER_H
+
+#include "profiler/collect/owners.h"
+#include "profiler/collect/sampler.h"
+#include "profiler/recording/recording_writer.h"
+
+struct recorder;
+
+struct recorder_parts {
+	struct sampler *sampler;
+	struct recording_writer *writer;
+	struct cgroup_tree *tree;
+	struct container_resolver *resolver;
+	uint64_t start_ns; /* monotonic clock: sample times count from here */
+};
+
+/* The parts stay the caller's and must live longer. Returns 0 or -ENOMEM. */
+int recorder_new(const struct recorder_parts *parts, struct recorder **ret_recorder);
+void recorder_free(struct recorder *recorder);
+
+/* Each returns 0 or a negative errno: -ENOMEM, or from recorder_flush() and _finish() what writing gave. */
+int recorder_events(struct recorder *recorder);
+int recorder_tick(struct recorder *recorder);
+int recorder_flush(struct recorder *recorder);
+int recorder_finish(struct recorder *recorder);
+
+/* Samples kept so far, for a progress line. */
+uint64_t recorder_samples(const struct recorder *recorder);
+
+/* True where kernel names are hidden from us (kernel.kptr_restrict). */
+bool recorder_kernel_hidden(const struct recorder *recorder);
+
+#endif

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * stacks: from addresses to stack rows of the recording.
+ *
+ * Each address of a process is named once. JIT code that no map names yet keeps a frame row of its own, and is asked
+ * for again until its process is forgotten.
+ */
+#ifndef STOKER_STACKS_H
+#define STOKER_STACKS_H
+
+#include "profiler/collect/processes.h"
+#include "profiler/recording/recording_writer.h"
+#include "symbolizer/symbolizer.h"
+
+struct stacks;
+
+/* The others stay the caller's and must live longer. Returns 0 or -ENOMEM. */
+int stacks_new(struct symbolizer *symbolizer, struct recording_writer *writer, struct stacks **ret_stacks);
+void stacks_free(struct stacks *stacks);
+
+/**
+ * stacks_row() - the stack row of a sample
+ * @process: whose it is
+ * @kernel, @user: leaf first, as captured: leaves exact, callers as return addresses
+ * @ret_row: RECORDING_STACK_ROOT for an empty stack
+ * Returns 0 or -ENOMEM.
+ */
+int stacks_row(struct stacks *stacks, const struct process *process, const uint64_t *kernel, size_t kernel_count,
+	       const uint64_t *user, size_t user_count, uint32_t *ret_row, enum stack_end *ret_end);
+
+/* Asks again for JIT frames without a name. Before processes_forget(). 0 or -ENOMEM. */
+int stacks_name_pending(struct stacks *stacks, struct processes *processes);
+
+#endif
