@@ -19,7 +19,7 @@ override O := $(O)/sanitize
 endif
 
 CFLAGS ?= -O2 -g
-override CFLAGS += -std=gnu11 -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wno-unused-parameter \
+override CFLAGS += -std=gnu11 -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wno-unused-parameter -Wno-missing-field-initializers \
 	-fno-strict-aliasing -D_GNU_SOURCE -DSTOKER_VERSION='"$(VERSION)"' -I. -I$(O)/gen
 ifdef DEV
 override CFLAGS += -Werror

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * stoker flame: the flame graph of a recording, or of folded stacks of any tool, as one SVG file.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "profiler/commands/commands.h"
+#include "profiler/commands/query_options.h"
+#include "profiler/commands/tree_input.h"
+#include "profiler/commands/whole_file.h"
+#include "profiler/render/svg.h"
+#include "symbolizer/base/cleanup.h"
+#include "symbolizer/base/log.h"
+#include "symbolizer/base/text.h"
+
+struct flame_settings {
+	struct query_settings query;
+	const char *output;
+	const char *title;
+	const char *subtitle;
+	const char *count_name;
+	uint64_t width;
+	double minwidth;
+	bool inverted;
+	int colors; /* enum svg_palette, or COLORS_DEFAULT */
+};
+
+#define COLORS_DEFAULT (-1)
+
+static const char *const palettes[] = {[SVG_BY_FUNCTION] = "function", [SVG_BY_CONTAINER] = "container", NULL};
+
+#define AT(member) offsetof(struct flame_settings, member)
+
+static const struct option_row rows[] = {
+	{'o', "output", OPTION_TEXT, AT(output), "FILE", "stoker.svg without this; - is standard output"},
+	QUERY_OPTION_ROWS(struct flame_settings, query),
+	{0, "inverted", OPTION_FLAG, AT(inverted), NULL, "icicles: the root on top"},
+	{0, "colors", OPTION_CHOICE, AT(colors), "WHAT", "one hue per container, or by function", .choices = palettes},
+	{0, "title", OPTION_TEXT, AT(title), "TEXT", "first line of the picture"},
+	{0, "subtitle", OPTION_TEXT, AT(subtitle), "TEXT", "second line"},
+	{0, "countname", OPTION_TEXT, AT(count_name), "TEXT", "what is counted (samples)"},
+	{0, "width", OPTION_NUMBER, AT(width), "PX", "fixed width (1200, then the window's)", .min = 200,
+	 .max = 100000},
+	{0, "minwidth", OPTION_REAL, AT(minwidth), "PX", "leave narrower boxes out (0.1)"},
+	{0},
+};
+
+static const struct option_usage usage = {
+	.command = "stoker flame",
+	.arguments = "[OPTIONS] FILE",
+	.about = "A flame graph as one SVG file, to be opened in a browser: click to zoom, Ctrl-F to search.\n"
+		 "FILE is a recording, or folded stacks of any tool, or - for either.",
+	.rows = rows,
+};
+
+static const char *fact(const struct profile *profile, const char *key)
+{
+	const char *value = profile ? profile_fact(profile, key) : NULL;
+
+	return value && *value ? value : NULL;
+}
+
+/* "cpu-clock at 99 Hz · host web-7 · kernel 6.1.0", as far as it is known. */
+static void describe(const struct profile *profile, char *out, size_t size)
+{
+	const char *event = fact(profile, "event.name"), *hz = fact(profile, "event.hz");
+	const char *host = fact(profile, "host.name"), *kernel = fact(profile, "kernel.release");
+
+	snprintf(out, size, "%s%s%s%s%s%s%s%s%s", event ? event : "", event && hz ? " at " : "", event && hz ? hz : "",
+		 event && hz ? " Hz" : "", event && host ? " · " : "", host ? "host " : "", host ? host : "",
+		 kernel && (event || host) ? " · kernel "
+		 : kernel		   ? "kernel "
+					   : "",
+		 kernel ? kernel : "");
+}
+
+/* Who groups by what is no container gets function colours, and so does who reads folded stacks: they do not tell. */
+static enum svg_palette palette_of(const struct flame_settings *settings, const struct tree_input *input)
+{
+	if (settings->colors != COLORS_DEFAULT)
+		return (enum svg_palette)settings->colors;
+	return input->profile && settings->query.by != PROFILE_BY_NONE ? SVG_BY_CONTAINER : SVG_BY_FUNCTION;
+}
+
+static int draw(const struct flame_settings *settings, const struct tree_input *input)
+{
+	_cleanup_(whole_file_deinit) struct whole_file file = {0};
+	char footer[512];
+	struct svg_options options = {
+		.title = settings->title,
+		.subtitle = settings->subtitle,
+		.count_name = settings->count_name,
+		.footer = footer,
+		.width = (uint32_t)settings->width,
+		.minwidth = settings->minwidth,
+		.inverted = settings->inverted,
+		.reversed = settings->query.reverse,
+		.palette = palette_of(settings, input),
+	};
+	int err = whole_file_open(&file, settings->output);
+
+	if (err)
+		return err;
+	describe(input->profile, footer, sizeof(footer));
+	err = render_svg(&input->tree, &options, file.out);
+	return err ? err : whole_file_commit(&file);
+}
+
+static enum exit_status flame(const char *path, const struct flame_settings *settings)
+{
+	_cleanup_(tree_input_deinit) struct tree_input input = {0};
+	enum exit_status status = tree_input_load(usage.command, path, &settings->query, &input);
+	char shown[256];
+	int err;
+
+	if (status != EXIT_OK)
+		return status;
+	signal(SIGPIPE, SIG_IGN);
+	err = draw(settings, &input);
+	if (!err || err == -EPIPE)
+		return EXIT_OK;
+	log_error("stoker flame: cannot write %s: %s", text_printable(settings->output, shown, sizeof(shown)),
+		  strerror(-err));
+	return EXIT_FAILED;
+}
+
+int command_flame(int argc, char **argv)
+{
+	struct flame_settings settings = {
+		.query = QUERY_SETTINGS_DEFAULT,
+		.output = "stoker.svg",
+		.minwidth = SVG_MINWIDTH,
+		.colors = COLORS_DEFAULT,
+	};
+	enum exit_status status = EXIT_USAGE;
+	int first;
+
+	switch (options_parse(&usage, argc, argv, &settings, &first)) {
+	case OPTIONS_HELPED:
+		status = EXIT_OK;
+		break;
+	case OPTIONS_WRONG:
+		break;
+	case OPTIONS_GO_ON:
+		if (argc - first == 1)
+			status = flame(argv[first], &settings);
+		else
+			log_error("stoker flame: one FILE, please; see 'stoker flame --help'");
+	}
+	query_settings_deinit(&settings.query);
+	return status;
+}

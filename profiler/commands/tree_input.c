@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "profiler/commands/tree_input.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include "profiler/profile/folded_reader.h"
+#include "symbolizer/base/cleanup.h"
+#include "symbolizer/base/log.h"
+#include "symbolizer/base/text.h"
+
+#define PEEK_BYTES 4096
+
+struct opened {
+	const char *command;
+	const char *path;
+	char shown[256]; /* the path, for people */
+	int fd;
+	char peek[PEEK_BYTES]; /* read already */
+	size_t peeked;
+};
+
+static enum exit_status fail(const struct opened *opened, int err)
+{
+	log_error("%s: cannot read %s: %s", opened->command, opened->shown, strerror(-err));
+	return EXIT_FAILED;
+}
+
+static int read_some(int fd, char *buffer, size_t size, size_t *ret_got)
+{
+	ssize_t got;
+
+	do
+		got = read(fd, buffer, size);
+	while (got < 0 && errno == EINTR);
+	if (got < 0)
+		return -errno;
+	*ret_got = (size_t)got;
+	return 0;
+}
+
+static int write_all(int fd, const char *bytes, size_t length)
+{
+	while (length) {
+		ssize_t put = write(fd, bytes, length);
+
+		if (put < 0 && errno == EINTR)
+			continue;
+		if (put < 0)
+			return -errno;
+		bytes += put;
+		length -= (size_t)put;
+	}
+	return 0;
+}
+
+static int peek(struct opened *opened)
+{
+	size_t got = 1;
+	int err = 0;
+
+	while (!err && got && opened->peeked < PEEK_BYTES) {
+		err = read_some(opened->fd, opened->peek + opened->peeked, PEEK_BYTES - opened->peeked, &got);
+		if (!err)
+			opened->peeked += got;
+	}
+	return err;
+}
+
+/* A pipe cannot be read twice: what was read and what is to come becomes a file that is standard input from here on. */
+static int spool(struct opened *opened)
+{
+	_cleanup_close_ int file = memfd_create("recording", MFD_CLOEXEC);
+	char buffer[1 << 16];
+	size_t got = 1;
+	int err;
+
+	if (file < 0)
+		return -errno;
+	err = write_all(file, opened->peek, opened->peeked);
+	while (!err && got) {
+		err = read_some(opened->fd, buffer, sizeof(buffer), &got);
+		if (!err)
+			err = write_all(file, buffer, got);
+	}
+	if (err)
+		return err;
+	if (lseek(file, 0, SEEK_SET) < 0 || dup2(file, STDIN_FILENO) < 0)
+		return -errno;
+	return 0;
+}
+
+static enum exit_status load_recording(struct opened *opened, const struct query_settings *settings,
+				       struct tree_input *input)
+{
+	_cleanup_(query_deinit) struct query query = {0};
+	char error[512] = "";
+	struct stat status;
+	bool pipe = fstat(opened->fd, &status) || !S_ISREG(status.st_mode);
+	int err;
+
+	if (!query_init(&query, settings, opened->command))
+		return EXIT_USAGE;
+	err = pipe ? spool(opened) : 0;
+	if (!err && !pipe && lseek(opened->fd, 0, SEEK_SET) < 0)
+		err = -errno;
+	if (err)
+		return fail(opened, err);
+	err = profile_load(pipe ? "-" : opened->path, &input->profile, error, sizeof(error));
+	if (!err)
+		err = profile_call_tree(input->profile, &query.query, &input->tree, error, sizeof(error));
+	if (!err)
+		return EXIT_OK;
+	log_error("%s: %s", opened->command, *error ? error : strerror(-err));
+	return EXIT_FAILED;
+}
+
+static void warn_of_lines(const struct opened *opened, const struct folded_read_report *report)
+{
+	uint64_t left_out = report->bad + report->too_long;
+	char count[32], all[32];
+
+	if (!left_out)
+		return;
+	log_warning("%s: %s of %s lines in %s are no folded stacks (the first is line %" PRIu64 ") and were left out",
+		    opened->command, text_grouped(left_out, count, sizeof(count)),
+		    text_grouped(report->lines, all, sizeof(all)), opened->shown, report->bad_line);
+}
+
+static enum exit_status load_folded(struct opened *opened, const struct query_settings *settings,
+				    struct tree_input *input)
+{
+	_cleanup_(folded_reader_deinit) struct folded_reader reader;
+	int err;
+
+	folded_reader_init(&reader, &input->tree, settings->reverse);
+	if (query_needs_recording(settings)) {
+		log_error("%s: %s holds folded stacks, which --by, -C, --comm, -K and -U cannot ask: give a recording",
+			  opened->command, opened->shown);
+		return EXIT_USAGE;
+	}
+	err = folded_reader_feed(&reader, opened->peek, opened->peeked);
+	if (!err)
+		err = folded_reader_feed_fd(&reader, opened->fd);
+	if (!err)
+		err = folded_reader_finish(&reader);
+	if (!err)
+		err = call_tree_finish(&input->tree);
+	if (err)
+		return fail(opened, err);
+	warn_of_lines(opened, &reader.report);
+	return EXIT_OK;
+}
+
+static enum exit_status load(struct opened *opened, const struct query_settings *settings, struct tree_input *input)
+{
+	enum exit_status status;
+	int err = peek(opened);
+
+	if (err)
+		return fail(opened, err);
+	status = memchr(opened->peek, '\0', opened->peeked) ? load_recording(opened, settings, input)
+							    : load_folded(opened, settings, input);
+	if (status != EXIT_OK || input->tree.nodes.items[0].total)
+		return status;
+	log_error("%s: no samples in %s%s", opened->command, opened->shown,
+		  query_needs_recording(settings) ? " for these options" : "");
+	return EXIT_NO_SAMPLES;
+}
+
+enum exit_status tree_input_load(const char *command, const char *path, const struct query_settings *settings,
+				 struct tree_input *ret_input)
+{
+	bool standard_input = !strcmp(path, "-");
+	struct opened opened = {.command = command, .path = path};
+	struct tree_input input = {0};
+	enum exit_status status;
+	_cleanup_close_ int fd = standard_input ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC);
+
+	if (standard_input)
+		strncpy(opened.shown, "standard input", sizeof(opened.shown) - 1);
+	else
+		text_printable(path, opened.shown, sizeof(opened.shown));
+	if (fd < 0)
+		return fail(&opened, -errno);
+	opened.fd = fd;
+	if (call_tree_init(&input.tree))
+		return fail(&opened, -ENOMEM);
+	status = load(&opened, settings, &input);
+	if (status == EXIT_OK)
+		*ret_input = input;
+	else
+		tree_input_deinit(&input);
+	return status;
+}
+
+void tree_input_deinit(struct tree_input *input)
+{
+	call_tree_deinit(&input->tree);
+	profile_free(input->profile);
+}
