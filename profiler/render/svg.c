@@ -376,7 +376,7 @@ static void write_legend(const struct drawing *drawing, FILE *out)
 			"<rect x=\"%u\" y=\"0\" width=\"16\" height=\"12\" fill=\"#%06x\"/>"
 			"<text x=\"%u\" y=\"10\">%s</text>\n",
 			x, svg_kind_color(kind, drawing->options.palette, hue), x + 21, kind_names[kind]);
-		x += 32 + 8 * (uint32_t)strlen(kind_names[kind]);
+		x += 38 + 7 * (uint32_t)strlen(kind_names[kind]);
 	}
 	fprintf(out, "<text x=\"%u\" y=\"10\" fill=\"#666\">%s%s</text>\n</g>\n", x + (x > 0 ? 6 : 0),
 		drawing->unnamed ? "pale: a reason instead of a name" : "",
