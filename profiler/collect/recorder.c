@@ -296,28 +296,31 @@ static uint64_t lost_of(struct recorder *recorder, const uint64_t *ids, const ui
 	return lost;
 }
 
-static int write_total(struct recorder *recorder, const struct tick_counters *ticks)
+/*
+ * While the sampler runs, samples are counted between our two readings: the sum stands for taken. At the end the
+ * kernel's own count of taken samples goes on record, so that the account is checked and not just added up.
+ */
+static int write_total(struct recorder *recorder, const struct tick_counters *ticks, bool stopped)
 {
 	struct recording_accounting row = {
 		.container = RECORDING_TOTAL,
 		.idle = ticks->idle,
-		.taken = ticks->hits + ticks->sent + ticks->filtered + ticks->lost_ring,
 		.kept = recorder->kept,
 		.filtered = ticks->filtered,
 		.lost_ring = ticks->lost_ring,
 	};
 
-	/* Between reading the counts and reading the ticks a running sampler goes on: those belong to the next flush. */
 	if (ticks->hits + ticks->sent > recorder->kept)
 		row.lost_read = ticks->hits + ticks->sent - recorder->kept;
+	row.taken = stopped ? ticks->taken : row.kept + row.filtered + row.lost_ring + row.lost_read;
 	return recording_writer_accounting(recorder->parts.writer, &row);
 }
 
-static int write_accounting(struct recorder *recorder, const struct tick_counters *ticks)
+static int write_accounting(struct recorder *recorder, const struct tick_counters *ticks, bool stopped)
 {
 	uint64_t ids[LOST_CGROUPS_MAX], counts[LOST_CGROUPS_MAX];
 	size_t lost = ticks->lost_ring ? sampler_lost(recorder->parts.sampler, ids, counts, LOST_CGROUPS_MAX) : 0;
-	int err = write_total(recorder, ticks);
+	int err = write_total(recorder, ticks, stopped);
 
 	for (uint32_t i = 0; i < recorder->kept_by_container.count && !err; i++) {
 		struct recording_accounting row = {
@@ -332,7 +335,7 @@ static int write_accounting(struct recorder *recorder, const struct tick_counter
 	return err;
 }
 
-int recorder_flush(struct recorder *recorder)
+static int flush(struct recorder *recorder, bool stopped)
 {
 	struct tick_counters ticks;
 	int err = sampler_ticks(recorder->parts.sampler, &ticks);
@@ -344,7 +347,7 @@ int recorder_flush(struct recorder *recorder)
 	if (!err)
 		err = owners_refresh(recorder->owners);
 	if (!err)
-		err = write_accounting(recorder, &ticks);
+		err = write_accounting(recorder, &ticks, stopped);
 	if (!err)
 		err = recording_writer_flush(recorder->parts.writer);
 	if (recorder->tick > IDLE_TICKS)
@@ -353,7 +356,12 @@ int recorder_flush(struct recorder *recorder)
 	return err;
 }
 
+int recorder_flush(struct recorder *recorder)
+{
+	return flush(recorder, false);
+}
+
 int recorder_finish(struct recorder *recorder)
 {
-	return recorder_flush(recorder);
+	return flush(recorder, true);
 }

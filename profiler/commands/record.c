@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "profiler/commands/commands.h"
+#include "profiler/commands/flame_file.h"
+#include "profiler/commands/options.h"
+#include "profiler/commands/record_loop.h"
+#include "profiler/commands/record_setup.h"
+#include "profiler/profile/profile.h"
+#include "profiler/render/table.h"
+#include "symbolizer/base/log.h"
+#include "symbolizer/base/text.h"
+
+#define DEFAULT_FILE "stoker.rec"
+#define DEFAULT_PICTURE "stoker.svg"
+#define HZ_MAX 100000
+#define SECONDS_MAX (366ull * 86400)
+
+static const struct option_row rows[] = {
+	{'F', "freq", OPTION_NUMBER, offsetof(struct record_settings, hz), "HZ", "samples a second on each CPU (99)", 1,
+	 HZ_MAX, NULL},
+	{'a', "all", OPTION_FLAG, offsetof(struct record_settings, all), NULL, "every container and the host (default)",
+	 0, 0, NULL},
+	{'p', "pid", OPTION_LIST, offsetof(struct record_settings, pids), "PID,…", "these processes and their children",
+	 0, 0, NULL},
+	{'C', "container", OPTION_LIST, offsetof(struct record_settings, containers), "NAME,…",
+	 "these containers: name, unique id prefix or cgroup path", 0, 0, NULL},
+	{'K', "kernel", OPTION_FLAG, offsetof(struct record_settings, kernel_only), NULL, "kernel stacks only", 0, 0,
+	 NULL},
+	{'U', "user", OPTION_FLAG, offsetof(struct record_settings, user_only), NULL, "user stacks only", 0, 0, NULL},
+	{'o', "output", OPTION_TEXT, offsetof(struct record_settings, output), "FILE",
+	 "the recording (" DEFAULT_FILE "); an older one becomes .old", 0, 0, NULL},
+	{0, "no-progress", OPTION_UNSET, offsetof(struct record_settings, progress), NULL,
+	 "no progress on the terminal", 0, 0, NULL},
+	{0},
+};
+
+static const struct option_usage usage = {
+	.command = "stoker record",
+	.arguments = "[OPTIONS] [SECONDS | -- COMMAND …]",
+	.about = "Samples every container on this host from the kernel that they share, names the frames and writes a\n"
+		 "recording. Without SECONDS or COMMAND it goes on until Ctrl-C. -p and -C together keep what fits "
+		 "either.",
+	.rows = rows,
+};
+
+/* What the recording says in short; everything printed is read back from the file, so it is known to be readable. */
+static int report(const char *path, bool picture)
+{
+	struct profile_query query = {.by = PROFILE_BY_CONTAINER};
+	struct table_options options = {0};
+	struct profile *profile;
+	char error[512];
+	int err;
+
+	if (profile_load(path, &profile, error, sizeof(error))) {
+		log_error("%s", error);
+		return EXIT_FAILED;
+	}
+	if (!profile->rows.samples.count) {
+		profile_free(profile);
+		log_error("nothing was sampled: what was to be recorded did not run on any CPU");
+		return EXIT_NO_SAMPLES;
+	}
+	err = render_table(profile, &options, stdout);
+	if (!err && fflush(stdout))
+		err = -errno;
+	if (!err && picture)
+		err = flame_file_write(profile, &query, DEFAULT_PICTURE);
+	profile_free(profile);
+	if (err && err != -EPIPE) {
+		log_error("cannot write %s: %s", picture ? DEFAULT_PICTURE : "the table", strerror(-err));
+		return EXIT_FAILED;
+	}
+	return EXIT_OK;
+}
+
+static int record(struct record_settings *settings, bool picture)
+{
+	struct record_outcome outcome;
+	int status = record_run(settings, &outcome), reported;
+	char shown[256];
+
+	if (status != EXIT_OK && !outcome.written)
+		return status;
+	if (strcmp(settings->output, "-") != 0) {
+		reported = report(settings->output, picture);
+		text_printable(settings->output, shown, sizeof(shown));
+		fprintf(stderr, "%s%s%s\n", picture && !reported ? DEFAULT_PICTURE " drawn, " : "", shown, " written");
+		if (status == EXIT_OK)
+			status = reported;
+	}
+	if (status == EXIT_OK && settings->command)
+		return outcome.command_status;
+	return status;
+}
+
+static bool take_arguments(struct record_settings *settings, int argc, char **argv, int first)
+{
+	uint64_t seconds;
+	char shown[64];
+
+	if (first == argc)
+		return true;
+	/* getopt drops the "--"; what stands before it is the last thing that can be a number of seconds. */
+	if (first > 0 && !strcmp(argv[first - 1], "--")) {
+		settings->command = argv + first;
+		return true;
+	}
+	if (first + 1 == argc && text_to_u64(argv[first], 10, &seconds) && seconds && seconds <= SECONDS_MAX) {
+		settings->seconds = seconds;
+		return true;
+	}
+	log_error("stoker record: '%s' is no number of seconds; a command goes after --",
+		  text_printable(argv[first], shown, sizeof(shown)));
+	return false;
+}
+
+int command_record(int argc, char **argv)
+{
+	struct record_settings settings = {.hz = 99, .output = DEFAULT_FILE, .progress = true};
+	int first, status = EXIT_USAGE;
+
+	switch (options_parse(&usage, argc, argv, &settings, &first)) {
+	case OPTIONS_HELPED:
+		return EXIT_OK;
+	case OPTIONS_WRONG:
+		return EXIT_USAGE;
+	case OPTIONS_GO_ON:
+		break;
+	}
+	if (settings.kernel_only && settings.user_only)
+		log_error("stoker record: -K and -U leave nothing to record");
+	else if (settings.all && (settings.pids.entries.count || settings.containers.entries.count))
+		log_error("stoker record: -a is everything; leave it out to choose with -p or -C");
+	else if (take_arguments(&settings, argc, argv, first))
+		status = record(&settings, false);
+	option_list_deinit(&settings.pids);
+	option_list_deinit(&settings.containers);
+	return status;
+}
+
+int command_oneshot(int argc, char **argv)
+{
+	struct record_settings settings = {.hz = 99, .output = DEFAULT_FILE, .progress = true};
+
+	if (argc != 2 || !text_to_u64(argv[1], 10, &settings.seconds) || !settings.seconds ||
+	    settings.seconds > SECONDS_MAX) {
+		log_error("usage: stoker SECONDS, from 1 on; 'stoker record --help' has more");
+		return EXIT_USAGE;
+	}
+	return record(&settings, true);
+}

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "profiler/commands/record_loop.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "profiler/commands/commands.h"
+#include "symbolizer/base/cleanup.h"
+#include "symbolizer/base/log.h"
+#include "symbolizer/base/text.h"
+
+#define EVENTS_EVERY_MS 200
+#define TICK_NS 1000000000ull
+#define FLUSH_EVERY_TICKS 5
+
+struct loop {
+	const struct record_settings *settings;
+	struct record_session session;
+	sigset_t blocked;
+	int signals; /* signalfd */
+	pid_t child; /* 0: none, or it has ended */
+	int child_status;
+	bool ended;
+};
+
+/* The child waits for a byte, so that nothing of it runs before the first tick. */
+static int start_command(struct loop *loop, int *ret_go)
+{
+	int go[2];
+	char byte;
+
+	if (pipe(go))
+		return -errno;
+	loop->child = fork();
+	if (loop->child < 0)
+		return -errno;
+	if (!loop->child) {
+		close(go[1]);
+		sigprocmask(SIG_UNBLOCK, &loop->blocked, NULL);
+		if (read(go[0], &byte, 1) == 1) {
+			close(go[0]);
+			execvp(loop->settings->command[0], loop->settings->command);
+			log_error("cannot run %s: %s", loop->settings->command[0], strerror(errno));
+		}
+		_exit(errno == ENOENT ? 127 : 126);
+	}
+	close(go[0]);
+	*ret_go = go[1];
+	return 0;
+}
+
+static void reap(struct loop *loop)
+{
+	int status;
+
+	if (!loop->child || waitpid(loop->child, &status, WNOHANG) != loop->child)
+		return;
+	loop->child = 0;
+	loop->child_status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+	loop->ended = true;
+}
+
+static void take_signals(struct loop *loop)
+{
+	struct signalfd_siginfo info;
+
+	while (read(loop->signals, &info, sizeof(info)) == sizeof(info)) {
+		if (info.ssi_signo == SIGCHLD)
+			reap(loop);
+		else
+			loop->ended = true;
+	}
+}
+
+static void show_progress(const struct loop *loop, uint64_t elapsed_ns)
+{
+	char samples[32];
+
+	if (!loop->settings->progress || !isatty(STDERR_FILENO))
+		return;
+	text_grouped(recorder_samples(loop->session.recorder), samples, sizeof(samples));
+	if (loop->settings->seconds)
+		fprintf(stderr, "\r\033[Krecording: %llu of %llu s, %s samples",
+			(unsigned long long)(elapsed_ns / TICK_NS), (unsigned long long)loop->settings->seconds,
+			samples);
+	else
+		fprintf(stderr, "\r\033[Krecording: %llu s, %s samples, Ctrl-C ends",
+			(unsigned long long)(elapsed_ns / TICK_NS), samples);
+}
+
+static int wait_ms(const struct loop *loop, uint64_t now)
+{
+	uint64_t end = loop->session.start_ns + loop->settings->seconds * TICK_NS;
+
+	if (loop->settings->seconds && end < now + EVENTS_EVERY_MS * 1000000ull)
+		return end > now ? (int)((end - now) / 1000000) + 1 : 0;
+	return EVENTS_EVERY_MS;
+}
+
+static int loop_until_end(struct loop *loop)
+{
+	uint64_t end =
+		loop->settings->seconds ? loop->session.start_ns + loop->settings->seconds * TICK_NS : UINT64_MAX;
+	uint64_t next_tick = loop->session.start_ns + TICK_NS, now;
+	struct pollfd waited[] = {
+		{.fd = sampler_fd(loop->session.sampler), .events = POLLIN},
+		{.fd = loop->signals, .events = POLLIN},
+	};
+	int err = 0, ticks = 0;
+
+	while (!err && !loop->ended && (now = record_clock()) < end) {
+		if (poll(waited, 2, wait_ms(loop, now)) < 0 && errno != EINTR)
+			return -errno;
+		take_signals(loop);
+		err = recorder_events(loop->session.recorder);
+		if (err || record_clock() < next_tick)
+			continue;
+		next_tick += TICK_NS;
+		err = ++ticks % FLUSH_EVERY_TICKS ? recorder_tick(loop->session.recorder)
+						  : recorder_flush(loop->session.recorder);
+		show_progress(loop, record_clock() - loop->session.start_ns);
+	}
+	return err;
+}
+
+static int finish(struct loop *loop, int err)
+{
+	uint64_t duration_ns;
+	int last;
+
+	sampler_stop(loop->session.sampler);
+	duration_ns = record_clock() - loop->session.start_ns;
+	if (loop->settings->progress && isatty(STDERR_FILENO))
+		fprintf(stderr, "\r\033[K");
+	last = record_last_facts(&loop->session, duration_ns);
+	if (!last)
+		last = recorder_finish(loop->session.recorder);
+	if (!last && !err)
+		last = recording_writer_finish(loop->session.writer);
+	return err ? err : last;
+}
+
+static int sample(struct loop *loop, struct record_outcome *outcome)
+{
+	_cleanup_close_ int go = -1;
+	char error[512] = "", shown[256];
+	int err;
+
+	if (loop->settings->command) {
+		err = start_command(loop, &go);
+		if (err) {
+			log_error("cannot start the command: %s", strerror(-err));
+			return EXIT_FAILED;
+		}
+	}
+	err = sampler_start(loop->session.sampler, error, sizeof(error));
+	if (err) {
+		log_error("%s", error);
+		return err == -EPERM || err == -EOPNOTSUPP ? EXIT_UNSUPPORTED : EXIT_FAILED;
+	}
+	loop->session.start_ns = record_clock();
+	err = record_first_facts(loop->settings, &loop->session);
+	if (go >= 0 && write(go, "", 1) != 1)
+		err = -errno;
+	if (!err)
+		err = loop_until_end(loop);
+	err = finish(loop, err);
+	outcome->written = true;
+	if (recorder_kernel_hidden(loop->session.recorder))
+		log_warning("kernel functions have no names: set kernel.kptr_restrict to 0 or 1 and run as root");
+	if (!err)
+		return EXIT_OK;
+	log_error("writing %s failed: %s; what was recorded before is readable",
+		  text_printable(loop->settings->output, shown, sizeof(shown)), strerror(-err));
+	return EXIT_FAILED;
+}
+
+static void end_child(struct loop *loop)
+{
+	int status;
+
+	if (loop->child <= 0)
+		return;
+	/* Ended early by a signal: the command is told too, as a shell would. */
+	kill(loop->child, SIGTERM);
+	waitpid(loop->child, &status, 0);
+	loop->child_status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+int record_run(const struct record_settings *settings, struct record_outcome *ret_outcome)
+{
+	struct loop loop = {.settings = settings, .signals = -1};
+	int status;
+
+	memset(ret_outcome, 0, sizeof(*ret_outcome));
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
+	sigemptyset(&loop.blocked);
+	sigaddset(&loop.blocked, SIGINT);
+	sigaddset(&loop.blocked, SIGTERM);
+	sigaddset(&loop.blocked, SIGHUP);
+	sigaddset(&loop.blocked, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &loop.blocked, NULL);
+	loop.signals = signalfd(-1, &loop.blocked, SFD_NONBLOCK | SFD_CLOEXEC);
+	status = record_setup(settings, &loop.session);
+	if (status == EXIT_OK)
+		status = sample(&loop, ret_outcome);
+	end_child(&loop);
+	ret_outcome->command_status = loop.child_status;
+	record_session_deinit(&loop.session);
+	if (loop.signals >= 0)
+		close(loop.signals);
+	sigprocmask(SIG_UNBLOCK, &loop.blocked, NULL);
+	return status;
+}

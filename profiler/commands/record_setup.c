@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "profiler/commands/record_setup.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "profiler/commands/commands.h"
+#include "symbolizer/base/log.h"
+#include "symbolizer/base/text.h"
+
+#define INITIAL_PID_NAMESPACE 0xeffffffcu /* PROC_PID_INIT_INO, include/linux/proc_ns.h */
+
+uint64_t record_clock(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec;
+}
+
+void record_session_deinit(struct record_session *session)
+{
+	recorder_free(session->recorder);
+	sampler_free(session->sampler);
+	recording_writer_free(session->writer);
+	container_resolver_free(session->resolver);
+	cgroup_tree_free(session->tree);
+	memset(session, 0, sizeof(*session));
+}
+
+static int refuse(int err, const char *what)
+{
+	log_error("%s", what);
+	return err == -EPERM || err == -EACCES || err == -EOPNOTSUPP ? EXIT_UNSUPPORTED : EXIT_FAILED;
+}
+
+/* From inside a pid namespace the kernel's pids mean nothing: names would be those of other processes. */
+static int check_place(void)
+{
+	struct stat status;
+
+	if (geteuid() != 0)
+		return refuse(-EPERM, "recording needs root: BPF, perf events and other processes' files; try sudo");
+	if (stat("/proc/self/ns/pid", &status))
+		return refuse(-EOPNOTSUPP, "/proc is not mounted here: mount it, or run on the host");
+	if (status.st_ino != INITIAL_PID_NAMESPACE)
+		return refuse(-EOPNOTSUPP,
+			      "running inside a pid namespace: run on the host, or with --pid=host in a container");
+	return EXIT_OK;
+}
+
+static int want_pids(const struct record_settings *settings, struct sampler *sampler)
+{
+	for (size_t i = 0; i < settings->pids.entries.count; i++) {
+		const char *text = settings->pids.entries.items[i];
+		uint64_t pid;
+		char shown[64];
+
+		if (!text_to_u64(text, 10, &pid) || !pid || pid > INT32_MAX) {
+			log_error("stoker record: '%s' is no pid", text_printable(text, shown, sizeof(shown)));
+			return EXIT_USAGE;
+		}
+		if (kill((pid_t)pid, 0) && errno == ESRCH) {
+			log_error("no process %" PRIu64 "; 'stoker ps' lists containers and their processes", pid);
+			return EXIT_FAILED;
+		}
+		if (sampler_want_tgid(sampler, (uint32_t)pid)) {
+			log_error("too many processes to filter for");
+			return EXIT_FAILED;
+		}
+	}
+	return EXIT_OK;
+}
+
+struct container_search {
+	struct record_session *session;
+	const char *wanted;
+	size_t found, names_offered;
+	char first_id[80], offered[256];
+	bool ambiguous, by_name;
+};
+
+static void offer(struct container_search *search, const char *name)
+{
+	char shown[80];
+	size_t used = strlen(search->offered);
+
+	text_printable(name, shown, sizeof(shown));
+	if (search->names_offered >= 3 || strstr(search->offered, shown))
+		return;
+	/* Near enough: one starts like the other. */
+	if (strncmp(name, search->wanted, 2) != 0)
+		return;
+	snprintf(search->offered + used, sizeof(search->offered) - used, "%s%s", used ? ", " : "; did you mean ",
+		 shown);
+	search->names_offered++;
+}
+
+static int want_if_matches(void *data, uint64_t id, const char *path)
+{
+	struct container_search *search = data;
+	struct container_info info;
+
+	if (container_resolver_describe(search->session->resolver, path, &info))
+		return -ENOMEM;
+	if (info.kind != CONTAINER_CONTAINER && strcmp(path, search->wanted) != 0)
+		return 0;
+	if (!container_matches(&info, path, search->wanted)) {
+		offer(search, info.name);
+		return 0;
+	}
+	if (strcmp(info.name, search->wanted) != 0 && info.id && info.id[0] && strcmp(path, search->wanted) != 0) {
+		if (search->first_id[0] && strcmp(search->first_id, info.id) != 0)
+			search->ambiguous = true;
+		snprintf(search->first_id, sizeof(search->first_id), "%s", info.id);
+	}
+	search->found++;
+	return sampler_want_cgroup(search->session->sampler, id);
+}
+
+static int want_below(void *data, uint64_t id, const char *path)
+{
+	struct container_search *search = data;
+
+	search->found++;
+	return sampler_want_cgroup(search->session->sampler, id);
+}
+
+static int want_containers(const struct record_settings *settings, struct record_session *session)
+{
+	for (size_t i = 0; i < settings->containers.entries.count; i++) {
+		struct container_search search = {.session = session, .wanted = settings->containers.entries.items[i]};
+		char shown[128];
+		int err;
+
+		if (search.wanted[0] == '/')
+			err = cgroup_tree_below(session->tree, search.wanted, want_below, &search);
+		else
+			err = cgroup_tree_each(session->tree, want_if_matches, &search);
+		text_printable(search.wanted, shown, sizeof(shown));
+		if (err) {
+			log_error("cannot filter for container '%s': %s", shown, strerror(-err));
+			return EXIT_FAILED;
+		}
+		if (search.ambiguous) {
+			log_error("'%s' fits several containers: give more of the id", shown);
+			return EXIT_FAILED;
+		}
+		if (!search.found) {
+			log_error("no container '%s'%s; 'stoker ps' lists them", shown, search.offered);
+			return EXIT_FAILED;
+		}
+	}
+	return EXIT_OK;
+}
+
+static int setup_sampler(const struct record_settings *settings, struct record_session *session)
+{
+	struct sampler_settings sampler = {
+		.hz = settings->hz,
+		.kernel_stacks = !settings->user_only,
+		.user_stacks = !settings->kernel_only,
+		.filter_tgids = settings->pids.entries.count > 0,
+		.filter_cgroups = settings->containers.entries.count > 0,
+		.cgroup_v2 = cgroup_tree_has_v2(session->tree),
+		.cgroup_v2_root = cgroup_tree_v2_root(session->tree),
+		.cgroup_v1_mask = cgroup_tree_v1_mask(session->tree),
+	};
+	char error[512] = "";
+	int err = sampler_new(&sampler, &session->sampler, error, sizeof(error)), status;
+
+	if (err)
+		return refuse(err, error[0] ? error : strerror(-err));
+	status = want_pids(settings, session->sampler);
+	return status == EXIT_OK ? want_containers(settings, session) : status;
+}
+
+static int setup_writer(const struct record_settings *settings, struct record_session *session)
+{
+	char shown[256];
+	int err = recording_writer_new(settings->output, &session->writer);
+
+	if (!err)
+		return EXIT_OK;
+	log_error("cannot write %s: %s; choose another place with -o",
+		  text_printable(settings->output, shown, sizeof(shown)), strerror(-err));
+	return EXIT_FAILED;
+}
+
+int record_setup(const struct record_settings *settings, struct record_session *session)
+{
+	struct recorder_parts parts;
+	struct rlimit files;
+	int status = check_place();
+
+	if (status != EXIT_OK)
+		return status;
+	if (!getrlimit(RLIMIT_NOFILE, &files)) {
+		files.rlim_cur = files.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &files);
+	}
+	if (cgroup_tree_new("", &session->tree) || container_resolver_new("", &session->resolver))
+		return refuse(-EOPNOTSUPP, "no cgroup hierarchy is mounted: mount one at /sys/fs/cgroup");
+	if (cgroup_tree_scan(session->tree))
+		return refuse(-EIO, "the cgroup hierarchy cannot be read");
+	status = setup_sampler(settings, session);
+	if (status == EXIT_OK)
+		status = setup_writer(settings, session);
+	if (status != EXIT_OK)
+		return status;
+	session->start_ns = record_clock();
+	parts = (struct recorder_parts){session->sampler, session->writer, session->tree, session->resolver,
+					session->start_ns};
+	return recorder_new(&parts, &session->recorder) ? refuse(-ENOMEM, "out of memory") : EXIT_OK;
+}
+
+static int fact_number(struct record_session *session, const char *key, uint64_t number)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "%" PRIu64, number);
+	return recording_writer_fact(session->writer, key, text);
+}
+
+static int join(const struct record_settings *settings, char *text, size_t size)
+{
+	size_t used = 0;
+
+	text[0] = '\0';
+	for (size_t i = 0; i < settings->pids.entries.count && used < size; i++)
+		used += (size_t)snprintf(text + used, size - used, "%spid %s", i ? ", " : "",
+					 settings->pids.entries.items[i]);
+	for (size_t i = 0; i < settings->containers.entries.count && used < size; i++)
+		used += (size_t)snprintf(text + used, size - used, "%scontainer %s", used ? ", " : "",
+					 settings->containers.entries.items[i]);
+	return used > 0;
+}
+
+int record_first_facts(const struct record_settings *settings, struct record_session *session)
+{
+	char filter[1024];
+	struct timespec now;
+	struct utsname host;
+	int err;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	uname(&host);
+	err = recording_writer_fact(session->writer, "stoker.version", STOKER_VERSION);
+	if (!err)
+		err = recording_writer_fact(session->writer, "host.name", host.nodename);
+	if (!err)
+		err = recording_writer_fact(session->writer, "kernel.release", host.release);
+	if (!err)
+		err = recording_writer_fact(session->writer, "machine", host.machine);
+	if (!err)
+		err = fact_number(session, "cpus.online", (uint64_t)sampler_cpus(session->sampler));
+	if (!err)
+		err = recording_writer_fact(session->writer, "event.name", sampler_event_name(session->sampler));
+	if (!err)
+		err = fact_number(session, "event.hz", settings->hz);
+	if (!err)
+		err = fact_number(session, "event.period_ns", sampler_period_ns(session->sampler));
+	if (!err)
+		err = fact_number(session, "start.realtime_ns",
+				  (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec);
+	if (!err)
+		err = recording_writer_fact(session->writer, "cgroup.mode", cgroup_tree_mode(session->tree));
+	if (!err)
+		err = recording_writer_fact(session->writer, "user_stacks",
+					    settings->kernel_only ? "none" : "frame-pointers");
+	if (!err && join(settings, filter, sizeof(filter)))
+		err = recording_writer_fact(session->writer, "filter", filter);
+	return err;
+}
+
+static uint64_t memory_bytes(struct record_session *session)
+{
+	unsigned long long size, resident = 0;
+	FILE *file = fopen("/proc/self/statm", "re");
+
+	if (file && fscanf(file, "%llu %llu", &size, &resident) != 2)
+		resident = 0;
+	if (file)
+		fclose(file);
+	return resident * (uint64_t)sysconf(_SC_PAGESIZE) + sampler_map_bytes(session->sampler);
+}
+
+int record_last_facts(struct record_session *session, uint64_t duration_ns)
+{
+	uint64_t period_ns = sampler_period_ns(session->sampler), runs = 0, run_ns;
+	struct tick_counters ticks = {0};
+	struct rusage used;
+	int err;
+
+	getrusage(RUSAGE_SELF, &used);
+	run_ns = sampler_run_ns(session->sampler, &runs);
+	err = sampler_ticks(session->sampler, &ticks);
+	if (!err)
+		err = fact_number(session, "duration_ns", duration_ns);
+	if (!err && period_ns)
+		err = fact_number(session, "expected.ticks",
+				  duration_ns / period_ns * (uint64_t)sampler_cpus(session->sampler));
+	if (!err)
+		err = fact_number(session, "self.cpu_ns",
+				  (uint64_t)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) * 1000000000ull +
+					  (uint64_t)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) * 1000ull);
+	if (!err)
+		err = fact_number(session, "self.memory_bytes", memory_bytes(session));
+	if (!err)
+		err = fact_number(session, "bpf.hits", ticks.hits);
+	if (!err)
+		err = fact_number(session, "bpf.sent", ticks.sent);
+	if (!err && runs) {
+		err = fact_number(session, "bpf.runs", runs);
+		if (!err)
+			err = fact_number(session, "bpf.run_ns", run_ns);
+	}
+	return err;
+}

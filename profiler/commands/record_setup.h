@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * record_setup: from what the user asked for to a sampler that is ready, with its filters in the kernel.
+ */
+#ifndef STOKER_RECORD_SETUP_H
+#define STOKER_RECORD_SETUP_H
+
+#include "profiler/collect/recorder.h"
+#include "profiler/commands/options.h"
+
+struct record_settings {
+	uint64_t hz;
+	uint64_t seconds; /* 0: until a signal or the command's end */
+	char **command;	  /* NULL-terminated; NULL: none */
+	struct option_list pids, containers;
+	const char *output;
+	bool all, kernel_only, user_only, progress;
+};
+
+/* Everything that a running recording holds; all-zero is empty. */
+struct record_session {
+	struct cgroup_tree *tree;
+	struct container_resolver *resolver;
+	struct sampler *sampler;
+	struct recording_writer *writer;
+	struct recorder *recorder;
+	uint64_t start_ns; /* monotonic */
+};
+
+/**
+ * record_setup() - everything but ticking
+ * Logs one line on failure. Returns enum exit_status.
+ */
+int record_setup(const struct record_settings *settings, struct record_session *session);
+void record_session_deinit(struct record_session *session);
+
+/* The facts of a recording: those known at its start, and those known at its end. 0 or -ENOMEM. */
+int record_first_facts(const struct record_settings *settings, struct record_session *session);
+int record_last_facts(struct record_session *session, uint64_t duration_ns);
+
+/* Nanoseconds of the monotonic clock. */
+uint64_t record_clock(void);
+
+#endif

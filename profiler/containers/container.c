@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "profiler/containers/container.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "profiler/containers/cgroup_path.h"
+#include "profiler/containers/container_names.h"
+#include "symbolizer/base/array.h"
+
+#define ID_PREFIX_MIN 3
+#define SHORT_ID 12
+
+struct described {
+	string_id path;
+	struct container_info info;
+};
+
+struct container_resolver {
+	char root[512];
+	struct string_table strings;
+	ARRAY(struct described) known;
+	struct hash_index index;
+};
+
+int container_resolver_new(const char *root, struct container_resolver **ret_resolver)
+{
+	struct container_resolver *resolver = calloc(1, sizeof(*resolver));
+
+	if (!resolver || string_table_init(&resolver->strings)) {
+		free(resolver);
+		return -ENOMEM;
+	}
+	snprintf(resolver->root, sizeof(resolver->root), "%s", root);
+	*ret_resolver = resolver;
+	return 0;
+}
+
+void container_resolver_free(struct container_resolver *resolver)
+{
+	if (!resolver)
+		return;
+	string_table_deinit(&resolver->strings);
+	array_deinit(&resolver->known);
+	hash_index_deinit(&resolver->index);
+	free(resolver);
+}
+
+void container_resolver_refresh(struct container_resolver *resolver)
+{
+	resolver->known.count = 0;
+	hash_index_clear(&resolver->index);
+}
+
+static int keep(struct container_resolver *resolver, const char *text, const char **ret_text)
+{
+	string_id id;
+	int err = string_table_add(&resolver->strings, text, strlen(text), &id);
+
+	if (!err)
+		*ret_text = string_table_text(&resolver->strings, id);
+	return err;
+}
+
+static const char *first_of(const char *a, const char *b)
+{
+	return a[0] ? a : b;
+}
+
+static int describe(struct container_resolver *resolver, const char *path, struct container_info *ret_info)
+{
+	struct container_names names = {0};
+	struct container_info info;
+	struct cgroup_owner owner;
+	char short_id[SHORT_ID + 1];
+
+	cgroup_path_classify(path, &owner);
+	container_names_find(resolver->root, &owner, &names);
+	info.kind = owner.kind;
+	if (owner.kind == CONTAINER_HOST && names.runtime[0]) {
+		info.kind = CONTAINER_CONTAINER;
+		snprintf(owner.id, sizeof(owner.id), "%s", owner.name);
+	}
+	snprintf(short_id, sizeof(short_id), "%.*s", SHORT_ID, owner.id);
+	if (keep(resolver, first_of(first_of(names.name, owner.name), first_of(short_id, "host")), &info.name) ||
+	    keep(resolver, owner.id, &info.id) ||
+	    keep(resolver, first_of(owner.runtime, names.runtime), &info.runtime) ||
+	    keep(resolver, names.image, &info.image) || keep(resolver, first_of(names.pod, owner.pod), &info.pod) ||
+	    keep(resolver, first_of(names.namespace, owner.namespace), &info.namespace) ||
+	    keep(resolver, owner.unit, &info.unit))
+		return -ENOMEM;
+	*ret_info = info;
+	return 0;
+}
+
+int container_resolver_describe(struct container_resolver *resolver, const char *path, struct container_info *ret_info)
+{
+	struct described *known;
+	uint32_t number;
+	string_id id;
+	uint64_t hash;
+	int err = string_table_add(&resolver->strings, path, strlen(path), &id);
+
+	if (err)
+		return -ENOMEM;
+	hash = hash_words(id, 0);
+	for (size_t at = hash_index_first(&resolver->index, hash);
+	     hash_index_next(&resolver->index, hash, &at, &number);) {
+		if (resolver->known.items[number].path == id) {
+			*ret_info = resolver->known.items[number].info;
+			return 0;
+		}
+	}
+	err = describe(resolver, path, ret_info);
+	if (err || array_reserve(&resolver->known, 1) ||
+	    hash_index_insert(&resolver->index, hash, (uint32_t)resolver->known.count))
+		return -ENOMEM;
+	known = array_add(&resolver->known);
+	*known = (struct described){id, *ret_info};
+	return 0;
+}
+
+bool container_matches(const struct container_info *info, const char *path, const char *wanted)
+{
+	size_t length = strlen(wanted);
+
+	if (!strcmp(wanted, info->name) || !strcmp(wanted, path))
+		return true;
+	return length >= ID_PREFIX_MIN && !strncmp(wanted, info->id, length);
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * container_names: names, images and pods as the runtimes keep them on disk. No daemon is asked.
+ *
+ * The files' text is somebody else's choice: they are opened without following links, must be regular, small and
+ * shallow, and whatever does not parse is as good as not there.
+ */
+#ifndef STOKER_CONTAINER_NAMES_H
+#define STOKER_CONTAINER_NAMES_H
+
+#include "profiler/containers/cgroup_path.h"
+
+struct container_names {
+	char runtime[32]; /* "" where the path already told */
+	char name[256];
+	char image[256];
+	char pod[256];
+	char namespace[128];
+};
+
+/**
+ * container_names_find() - what the disk says of a container
+ * @root: prefix of every path: "" for the host
+ * @owner: what its path said; for a plain directory its name is tried as an id of runc and crun
+ * Returns 0, or -ENOENT where nothing is known.
+ */
+int container_names_find(const char *root, const struct cgroup_owner *owner, struct container_names *ret_names);
+
+#endif
