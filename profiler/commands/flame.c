@@ -8,9 +8,9 @@
 #include <string.h>
 
 #include "profiler/commands/commands.h"
+#include "profiler/commands/flame_file.h"
 #include "profiler/commands/query_options.h"
 #include "profiler/commands/tree_input.h"
-#include "profiler/commands/whole_file.h"
 #include "profiler/render/svg.h"
 #include "symbolizer/base/cleanup.h"
 #include "symbolizer/base/log.h"
@@ -56,57 +56,21 @@ static const struct option_usage usage = {
 	.rows = rows,
 };
 
-static const char *fact(const struct profile *profile, const char *key)
-{
-	const char *value = profile ? profile_fact(profile, key) : NULL;
-
-	return value && *value ? value : NULL;
-}
-
-/* "cpu-clock at 99 Hz · host web-7 · kernel 6.1.0", as far as it is known. */
-static void describe(const struct profile *profile, char *out, size_t size)
-{
-	const char *event = fact(profile, "event.name"), *hz = fact(profile, "event.hz");
-	const char *host = fact(profile, "host.name"), *kernel = fact(profile, "kernel.release");
-
-	snprintf(out, size, "%s%s%s%s%s%s%s%s%s", event ? event : "", event && hz ? " at " : "", event && hz ? hz : "",
-		 event && hz ? " Hz" : "", event && host ? " · " : "", host ? "host " : "", host ? host : "",
-		 kernel && (event || host) ? " · kernel "
-		 : kernel		   ? "kernel "
-					   : "",
-		 kernel ? kernel : "");
-}
-
-/* Who groups by what is no container gets function colours, and so does who reads folded stacks: they do not tell. */
-static enum svg_palette palette_of(const struct flame_settings *settings, const struct tree_input *input)
-{
-	if (settings->colors != COLORS_DEFAULT)
-		return (enum svg_palette)settings->colors;
-	return input->profile && settings->query.by != PROFILE_BY_NONE ? SVG_BY_CONTAINER : SVG_BY_FUNCTION;
-}
-
 static int draw(const struct flame_settings *settings, const struct tree_input *input)
 {
-	_cleanup_(whole_file_deinit) struct whole_file file = {0};
-	char footer[512];
 	struct svg_options options = {
 		.title = settings->title,
 		.subtitle = settings->subtitle,
 		.count_name = settings->count_name,
-		.footer = footer,
 		.width = (uint32_t)settings->width,
 		.minwidth = settings->minwidth,
 		.inverted = settings->inverted,
 		.reversed = settings->query.reverse,
-		.palette = palette_of(settings, input),
+		.palette = settings->colors == COLORS_DEFAULT ? flame_file_palette(input->profile, settings->query.by)
+							      : (enum svg_palette)settings->colors,
 	};
-	int err = whole_file_open(&file, settings->output);
 
-	if (err)
-		return err;
-	describe(input->profile, footer, sizeof(footer));
-	err = render_svg(&input->tree, &options, file.out);
-	return err ? err : whole_file_commit(&file);
+	return flame_file_draw(&input->tree, input->profile, &options, settings->output);
 }
 
 static enum exit_status flame(const char *path, const struct flame_settings *settings)
