@@ -76,7 +76,7 @@ $(SKELETON): $(O)/gen/stoker.bpf.o
 	$(call say,SKEL,$@)
 	$(Q)$(BPFTOOL) gen skeleton $< name stoker_bpf >$@.new && mv $@.new $@
 
-$(O)/profiler/collect/%.o: $(SKELETON)
+$(filter $(O)/profiler/collect/%,$(OBJECTS)): $(SKELETON)
 $(O)/profiler/render/flame_script.o: profiler/render/flame.js profiler/render/flame.css
 
 unit: $(UNIT_TESTS:%=%.run) ## run the unit tests: no root, no kernel

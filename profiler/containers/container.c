@@ -83,6 +83,9 @@ static int describe(struct container_resolver *resolver, const char *path, struc
 		info.kind = CONTAINER_CONTAINER;
 		snprintf(owner.id, sizeof(owner.id), "%s", owner.name);
 	}
+	/* A directory of the host's own is best known by where it is. */
+	if (info.kind == CONTAINER_HOST && path[0] == '/' && path[1])
+		snprintf(owner.name, sizeof(owner.name), "%.*s", (int)sizeof(owner.name) - 1, path + 1);
 	snprintf(short_id, sizeof(short_id), "%.*s", SHORT_ID, owner.id);
 	if (keep(resolver, first_of(first_of(names.name, owner.name), first_of(short_id, "host")), &info.name) ||
 	    keep(resolver, owner.id, &info.id) ||

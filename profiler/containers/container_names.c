@@ -88,7 +88,7 @@ static struct json_object *object_at(struct json_object *object, const char *key
 static void set(char *out, size_t size, const char *text)
 {
 	if (text[0])
-		snprintf(out, size, "%s", text);
+		snprintf(out, size, "%.*s", (int)size - 1, text);
 }
 
 #define SET(field, text) set(field, sizeof(field), text)
