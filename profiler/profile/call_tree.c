@@ -122,13 +122,13 @@ int call_tree_child(struct call_tree *tree, uint32_t parent, uint32_t frame, uin
 	uint32_t last = CALL_TREE_NONE, node = tree->nodes.items[parent].first_child;
 	int err;
 
-	for (int walked = 0; node != CALL_TREE_NONE; walked++) {
-		if (walked == WALKED_MAX)
-			return add_further_child(tree, parent, frame, last, ret_node);
+	for (int walked = 1; node != CALL_TREE_NONE; walked++) {
 		if (tree->nodes.items[node].frame == frame) {
 			*ret_node = node;
 			return 0;
 		}
+		if (walked == WALKED_MAX)
+			return add_further_child(tree, parent, frame, node, ret_node);
 		last = node;
 		node = tree->nodes.items[node].next_sibling;
 	}
