@@ -53,7 +53,7 @@ static const struct shade by_function[] = {
 
 static const struct shade by_container[] = {
 	[FRAME_USER] = {0.855, 0.085, -6, 12},	   [FRAME_KERNEL] = {0.760, 0.040, -4, 8},
-	[FRAME_JIT] = {0.885, 0.125, 24, 8},	   [FRAME_INLINED] = {0.925, 0.040, -6, 12},
+	[FRAME_JIT] = {0.870, 0.125, 42, 8},	   [FRAME_INLINED] = {0.925, 0.040, -6, 12},
 	[FRAME_DELIMITER] = {0.780, 0.105, -2, 4},
 };
 
