@@ -7,25 +7,29 @@
 #include <xxhash.h>
 
 #define FIELD(type, field) offsetof(type, field), sizeof(((type *)0)->field)
-#define NUMBER(type, field)                                         \
-	{                                                           \
-		FIELD(type, field), false, REFERS_TO_NOTHING, false \
+#define NUMBER(type, field)                                                \
+	{                                                                  \
+		FIELD(type, field), false, REFERS_TO_NOTHING, false, false \
 	}
-#define DIFFERENCE(type, field)                                    \
-	{                                                          \
-		FIELD(type, field), true, REFERS_TO_NOTHING, false \
+#define DIFFERENCE(type, field)                                           \
+	{                                                                 \
+		FIELD(type, field), true, REFERS_TO_NOTHING, false, false \
 	}
-#define STRING(type, field)                                     \
-	{                                                       \
-		FIELD(type, field), false, TABLE_STRINGS, false \
+#define FLAG(type, field)                                                 \
+	{                                                                 \
+		FIELD(type, field), false, REFERS_TO_NOTHING, false, true \
 	}
-#define ROW_OF(table, type, field)                     \
-	{                                              \
-		FIELD(type, field), true, table, false \
+#define STRING(type, field)                                            \
+	{                                                              \
+		FIELD(type, field), false, TABLE_STRINGS, false, false \
 	}
-#define ROW_OR_NONE(table, type, field)               \
-	{                                             \
-		FIELD(type, field), true, table, true \
+#define ROW_OF(table, type, field)                            \
+	{                                                     \
+		FIELD(type, field), true, table, false, false \
+	}
+#define ROW_OR_NONE(table, type, field)                      \
+	{                                                    \
+		FIELD(type, field), true, table, true, false \
 	}
 
 #define CONTAINER_COLUMNS(type, at)                                                                                 \
@@ -33,7 +37,7 @@
 		STRING(type, at runtime), STRING(type, at image), STRING(type, at pod), STRING(type, at namespace), \
 		STRING(type, at cgroup)
 #define FRAME_COLUMNS(type, at) \
-	NUMBER(type, at kind), NUMBER(type, at named), STRING(type, at name), STRING(type, at module)
+	NUMBER(type, at kind), FLAG(type, at named), STRING(type, at name), STRING(type, at module)
 
 static const struct table_column fact_columns[] = {
 	STRING(struct recording_fact, key),

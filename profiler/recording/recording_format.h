@@ -14,6 +14,8 @@
 
 #define CHUNK_RAW_BYTES_MAX (64u << 20)
 #define CHUNK_STORED_BYTES_MAX (65u << 20)
+#define CHUNK_RAW_BYTES_AIM (8u << 20)	       /* the writer ends a chunk beyond this */
+#define RECORDING_STRING_BYTES_MAX (64u << 10) /* longer ones are cut by the writer */
 
 struct recording_file_header {
 	char magic[RECORDING_MAGIC_BYTES];
@@ -58,6 +60,7 @@ struct table_column {
 	bool differences;  /* written as zigzag differences to the row before */
 	uint8_t refers_to; /* enum table_id whose rows this column numbers, or REFERS_TO_NOTHING */
 	bool or_none;	   /* … or UINT32_MAX */
+	bool is_flag;	   /* 0 or 1 */
 };
 
 struct table_shape {

@@ -10,17 +10,44 @@
 #include "profiler/recording/recording_format.h"
 #include "symbolizer/base/cleanup.h"
 
-#define STRING_BYTES_MAX (64u << 10)
+/* Beside its bytes: an entry, and its slots in a table that is half full. */
+#define STRING_COST_BYTES 48
 
-/* One decoded chunk, to be taken over only when all of it is good. */
+/* A chunk being decoded. Its rows count only when all of it is good. */
 struct part {
 	const uint8_t *at, *end;
 	struct recording_tables *tables;
+	uint64_t *memory; /* bytes taken by all rows so far */
+	size_t before[TABLES];
+	ARRAY(struct container_again) containers_again;
+	ARRAY(struct frame_again) frames_again;
 };
 
 static struct any_array *rows_of(struct recording_tables *tables, enum table_id table)
 {
 	return (struct any_array *)((char *)tables + recording_shapes[table].rows);
+}
+
+static void part_deinit(struct part *part)
+{
+	array_deinit(&part->containers_again);
+	array_deinit(&part->frames_again);
+}
+
+/* Where a decoded row goes: those that define an older row anew wait for the chunk's end. */
+static struct any_array *goes_to(struct part *part, enum table_id table)
+{
+	if (table == TABLE_CONTAINERS_AGAIN)
+		return (struct any_array *)&part->containers_again;
+	if (table == TABLE_FRAMES_AGAIN)
+		return (struct any_array *)&part->frames_again;
+	return rows_of(part->tables, table);
+}
+
+static bool fits(struct part *part, uint64_t bytes)
+{
+	*part->memory += bytes;
+	return *part->memory <= RECORDING_MEMORY_BYTES_MAX;
 }
 
 static int decode_strings(struct part *part, uint64_t count)
@@ -31,9 +58,11 @@ static int decode_strings(struct part *part, uint64_t count)
 		string_id id;
 		int err;
 
-		if (!varint_read(&part->at, part->end, &length) || length > STRING_BYTES_MAX ||
+		if (!varint_read(&part->at, part->end, &length) || length > RECORDING_STRING_BYTES_MAX ||
 		    length > (uint64_t)(part->end - part->at))
 			return -EBADMSG;
+		if (!fits(part, length + STRING_COST_BYTES))
+			return -EFBIG;
 		err = string_table_add(&part->tables->strings, (const char *)part->at, length, &id);
 		if (err)
 			return err;
@@ -73,6 +102,8 @@ static int decode_columns(struct part *part, enum table_id table, char *rows, ui
 			if (column->differences)
 				value = before + (uint64_t)unzigzag(value);
 			before = value;
+			if (column->is_flag && value > 1)
+				return -EBADMSG;
 			if (column->bytes < 8 && value >> (8 * column->bytes))
 				return -EBADMSG;
 			if (!refers_well(part->tables, column, table, value, first + i))
@@ -83,64 +114,60 @@ static int decode_columns(struct part *part, enum table_id table, char *rows, ui
 	return 0;
 }
 
-static void define_again(struct recording_tables *tables, enum table_id table, const void *rows, uint64_t count)
-{
-	const struct container_again *containers = rows;
-	const struct frame_again *frames = rows;
-
-	for (uint64_t i = 0; i < count; i++) {
-		if (table == TABLE_CONTAINERS_AGAIN)
-			tables->containers.items[containers[i].number] = containers[i].row;
-		else
-			tables->frames.items[frames[i].number] = frames[i].row;
-	}
-}
-
 static int decode_rows(struct part *part, enum table_id table, uint64_t count)
 {
 	const struct table_shape *shape = &recording_shapes[table];
-	bool again = table == TABLE_CONTAINERS_AGAIN || table == TABLE_FRAMES_AGAIN;
-	_cleanup_free_ char *rows = NULL;
-	struct any_array *array;
+	struct any_array *array = goes_to(part, table);
 	int err;
 
 	/* A row takes at least one byte for each column: a count that lies costs nothing. */
-	if (count > (uint64_t)(part->end - part->at) / shape->column_count)
+	if (count > (uint64_t)(part->end - part->at) / shape->column_count || array->count + count >= UINT32_MAX)
 		return -EBADMSG;
-	rows = calloc(count ? count : 1, shape->row_bytes);
-	if (!rows)
-		return -ENOMEM;
-	array = rows_of(part->tables, table);
-	err = decode_columns(part, table, rows, count, array->count);
-	if (err)
-		return err;
-	if (again) {
-		define_again(part->tables, table, rows, count);
-		return 0;
-	}
-	if (array->count + count >= UINT32_MAX)
-		return -EBADMSG;
+	if (!fits(part, count * shape->row_bytes))
+		return -EFBIG;
 	if (array_reserve_bytes(&array->items, array->count, &array->capacity, count, shape->row_bytes))
 		return -ENOMEM;
-	memcpy((char *)array->items + array->count * shape->row_bytes, rows, count * shape->row_bytes);
-	array->count += count;
-	return 0;
+	/* Padding too: rows may be compared and hashed as bytes. */
+	memset((char *)array->items + array->count * shape->row_bytes, 0, count * shape->row_bytes);
+	err = decode_columns(part, table, (char *)array->items + array->count * shape->row_bytes, count, array->count);
+	if (!err)
+		array->count += count;
+	return err;
 }
 
-static int decode_chunk(struct part *part)
+static int decode_tables(struct part *part)
 {
-	while (part->at < part->end) {
-		uint64_t table, count;
-		int err;
+	uint64_t table, count, next = 0;
+	int err = 0;
 
+	while (part->at < part->end && !err) {
 		if (!varint_read(&part->at, part->end, &table) || !varint_read(&part->at, part->end, &count) ||
-		    table >= TABLES)
+		    table >= TABLES || table < next)
 			return -EBADMSG;
+		next = table + 1;
 		err = table == TABLE_STRINGS ? decode_strings(part, count)
 					     : decode_rows(part, (enum table_id)table, count);
-		if (err)
-			return err;
 	}
+	return err;
+}
+
+/* All of a chunk or nothing of it (but its strings, which do no harm). */
+static int decode_chunk(struct part *part)
+{
+	struct recording_tables *tables = part->tables;
+	int err;
+
+	for (enum table_id table = TABLE_FACTS; table <= TABLE_ACCOUNTING; table++)
+		part->before[table] = rows_of(tables, table)->count;
+	err = decode_tables(part);
+	for (enum table_id table = TABLE_FACTS; table <= TABLE_ACCOUNTING && err; table++)
+		rows_of(tables, table)->count = part->before[table];
+	if (err)
+		return err;
+	for (size_t i = 0; i < part->containers_again.count; i++)
+		tables->containers.items[part->containers_again.items[i].number] = part->containers_again.items[i].row;
+	for (size_t i = 0; i < part->frames_again.count; i++)
+		tables->frames.items[part->frames_again.items[i].number] = part->frames_again.items[i].row;
 	return 0;
 }
 
@@ -153,6 +180,8 @@ static int read_chunk(FILE *file, struct chunk_header *ret_header, uint8_t **ret
 	size_t got = fread(&header, 1, sizeof(header), file), bytes;
 
 	*ignored += got;
+	if (ferror(file))
+		return -EIO;
 	if (got < sizeof(header) || header.raw_bytes > CHUNK_RAW_BYTES_MAX ||
 	    header.stored_bytes > CHUNK_STORED_BYTES_MAX)
 		return -EBADMSG;
@@ -161,6 +190,8 @@ static int read_chunk(FILE *file, struct chunk_header *ret_header, uint8_t **ret
 		return -ENOMEM;
 	got = fread(stored, 1, header.stored_bytes, file);
 	*ignored += got;
+	if (ferror(file))
+		return -EIO;
 	if (got < header.stored_bytes || chunk_checksum(&header, stored) != header.checksum)
 		return -EBADMSG;
 	raw = malloc(header.raw_bytes + 1u);
@@ -189,30 +220,31 @@ static uint64_t rest_of(FILE *file)
 /* A chunk with a good checksum and bad rows was not made by a stoker: what came before it is all that is believed. */
 static int read_chunks(FILE *file, struct recording_tables *tables, bool *ret_whole, uint64_t *ret_ignored)
 {
-	*ret_ignored = 0;
-	for (;;) {
+	uint64_t memory = 0, ignored = 0;
+	bool whole = false;
+	int err = 0;
+
+	while (!err && !whole) {
+		_cleanup_(part_deinit) struct part part = {.tables = tables, .memory = &memory};
 		_cleanup_free_ uint8_t *raw = NULL;
 		struct chunk_header header;
-		struct part part = {.tables = tables};
-		int err = read_chunk(file, &header, &raw, ret_ignored);
 
-		if (!err && header.type == CHUNK_END) {
-			*ret_whole = true;
-			break;
-		}
-		if (!err) {
-			part.at = raw;
-			part.end = raw + header.raw_bytes;
-			err = header.type == CHUNK_ROWS ? decode_chunk(&part) : -EBADMSG;
-			if (err == -EBADMSG)
-				*ret_ignored += sizeof(header) + header.stored_bytes;
-		}
-		if (err == -EBADMSG)
-			break;
+		err = read_chunk(file, &header, &raw, &ignored);
 		if (err)
-			return err;
+			break;
+		whole = header.type == CHUNK_END;
+		if (whole)
+			break;
+		part.at = raw;
+		part.end = raw + header.raw_bytes;
+		err = header.type == CHUNK_ROWS ? decode_chunk(&part) : -EBADMSG;
+		if (err)
+			ignored += sizeof(header) + header.stored_bytes;
 	}
-	*ret_ignored += rest_of(file);
+	if (err && err != -EBADMSG)
+		return err;
+	*ret_whole = whole;
+	*ret_ignored = ignored + rest_of(file);
 	return 0;
 }
 
@@ -221,16 +253,18 @@ int recording_read(FILE *file, struct recording_tables *tables, bool *ret_whole,
 	struct recording_file_header header;
 	size_t got = fread(&header, 1, sizeof(header), file);
 
-	*ret_whole = false;
+	if (ferror(file))
+		return -EIO;
 	if (!got)
-		return ferror(file) ? -EIO : -ENODATA;
+		return -ENODATA;
 	if (got < RECORDING_MAGIC_BYTES || memcmp(header.magic, RECORDING_MAGIC, RECORDING_MAGIC_BYTES))
 		return -EBADMSG;
 	if (got < sizeof(header)) {
+		*ret_whole = false;
 		*ret_ignored = got;
 		return 0;
 	}
-	if (header.version != RECORDING_VERSION)
+	if (header.version != RECORDING_VERSION || header.flags)
 		return -EPROTO;
 	return read_chunks(file, tables, ret_whole, ret_ignored);
 }

@@ -14,12 +14,11 @@
 #include "profiler/recording/recording_format.h"
 #include "symbolizer/base/cleanup.h"
 
-#define STRING_BYTES_MAX (64u << 10)
 #define ZSTD_LEVEL 6
 
 struct recording_writer {
 	int fd;
-	bool can_cut; /* a regular file: back to the last whole chunk after an error */
+	bool can_cut; /* a regular file of our own: back to the last whole chunk after an error */
 	int error;    /* the first one; nothing is written after it */
 	uint64_t bytes;
 	struct recording_tables tables;
@@ -49,20 +48,29 @@ static int write_all(struct recording_writer *writer, const void *bytes, size_t 
 	return 0;
 }
 
-static int open_file(const char *path, int *ret_fd)
+/*
+ * The file is always a new one, and made by us: in a folder that others may write to, nobody can have us write through
+ * a link of theirs. What is no regular file (a pipe, /dev/null) is written to as it is.
+ */
+static int open_file(const char *path, int *ret_fd, bool *ret_can_cut)
 {
+	_cleanup_free_ char *target = NULL;
 	char older[4096];
 	struct stat status;
 	int fd;
 
 	if (!strcmp(path, "-")) {
-		fd = dup(STDOUT_FILENO);
+		fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
+	} else if (!stat(path, &status) && !S_ISREG(status.st_mode)) {
+		fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
 	} else {
-		if ((size_t)snprintf(older, sizeof(older), "%s.old", path) >= sizeof(older))
+		target = realpath(path, NULL);
+		if (target && (size_t)snprintf(older, sizeof(older), "%s.old", target) >= sizeof(older))
 			return -ENAMETOOLONG;
-		if (!lstat(path, &status) && S_ISREG(status.st_mode) && rename(path, older))
+		if (target && rename(target, older))
 			return -errno;
-		fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY, 0600);
+		fd = open(target ? target : path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+		*ret_can_cut = true;
 	}
 	if (fd < 0)
 		return -errno;
@@ -74,7 +82,6 @@ int recording_writer_new(const char *path, struct recording_writer **ret_writer)
 {
 	struct recording_file_header header = {.version = RECORDING_VERSION};
 	struct recording_writer *writer = calloc(1, sizeof(*writer));
-	struct stat status;
 	int err;
 
 	if (!writer)
@@ -82,10 +89,9 @@ int recording_writer_new(const char *path, struct recording_writer **ret_writer)
 	writer->fd = -1;
 	err = recording_tables_init(&writer->tables);
 	if (!err)
-		err = open_file(path, &writer->fd);
+		err = open_file(path, &writer->fd, &writer->can_cut);
 	if (!err) {
 		memcpy(header.magic, RECORDING_MAGIC, sizeof(header.magic));
-		writer->can_cut = !fstat(writer->fd, &status) && S_ISREG(status.st_mode);
 		err = write_all(writer, &header, sizeof(header));
 	}
 	if (err) {
@@ -120,8 +126,8 @@ uint64_t recording_writer_bytes(const struct recording_writer *writer)
 
 int recording_writer_string(struct recording_writer *writer, const char *text, size_t length, string_id *ret_id)
 {
-	return string_table_add(&writer->tables.strings, text, length < STRING_BYTES_MAX ? length : STRING_BYTES_MAX,
-				ret_id);
+	return string_table_add(&writer->tables.strings, text,
+				length < RECORDING_STRING_BYTES_MAX ? length : RECORDING_STRING_BYTES_MAX, ret_id);
 }
 
 static struct any_array *rows_of(struct recording_writer *writer, enum table_id table)
@@ -271,17 +277,17 @@ static int put_varint(struct recording_writer *writer, uint64_t value)
 	return 0;
 }
 
-static int encode_strings(struct recording_writer *writer)
+static int encode_strings(struct recording_writer *writer, size_t first, size_t count)
 {
-	const struct string_table *strings = &writer->tables.strings;
+	const struct string_table_entry *entries = writer->tables.strings.entries.items + first;
 	int err = put_varint(writer, TABLE_STRINGS);
 
 	if (!err)
-		err = put_varint(writer, strings->entries.count - writer->strings_written);
-	for (size_t i = writer->strings_written; i < strings->entries.count && !err; i++) {
-		err = put_varint(writer, strings->entries.items[i].length);
+		err = put_varint(writer, count);
+	for (size_t i = 0; i < count && !err; i++) {
+		err = put_varint(writer, entries[i].length);
 		if (!err)
-			err = put_bytes(writer, strings->entries.items[i].text, strings->entries.items[i].length);
+			err = put_bytes(writer, entries[i].text, entries[i].length);
 	}
 	return err;
 }
@@ -292,8 +298,6 @@ static int encode_rows(struct recording_writer *writer, enum table_id table, con
 	const struct table_shape *shape = &recording_shapes[table];
 	int err;
 
-	if (!count)
-		return 0;
 	err = put_varint(writer, table);
 	if (!err)
 		err = put_varint(writer, count);
@@ -308,29 +312,6 @@ static int encode_rows(struct recording_writer *writer, enum table_id table, con
 			before = value;
 		}
 	}
-	return err;
-}
-
-static int encode_all(struct recording_writer *writer)
-{
-	int err = 0;
-
-	writer->raw.count = 0;
-	if (writer->tables.strings.entries.count > writer->strings_written)
-		err = encode_strings(writer);
-	for (enum table_id table = TABLE_FACTS; table <= TABLE_ACCOUNTING && !err; table++) {
-		const struct any_array *rows = rows_of(writer, table);
-		size_t skip = writer->written[table];
-
-		err = encode_rows(writer, table, (char *)rows->items + skip * recording_shapes[table].row_bytes,
-				  rows->count - skip);
-	}
-	if (!err)
-		err = encode_rows(writer, TABLE_CONTAINERS_AGAIN, (char *)writer->containers_again.items,
-				  writer->containers_again.count);
-	if (!err)
-		err = encode_rows(writer, TABLE_FRAMES_AGAIN, (char *)writer->frames_again.items,
-				  writer->frames_again.count);
 	return err;
 }
 
@@ -353,10 +334,79 @@ static int write_chunk(struct recording_writer *writer, enum chunk_type type)
 	header.checksum = chunk_checksum(&header, stored + sizeof(header));
 	memcpy(stored, &header, sizeof(header));
 	err = write_all(writer, stored, sizeof(header) + bytes);
-	if (err && writer->can_cut && ftruncate(writer->fd, (off_t)writer->bytes))
-		return err;
-	if (!err)
+	if (!err) {
 		writer->bytes += sizeof(header) + bytes;
+		writer->raw.count = 0;
+	} else if (writer->can_cut && ftruncate(writer->fd, (off_t)writer->bytes)) {
+		/* The reader ignores half a chunk at the end: the first error is the one to tell. */
+		return err;
+	}
+	return err;
+}
+
+/* How many more of the strings fit into the chunk: one at least. */
+static size_t strings_that_fit(const struct recording_writer *writer, size_t first)
+{
+	const struct string_table *strings = &writer->tables.strings;
+	size_t bytes = writer->raw.count, count = 0;
+
+	while (first + count < strings->entries.count && (!count || bytes < CHUNK_RAW_BYTES_AIM))
+		bytes += strings->entries.items[first + count++].length + 10;
+	return count;
+}
+
+static int flush_strings(struct recording_writer *writer)
+{
+	size_t first = writer->strings_written;
+	int err = 0;
+
+	while (first < writer->tables.strings.entries.count && !err) {
+		size_t count = strings_that_fit(writer, first);
+
+		err = encode_strings(writer, first, count);
+		first += count;
+		if (!err && first < writer->tables.strings.entries.count)
+			err = write_chunk(writer, CHUNK_ROWS);
+	}
+	return err;
+}
+
+static int flush_rows(struct recording_writer *writer, enum table_id table, const struct any_array *rows, size_t skip)
+{
+	const struct table_shape *shape = &recording_shapes[table];
+	int err = 0;
+
+	while (skip < rows->count && !err) {
+		size_t left = rows->count - skip, fit = 1;
+
+		/* No row takes more than 10 bytes a column. */
+		if (writer->raw.count < CHUNK_RAW_BYTES_AIM)
+			fit += (CHUNK_RAW_BYTES_AIM - writer->raw.count) / (10 * shape->column_count);
+		if (fit > left)
+			fit = left;
+		err = encode_rows(writer, table, (char *)rows->items + skip * shape->row_bytes, fit);
+		skip += fit;
+		if (!err && fit < left)
+			err = write_chunk(writer, CHUNK_ROWS);
+	}
+	return err;
+}
+
+/* One chunk nearly always; where much has come together, a row of them, each readable with those before it. */
+static int flush_all(struct recording_writer *writer)
+{
+	int err;
+
+	writer->raw.count = 0;
+	err = flush_strings(writer);
+	for (enum table_id table = TABLE_FACTS; table <= TABLE_ACCOUNTING && !err; table++)
+		err = flush_rows(writer, table, rows_of(writer, table), writer->written[table]);
+	if (!err)
+		err = flush_rows(writer, TABLE_CONTAINERS_AGAIN, (struct any_array *)&writer->containers_again, 0);
+	if (!err)
+		err = flush_rows(writer, TABLE_FRAMES_AGAIN, (struct any_array *)&writer->frames_again, 0);
+	if (!err && writer->raw.count)
+		err = write_chunk(writer, CHUNK_ROWS);
 	return err;
 }
 
@@ -383,9 +433,7 @@ int recording_writer_flush(struct recording_writer *writer)
 	int err = writer->error;
 
 	if (!err)
-		err = encode_all(writer);
-	if (!err && writer->raw.count)
-		err = write_chunk(writer, CHUNK_ROWS);
+		err = flush_all(writer);
 	writer->error = err;
 	if (!err)
 		forget_written(writer);
@@ -399,8 +447,9 @@ int recording_writer_finish(struct recording_writer *writer)
 	writer->raw.count = 0;
 	if (!err)
 		err = write_chunk(writer, CHUNK_END);
-	if (close(take_fd(&writer->fd)) && !err)
+	if (writer->fd >= 0 && close(take_fd(&writer->fd)) && !err)
 		err = -errno;
+	writer->error = err ? err : -EBADF;
 	return err;
 }
 
