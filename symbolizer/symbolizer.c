@@ -341,9 +341,11 @@ static int name_one(struct symbolizer_process *process, uint64_t address, struct
 	const struct mapping *mapping = find_mapping(&process->mappings, process->mappings.list.count, address);
 
 	*symbol = (struct symbol){.kind = SYMBOL_USER};
-	if (!mapping)
+	if (!mapping) {
+		symbol->pending = !process->exited;
 		return set_reason(process->symbolizer, symbol,
 				  process->mappings.list.count ? "[no mapping]" : "[exited]");
+	}
 	switch (mapping->kind) {
 	case MAPPING_JIT:
 		return name_jit(process, address, symbol);

@@ -35,7 +35,7 @@ struct symbol {
 	string_id module; /* base name of the mapped file, "vmlinux", a kernel module; 0 where there is none */
 	enum symbol_kind kind;
 	bool named;   /* false: name is a reason */
-	bool pending; /* JIT code whose map may still name it: ask again later */
+	bool pending; /* JIT code whose map may still name it, or a mapping that is not known yet: ask again */
 };
 
 /* Which process, and how to know that /proc still shows the one that was sampled. */

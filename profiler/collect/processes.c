@@ -109,7 +109,7 @@ static int pin(struct processes *processes, const struct stack_event *event, str
 	return err;
 }
 
-static int add(struct processes *processes, const struct stack_event *event, uint64_t hash, uint64_t tick,
+static int add(struct processes *processes, const struct stack_event *event, uint64_t hash,
 	       struct process **ret_process)
 {
 	struct process *process = calloc(1, sizeof(*process));
@@ -127,7 +127,6 @@ static int add(struct processes *processes, const struct stack_event *event, uin
 	process->tgid = event->tgid;
 	process->exec_generation = event->exec_generation;
 	process->start_ns = event->process_start_ns;
-	process->refreshed = tick;
 	*array_add(&processes->list) = process;
 	*ret_process = process;
 	return 0;
@@ -151,7 +150,7 @@ int processes_find(struct processes *processes, const struct stack_event *event,
 			return 0;
 		}
 	}
-	err = add(processes, event, hash, tick, ret_process);
+	err = add(processes, event, hash, ret_process);
 	if (!err)
 		(*ret_process)->seen = tick;
 	return err;

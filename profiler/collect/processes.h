@@ -20,7 +20,8 @@ struct process {
 	uint64_t start_ns;
 	uint32_t row;			     /* in the recording */
 	struct symbolizer_process *snapshot; /* NULL for kernel threads */
-	uint64_t refreshed;		     /* tick of the last refresh */
+	uint64_t refresh_after_ns;	     /* the recorder's clock: not again before */
+	uint64_t refresh_wait_ns;	     /* doubled by each refresh that found nothing */
 	uint64_t seen;			     /* tick of the last sample */
 };
 

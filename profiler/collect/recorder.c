@@ -13,7 +13,8 @@
 #define OPEN_FILES_MAX 512
 #define LOST_CGROUPS_MAX 1024
 #define IDLE_TICKS 15 /* a process that has ended and was not sampled for so long is forgotten */
-#define UNNAMED UINT32_MAX
+#define REFRESH_WAIT_MIN_NS 5000000ull
+#define REFRESH_WAIT_MAX_NS 5000000000ull
 
 /* A key of the kernel's counts, by its token. */
 struct recorded_key {
@@ -121,21 +122,35 @@ static int add_count(struct recorder *recorder, uint64_t token, uint64_t count)
 	return 0;
 }
 
-/* An address outside the snapshot: a library or code loaded since. Asked for once in a tick. */
+static bool maps_all(const struct process *process, const uint64_t *user, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (!symbolizer_process_maps(process->snapshot, user[i]))
+			return false;
+	return true;
+}
+
+/*
+ * An address outside the snapshot: a library or code made since, or a frame pointer that was none. The first comes in
+ * bursts while a program starts and is worth looking at once; the second goes on for ever and must cost little.
+ */
 static int refresh_if_grown(struct recorder *recorder, struct process *process, const uint64_t *user, size_t count)
 {
+	uint64_t now;
 	int err;
 
-	if (!process->snapshot || process->refreshed == recorder->tick)
+	if (!process->snapshot || maps_all(process, user, count))
 		return 0;
-	for (size_t i = 0; i < count; i++) {
-		if (symbolizer_process_maps(process->snapshot, user[i]))
-			continue;
-		process->refreshed = recorder->tick;
-		err = symbolizer_process_refresh(process->snapshot);
-		return err == -ENOMEM ? err : 0;
-	}
-	return 0;
+	now = time_now(recorder);
+	if (now < process->refresh_after_ns)
+		return 0;
+	err = symbolizer_process_refresh(process->snapshot);
+	if (!process->refresh_wait_ns || maps_all(process, user, count))
+		process->refresh_wait_ns = REFRESH_WAIT_MIN_NS;
+	else if (process->refresh_wait_ns < REFRESH_WAIT_MAX_NS)
+		process->refresh_wait_ns *= 2;
+	process->refresh_after_ns = now + process->refresh_wait_ns;
+	return err == -ENOMEM ? err : 0;
 }
 
 static int wait_for_name(struct recorder *recorder, const struct stack_event *event, struct process *process,

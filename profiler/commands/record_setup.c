@@ -296,7 +296,7 @@ static uint64_t memory_bytes(struct record_session *session)
 
 int record_last_facts(struct record_session *session, uint64_t duration_ns)
 {
-	uint64_t period_ns = sampler_period_ns(session->sampler), runs = 0, run_ns;
+	uint64_t runs = 0, run_ns;
 	struct tick_counters ticks = {0};
 	struct rusage used;
 	int err;
@@ -306,9 +306,6 @@ int record_last_facts(struct record_session *session, uint64_t duration_ns)
 	err = sampler_ticks(session->sampler, &ticks);
 	if (!err)
 		err = fact_number(session, "duration_ns", duration_ns);
-	if (!err && period_ns)
-		err = fact_number(session, "expected.ticks",
-				  duration_ns / period_ns * (uint64_t)sampler_cpus(session->sampler));
 	if (!err)
 		err = fact_number(session, "self.cpu_ns",
 				  (uint64_t)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) * 1000000000ull +
