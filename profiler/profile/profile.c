@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "profiler/profile/profile_accounting.h"
 #include "profiler/recording/recording_reader.h"
 #include "symbolizer/base/cleanup.h"
 #include "symbolizer/base/text.h"
@@ -114,7 +115,7 @@ int profile_load(const char *path, struct profile **ret_profile, char *error, si
 	if (err)
 		return explain(err, path, error, error_size);
 	keep_last_accounting(profile);
-	if (make_labels(profile))
+	if (profile_account_samples(&profile->rows) || make_labels(profile))
 		return explain(-ENOMEM, path, error, error_size);
 	*ret_profile = take_ptr(profile);
 	return 0;

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "profiler/profile/profile_accounting.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "symbolizer/base/cleanup.h"
+
+/* Frames of a stack from its leaf to the root. */
+struct stack_frames {
+	uint32_t user, user_named, kernel, kernel_named;
+};
+
+static void add_step(const struct recording_frame *frame, struct stack_frames *frames)
+{
+	if (frame->kind == FRAME_KERNEL) {
+		frames->kernel++;
+		frames->kernel_named += frame->named;
+	} else if (frame->kind != FRAME_DELIMITER) {
+		frames->user++;
+		frames->user_named += frame->named;
+	}
+}
+
+/* A parent's row comes before its children's: one pass from the first row on. */
+static struct stack_frames *count_all(const struct recording_tables *rows)
+{
+	struct stack_frames *frames = calloc(rows->stacks.count + 1, sizeof(*frames));
+
+	for (size_t i = 0; frames && i < rows->stacks.count; i++) {
+		const struct recording_stack *stack = &rows->stacks.items[i];
+
+		if (stack->parent != RECORDING_STACK_ROOT)
+			frames[i] = frames[stack->parent];
+		add_step(&rows->frames.items[stack->frame], &frames[i]);
+	}
+	return frames;
+}
+
+static int find_or_add(struct recording_tables *rows, uint32_t container, size_t *ret_at)
+{
+	struct recording_accounting *added;
+
+	for (size_t i = 0; i < rows->accounting.count; i++) {
+		if (rows->accounting.items[i].container == container) {
+			*ret_at = i;
+			return 0;
+		}
+	}
+	added = array_add(&rows->accounting);
+	if (!added)
+		return -ENOMEM;
+	added->container = container;
+	*ret_at = rows->accounting.count - 1;
+	return 0;
+}
+
+static void add_sample(struct recording_accounting *account, const struct recording_sample *sample,
+		       const struct stack_frames *frames)
+{
+	uint64_t count = sample->count;
+
+	account->user_samples += sample->stack_end != STACK_NO_USER ? count : 0;
+	account->user_complete += sample->stack_end == STACK_COMPLETE ? count : 0;
+	account->user_assumed += sample->stack_end == STACK_ASSUMED ? count : 0;
+	account->user_truncated += sample->stack_end == STACK_TRUNCATED ? count : 0;
+	account->user_frames += frames->user * count;
+	account->user_named += frames->user_named * count;
+	account->kernel_frames += frames->kernel * count;
+	account->kernel_named += frames->kernel_named * count;
+}
+
+int profile_account_samples(struct recording_tables *rows)
+{
+	static const struct stack_frames none;
+	_cleanup_free_ struct stack_frames *frames = count_all(rows);
+	_cleanup_free_ size_t *at = calloc(rows->containers.count + 1, sizeof(*at));
+	size_t total;
+
+	if (!frames || !at || find_or_add(rows, RECORDING_TOTAL, &total))
+		return -ENOMEM;
+	for (uint32_t i = 0; i < rows->containers.count; i++)
+		if (find_or_add(rows, i, &at[i]))
+			return -ENOMEM;
+	for (size_t i = 0; i < rows->samples.count; i++) {
+		const struct recording_sample *sample = &rows->samples.items[i];
+		const struct stack_frames *of = sample->stack == RECORDING_STACK_ROOT ? &none : &frames[sample->stack];
+
+		add_sample(&rows->accounting.items[total], sample, of);
+		add_sample(&rows->accounting.items[at[sample->container]], sample, of);
+	}
+	return 0;
+}
