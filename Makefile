@@ -108,6 +108,18 @@ $(O)/examples/%: examples/%.c Makefile
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D) && $(CC) -std=gnu11 -D_GNU_SOURCE $(PROGRAM_CFLAGS) -o $@ $< -lpthread -lm
 
+FUZZ_SECONDS ?= 60
+FUZZ_SOURCES := $(wildcard symbolizer/base/*.c profiler/recording/*.c)
+
+fuzz: $(O)/tests/fuzz/fuzz_recording ## hostile recordings for FUZZ_SECONDS=60
+	$(Q)mkdir -p $(O)/tests/fuzz/found && cd $(O)/tests/fuzz && $(abspath $<) -max_total_time=$(FUZZ_SECONDS) \
+		-print_final_stats=1 found $(abspath tests/fuzz/corpus_recording)
+
+$(O)/tests/fuzz/%: tests/fuzz/%.c $(FUZZ_SOURCES) Makefile
+	$(call say,FUZZ,$<)
+	$(Q)mkdir -p $(@D) && $(CLANG) -O1 -g -std=gnu11 -D_GNU_SOURCE -I. -fsanitize=fuzzer,address,undefined \
+		-fno-sanitize-recover=all -o $@ $< $(FUZZ_SOURCES) -lzstd
+
 layers: ## check who includes whom (docs/ARCHITECTURE.md)
 	$(Q)tests/unit/layers $(O)
 
@@ -127,4 +139,4 @@ clean: ## remove what was built
 	rm -rf $(O)
 
 -include $(OBJECTS:.o=.d) $(BPF_OBJECTS:.o=.d) $(UNIT_TESTS:%=%.d)
-.PHONY: all help unit unit-programs fixtures layers check install format clean $(UNIT_TESTS:%=%.run)
+.PHONY: all help unit unit-programs fixtures fuzz layers check install format clean $(UNIT_TESTS:%=%.run)

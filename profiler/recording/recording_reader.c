@@ -120,6 +120,8 @@ static int decode_rows(struct part *part, enum table_id table, uint64_t count)
 	struct any_array *array = goes_to(part, table);
 	int err;
 
+	if (!count)
+		return 0;
 	/* A row takes at least one byte for each column: a count that lies costs nothing. */
 	if (count > (uint64_t)(part->end - part->at) / shape->column_count || array->count + count >= UINT32_MAX)
 		return -EBADMSG;
