@@ -113,22 +113,35 @@ static enum exit_status load_recording(struct opened *opened, const struct query
 	err = profile_load(pipe ? "-" : opened->path, &input->profile, error, sizeof(error));
 	if (!err)
 		err = profile_call_tree(input->profile, &query.query, &input->tree, error, sizeof(error));
-	if (!err)
-		return EXIT_OK;
-	log_error("%s: %s", opened->command, *error ? error : strerror(-err));
-	return EXIT_FAILED;
+	if (err) {
+		log_error("%s: %s", opened->command, *error ? error : strerror(-err));
+		return EXIT_FAILED;
+	}
+	if (!input->profile->whole)
+		log_warning("%s: %s ends in the middle: this is what was recorded before", opened->command,
+			    opened->shown);
+	return EXIT_OK;
 }
 
-static void warn_of_lines(const struct opened *opened, const struct folded_read_report *report)
+static enum exit_status judge_lines(const struct opened *opened, const struct folded_read_report *report)
 {
 	uint64_t left_out = report->bad + report->too_long;
 	char count[32], all[32];
 
-	if (!left_out)
-		return;
-	log_warning("%s: %s of %s lines in %s are no folded stacks (the first is line %" PRIu64 ") and were left out",
-		    opened->command, text_grouped(left_out, count, sizeof(count)),
-		    text_grouped(report->lines, all, sizeof(all)), opened->shown, report->bad_line);
+	if (left_out && left_out == report->lines) {
+		log_error("%s: %s is neither a recording nor folded stacks: no line ends in a count", opened->command,
+			  opened->shown);
+		return EXIT_FAILED;
+	}
+	if (left_out)
+		log_warning("%s: %s of %s lines in %s are no folded stacks (the first is line %" PRIu64
+			    ") and were left out",
+			    opened->command, text_grouped(left_out, count, sizeof(count)),
+			    text_grouped(report->lines, all, sizeof(all)), opened->shown, report->bad_line);
+	if (report->two_columns)
+		log_warning("%s: %s lines in %s have two counts, as differential stacks do: the second one is shown",
+			    opened->command, text_grouped(report->two_columns, count, sizeof(count)), opened->shown);
+	return EXIT_OK;
 }
 
 static enum exit_status load_folded(struct opened *opened, const struct query_settings *settings,
@@ -152,8 +165,7 @@ static enum exit_status load_folded(struct opened *opened, const struct query_se
 		err = call_tree_finish(&input->tree);
 	if (err)
 		return fail(opened, err);
-	warn_of_lines(opened, &reader.report);
-	return EXIT_OK;
+	return judge_lines(opened, &reader.report);
 }
 
 static enum exit_status load(struct opened *opened, const struct query_settings *settings, struct tree_input *input)
