@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "profiler/profile/profile_summary.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "symbolizer/base/cleanup.h"
+
+#define NS_PER_S 1000000000ull
+
+/* A thing of a container (a leaf, a reason) and how often it was seen. */
+struct tally {
+	uint32_t container, thing;
+	uint64_t count;
+};
+
+struct tallies {
+	ARRAY(struct tally) rows;
+	struct hash_index index;
+};
+
+/* Frames from a stack's leaf to its root, by what they are: each row is its parent's plus one. */
+struct stack_frames {
+	uint32_t frames, named;
+};
+
+struct summing {
+	const struct profile *profile;
+	struct profile_summary *summary;
+	struct stack_frames *stacks; /* [stacks] */
+	string_id *texts;	     /* [frames]: name or reason, in the summary's strings */
+	struct tallies leaves, whys;
+};
+
+static void summing_deinit(struct summing *summing)
+{
+	free(summing->stacks);
+	free(summing->texts);
+	array_deinit(&summing->leaves.rows);
+	array_deinit(&summing->whys.rows);
+	hash_index_deinit(&summing->leaves.index);
+	hash_index_deinit(&summing->whys.index);
+}
+
+void profile_summary_deinit(struct profile_summary *summary)
+{
+	string_table_deinit(&summary->strings);
+	array_deinit(&summary->containers);
+	array_deinit(&summary->by_samples);
+}
+
+static int tally_add(struct tallies *tallies, uint32_t container, uint32_t thing, uint64_t count)
+{
+	uint64_t hash = hash_words(container, thing);
+	struct tally *row;
+	uint32_t number;
+
+	for (size_t at = hash_index_first(&tallies->index, hash);
+	     hash_index_next(&tallies->index, hash, &at, &number);) {
+		row = &tallies->rows.items[number];
+		if (row->container == container && row->thing == thing) {
+			row->count += count;
+			return 0;
+		}
+	}
+	if (hash_index_insert(&tallies->index, hash, (uint32_t)tallies->rows.count))
+		return -ENOMEM;
+	row = array_add(&tallies->rows);
+	if (!row)
+		return -ENOMEM;
+	*row = (struct tally){container, thing, count};
+	return 0;
+}
+
+/* "[stripped libfoo.so+0x1234]" is "[stripped libfoo.so]": one reason, however many addresses. */
+static int add_text(struct summing *summing, const struct recording_frame *frame, string_id *ret_text)
+{
+	const char *name = string_table_text(&summing->profile->rows.strings, frame->name);
+	const char *plus = frame->named ? NULL : strrchr(name, '+');
+	char text[512];
+
+	if (!plus || strncmp(plus, "+0x", 3) != 0)
+		return string_table_add(&summing->summary->strings, name, strlen(name), ret_text);
+	snprintf(text, sizeof(text), "%.*s]", (int)(plus - name < 500 ? plus - name : 500), name);
+	return string_table_add(&summing->summary->strings, text, strlen(text), ret_text);
+}
+
+static int prepare(struct summing *summing)
+{
+	const struct recording_tables *rows = &summing->profile->rows;
+
+	summing->stacks = calloc(rows->stacks.count + 1, sizeof(*summing->stacks));
+	summing->texts = calloc(rows->frames.count + 1, sizeof(*summing->texts));
+	if (!summing->stacks || !summing->texts)
+		return -ENOMEM;
+	for (size_t i = 0; i < rows->frames.count; i++)
+		if (add_text(summing, &rows->frames.items[i], &summing->texts[i]))
+			return -ENOMEM;
+	for (size_t i = 0; i < rows->stacks.count; i++) {
+		const struct recording_stack *stack = &rows->stacks.items[i];
+
+		if (stack->parent != RECORDING_STACK_ROOT)
+			summing->stacks[i] = summing->stacks[stack->parent];
+		summing->stacks[i].frames++;
+		summing->stacks[i].named += rows->frames.items[stack->frame].named;
+	}
+	return 0;
+}
+
+static int add_whys(struct summing *summing, const struct recording_sample *sample)
+{
+	const struct recording_tables *rows = &summing->profile->rows;
+	int err = 0;
+
+	for (uint32_t at = sample->stack; at != RECORDING_STACK_ROOT && !err; at = rows->stacks.items[at].parent) {
+		uint32_t frame = rows->stacks.items[at].frame;
+
+		if (summing->stacks[at].frames == summing->stacks[at].named)
+			break;
+		if (!rows->frames.items[frame].named)
+			err = tally_add(&summing->whys, sample->container, summing->texts[frame], sample->count);
+	}
+	return err;
+}
+
+static int add_sample(struct summing *summing, const struct recording_sample *sample)
+{
+	struct container_summary *container = &summing->summary->containers.items[sample->container];
+	uint32_t leaf = profile_leaf_frame(summing->profile, sample->stack);
+	int err;
+
+	container->samples += sample->count;
+	if (sample->stack_end != STACK_NO_USER)
+		container->user_samples += sample->count;
+	if (sample->stack_end == STACK_COMPLETE)
+		container->user_complete += sample->count;
+	if (sample->stack_end == STACK_TRUNCATED)
+		container->user_truncated += sample->count;
+	if (leaf == PROFILE_NO_FRAME)
+		return 0;
+	if (summing->profile->rows.frames.items[leaf].kind == FRAME_KERNEL)
+		container->kernel_samples += sample->count;
+	container->frames += sample->count * summing->stacks[sample->stack].frames;
+	container->named += sample->count * summing->stacks[sample->stack].named;
+	err = tally_add(&summing->leaves, sample->container, summing->texts[leaf], sample->count);
+	return err ? err : add_whys(summing, sample);
+}
+
+static void take_tops(struct summing *summing)
+{
+	for (size_t i = 0; i < summing->leaves.rows.count; i++) {
+		const struct tally *tally = &summing->leaves.rows.items[i];
+		struct container_summary *container = &summing->summary->containers.items[tally->container];
+
+		if (tally->count > container->top_samples) {
+			container->top_samples = tally->count;
+			container->top_function = tally->thing;
+		}
+	}
+	for (size_t i = 0; i < summing->whys.rows.count; i++) {
+		const struct tally *tally = &summing->whys.rows.items[i];
+		struct container_summary *container = &summing->summary->containers.items[tally->container];
+
+		if (tally->count > container->reason_frames) {
+			container->reason_frames = tally->count;
+			container->top_reason = tally->thing;
+		}
+	}
+}
+
+static int by_samples(const void *left, const void *right, void *context)
+{
+	const struct profile_summary *summary = context;
+	uint32_t a = *(const uint32_t *)left, b = *(const uint32_t *)right;
+	uint64_t samples_a = summary->containers.items[a].samples, samples_b = summary->containers.items[b].samples;
+
+	if (samples_a != samples_b)
+		return samples_a < samples_b ? 1 : -1;
+	return a < b ? -1 : a > b;
+}
+
+static int sum_up(struct profile_summary *summary)
+{
+	for (uint32_t i = 0; i < summary->containers.count; i++) {
+		uint32_t *row;
+
+		if (!summary->containers.items[i].samples)
+			continue;
+		row = array_add(&summary->by_samples);
+		if (!row)
+			return -ENOMEM;
+		*row = i;
+		summary->samples += summary->containers.items[i].samples;
+		summary->kernel_samples += summary->containers.items[i].kernel_samples;
+	}
+	if (summary->by_samples.count)
+		qsort_r(summary->by_samples.items, summary->by_samples.count, sizeof(uint32_t), by_samples, summary);
+	return 0;
+}
+
+static void take_times(struct profile_summary *summary, const struct profile *profile)
+{
+	uint64_t hz = profile_fact_number(profile, "event.hz");
+
+	summary->period_ns = profile_fact_number(profile, "event.period_ns");
+	if (!summary->period_ns && hz)
+		summary->period_ns = NS_PER_S / hz;
+	summary->duration_ns = profile_fact_number(profile, "duration_ns");
+	if (summary->duration_ns)
+		return;
+	for (size_t i = 0; i < profile->rows.samples.count; i++)
+		if (profile->rows.samples.items[i].time_ns > summary->duration_ns)
+			summary->duration_ns = profile->rows.samples.items[i].time_ns;
+	summary->duration_guessed = summary->duration_ns != 0;
+}
+
+int profile_summary_init(struct profile_summary *summary, const struct profile *profile)
+{
+	_cleanup_(summing_deinit) struct summing summing = {.profile = profile, .summary = summary};
+	int err;
+
+	memset(summary, 0, sizeof(*summary));
+	err = string_table_init(&summary->strings);
+	if (!err)
+		err = prepare(&summing);
+	for (size_t i = 0; i < profile->rows.containers.count && !err; i++)
+		err = array_add(&summary->containers) ? 0 : -ENOMEM;
+	for (size_t i = 0; i < profile->rows.samples.count && !err; i++)
+		if (profile->rows.samples.items[i].kind == SAMPLE_ONCPU)
+			err = add_sample(&summing, &profile->rows.samples.items[i]);
+	if (err)
+		return err;
+	take_tops(&summing);
+	take_times(summary, profile);
+	return sum_up(summary);
+}
+
+double profile_summary_cpus(const struct profile_summary *summary, uint64_t samples)
+{
+	if (!summary->duration_ns || !summary->period_ns)
+		return -1;
+	return (double)samples * (double)summary->period_ns / (double)summary->duration_ns;
+}
