@@ -55,7 +55,8 @@ int render_hotspots_text(const struct profile *profile, const struct hotspots *h
 	}
 	fprintf(out,
 		"\nWaiting is not seen yet: time blocked, queued for a CPU or asleep on a lock is in none of this.\n");
-	return render_account(profile, out);
+	render_accounting(profile, out);
+	return ferror(out) ? -EIO : 0;
 }
 
 static struct json_object *text_json(const char *text)
