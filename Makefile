@@ -81,7 +81,8 @@ $(O)/profiler/render/flame_script.o: profiler/render/flame.js profiler/render/fl
 
 unit: $(UNIT_TESTS:%=%.run) ## run the unit tests: no root, no kernel
 
-$(O)/tests/unit/%.run: $(O)/tests/unit/%
+# A static rule: make looks for no pattern rule where a target is phony.
+$(UNIT_TESTS:%=%.run): %.run: %
 	$(Q)$<
 
 .PRECIOUS: $(UNIT_TESTS)
