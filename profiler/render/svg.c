@@ -9,7 +9,7 @@
 
 #include "profiler/render/flame_script.h"
 #include "profiler/render/svg_color.h"
-#include "profiler/render/svg_layout.h"
+#include "profiler/render/svg_drawing.h"
 #include "profiler/render/xml.h"
 #include "symbolizer/base/cleanup.h"
 #include "symbolizer/base/text.h"
@@ -18,23 +18,10 @@
 #define ROW 18	     /* px from row to row, a box is one less high */
 #define TOWER_ROW 30 /* row 1, where it holds the containers' names */
 #define FOOTER 76    /* details, facts, legend */
-#define NAME_BYTES_MAX 2048
 #define FONT_PX 12
 #define TOWER_FONT_PX 15
 
-struct drawing {
-	const struct call_tree *tree;
-	struct svg_options options;
-	struct svg_layout layout;
-	uint32_t *frame_numbers; /* [frames + 1] number in the data + 1, 0: not drawn; the root is the last one */
-	ARRAY(uint32_t) drawn;	 /* frames in the data's order; CALL_TREE_NONE is the root */
-	int *hues;		 /* [nodes of row 1 by order of boxes] */
-	uint32_t kinds;		 /* bit set of the kinds drawn */
-	bool unnamed;		 /* any reason instead of a name */
-	uint32_t width, top, rows_height;
-};
-
-static void drawing_deinit(struct drawing *drawing)
+static void drawing_deinit(struct svg_drawing *drawing)
 {
 	svg_layout_deinit(&drawing->layout);
 	free(drawing->frame_numbers);
@@ -42,23 +29,13 @@ static void drawing_deinit(struct drawing *drawing)
 	array_deinit(&drawing->drawn);
 }
 
-static size_t row_start(const struct drawing *drawing, uint32_t row)
-{
-	return row ? drawing->layout.row_ends.items[row - 1] : 0;
-}
-
-static uint32_t rows_of(const struct drawing *drawing)
-{
-	return (uint32_t)drawing->layout.row_ends.count;
-}
-
-static uint32_t row_height(const struct drawing *drawing, uint32_t row)
+static uint32_t row_height(const struct svg_drawing *drawing, uint32_t row)
 {
 	return drawing->options.palette == SVG_BY_CONTAINER && row == 1 ? TOWER_ROW : ROW;
 }
 
 /* Upper edge of a row within the graph. */
-static uint32_t row_y(const struct drawing *drawing, uint32_t row)
+static uint32_t row_y(const struct svg_drawing *drawing, uint32_t row)
 {
 	uint32_t below = row * ROW;
 
@@ -67,19 +44,14 @@ static uint32_t row_y(const struct drawing *drawing, uint32_t row)
 	return drawing->options.inverted ? below : drawing->rows_height - below - row_height(drawing, row);
 }
 
-static const struct call_tree_frame *frame_of(const struct drawing *drawing, const struct svg_box *box)
+static const struct call_tree_frame *frame_of(const struct svg_drawing *drawing, const struct svg_box *box)
 {
 	uint32_t frame = drawing->tree->nodes.items[box->node].frame;
 
 	return frame == CALL_TREE_NONE ? NULL : &drawing->tree->frames.items[frame];
 }
 
-static uint64_t count_of(const struct drawing *drawing, const struct svg_box *box)
-{
-	return drawing->tree->nodes.items[box->node].total;
-}
-
-static int number_frames(struct drawing *drawing)
+static int number_frames(struct svg_drawing *drawing)
 {
 	const struct call_tree *tree = drawing->tree;
 
@@ -114,10 +86,10 @@ static int larger_first(const void *a, const void *b)
 	return left->box < right->box ? -1 : left->box > right->box;
 }
 
-static int choose_hues(struct drawing *drawing)
+static int choose_hues(struct svg_drawing *drawing)
 {
-	size_t first = row_start(drawing, 1),
-	       count = rows_of(drawing) > 1 ? drawing->layout.row_ends.items[1] - first : 0;
+	size_t first = svg_row_start(drawing, 1),
+	       count = svg_rows(drawing) > 1 ? drawing->layout.row_ends.items[1] - first : 0;
 	_cleanup_free_ struct tower *towers = calloc(count + 1, sizeof(*towers));
 	struct svg_hues taken = {0};
 
@@ -126,7 +98,7 @@ static int choose_hues(struct drawing *drawing)
 		return -ENOMEM;
 	for (size_t i = 0; i < count; i++) {
 		towers[i].box = i;
-		towers[i].count = count_of(drawing, &drawing->layout.boxes.items[first + i]);
+		towers[i].count = svg_count(drawing, &drawing->layout.boxes.items[first + i]);
 	}
 	qsort(towers, count, sizeof(*towers), larger_first);
 	for (size_t i = 0; i < count; i++) {
@@ -137,11 +109,12 @@ static int choose_hues(struct drawing *drawing)
 	return 0;
 }
 
-static void note_kinds(struct drawing *drawing)
+static void note_kinds(struct svg_drawing *drawing)
 {
-	size_t first = drawing->options.palette == SVG_BY_CONTAINER ? row_start(drawing, 2) : row_start(drawing, 1);
+	size_t first =
+		drawing->options.palette == SVG_BY_CONTAINER ? svg_row_start(drawing, 2) : svg_row_start(drawing, 1);
 
-	if (rows_of(drawing) < 2 || (rows_of(drawing) < 3 && drawing->options.palette == SVG_BY_CONTAINER))
+	if (svg_rows(drawing) < 2 || (svg_rows(drawing) < 3 && drawing->options.palette == SVG_BY_CONTAINER))
 		return;
 	for (size_t i = first; i < drawing->layout.boxes.count; i++) {
 		const struct call_tree_frame *frame = frame_of(drawing, &drawing->layout.boxes.items[i]);
@@ -151,7 +124,7 @@ static void note_kinds(struct drawing *drawing)
 	}
 }
 
-static int prepare(struct drawing *drawing)
+static int prepare(struct svg_drawing *drawing)
 {
 	const struct svg_options *options = &drawing->options;
 	double pixels;
@@ -166,8 +139,8 @@ static int prepare(struct drawing *drawing)
 	if (err)
 		return err;
 	drawing->top = options->subtitle && *options->subtitle ? 64 : 48;
-	drawing->rows_height = rows_of(drawing) * ROW;
-	if (rows_of(drawing) > 1)
+	drawing->rows_height = svg_rows(drawing) * ROW;
+	if (svg_rows(drawing) > 1)
 		drawing->rows_height += row_height(drawing, 1) - ROW;
 	err = number_frames(drawing);
 	if (!err)
@@ -191,12 +164,12 @@ static const char *title_of(const struct svg_options *options)
 	return options->reversed ? "Flame Graph, leaf first" : "Flame Graph";
 }
 
-static uint32_t height_of(const struct drawing *drawing)
+static uint32_t height_of(const struct svg_drawing *drawing)
 {
 	return drawing->top + drawing->rows_height + FOOTER;
 }
 
-static void write_head(const struct drawing *drawing, FILE *out)
+static void write_head(const struct svg_drawing *drawing, FILE *out)
 {
 	const struct svg_options *options = &drawing->options;
 
@@ -222,7 +195,7 @@ static void write_head(const struct drawing *drawing, FILE *out)
 	fputs("</g>\n", out);
 }
 
-static double percent(const struct drawing *drawing, uint64_t count)
+static double percent(const struct svg_drawing *drawing, uint64_t count)
 {
 	double share = 100.0 * (double)count / (double)drawing->layout.total;
 
@@ -242,22 +215,22 @@ static void write_number(double number, FILE *out)
 	fwrite(digits, 1, length, out);
 }
 
-static uint32_t color_of(const struct drawing *drawing, const struct svg_box *box, size_t *tower)
+static uint32_t color_of(const struct svg_drawing *drawing, const struct svg_box *box, size_t *tower)
 {
 	int hue = 0;
 
 	/* The boxes of a row come in the order of their towers. */
 	if (box->row) {
-		while (drawing->layout.boxes.items[row_start(drawing, 1) + *tower].node != box->tower)
+		while (drawing->layout.boxes.items[svg_row_start(drawing, 1) + *tower].node != box->tower)
 			++*tower;
 		hue = drawing->hues[*tower];
 	}
 	return svg_color(drawing->tree, frame_of(drawing, box), drawing->options.palette, box->row == 1, hue);
 }
 
-static void write_box(const struct drawing *drawing, const struct svg_box *box, uint32_t color, FILE *out)
+static void write_box(const struct svg_drawing *drawing, const struct svg_box *box, uint32_t color, FILE *out)
 {
-	double width = percent(drawing, count_of(drawing, box)), pixel = 100.0 / (drawing->width - 2 * SIDE);
+	double width = percent(drawing, svg_count(drawing, box)), pixel = 100.0 / (drawing->width - 2 * SIDE);
 
 	/* A hair of paper between neighbours, where there is room for one. */
 	if (width > 3 * pixel)
@@ -302,12 +275,12 @@ static size_t fitting(const char *name, size_t length, double pixels, double fon
 	return length;
 }
 
-static void write_label(const struct drawing *drawing, const struct svg_box *box, FILE *out)
+static void write_label(const struct svg_drawing *drawing, const struct svg_box *box, FILE *out)
 {
 	const char *name = call_tree_name(drawing->tree, box->node);
 	bool tower = row_height(drawing, box->row) == TOWER_ROW;
 	double font = tower ? TOWER_FONT_PX * 1.12 : FONT_PX;
-	double pixels = percent(drawing, count_of(drawing, box)) / 100 * (drawing->width - 2 * SIDE) - 8;
+	double pixels = percent(drawing, svg_count(drawing, box)) / 100 * (drawing->width - 2 * SIDE) - 8;
 	size_t length = strlen(name), fits;
 
 	if (pixels < 2.5 * FONT_PX)
@@ -322,20 +295,20 @@ static void write_label(const struct drawing *drawing, const struct svg_box *box
 	fputs(fits < length ? "…</text>\n" : "</text>\n", out);
 }
 
-static void write_graph(const struct drawing *drawing, FILE *out)
+static void write_graph(const struct svg_drawing *drawing, FILE *out)
 {
 	fprintf(out, "<svg id=\"graph\" x=\"%d\" y=\"%u\" width=\"%u\" height=\"%u\">\n", SIDE, drawing->top,
 		drawing->width - 2 * SIDE, drawing->rows_height);
-	for (uint32_t row = 0; row < rows_of(drawing); row++) {
+	for (uint32_t row = 0; row < svg_rows(drawing); row++) {
 		size_t end = drawing->layout.row_ends.items[row], tower = 0;
 
 		fprintf(out, "<g class=\"row\" transform=\"translate(0 %u)\">\n", row_y(drawing, row));
-		for (size_t i = row_start(drawing, row); i < end; i++) {
+		for (size_t i = svg_row_start(drawing, row); i < end; i++) {
 			const struct svg_box *box = &drawing->layout.boxes.items[i];
 
 			write_box(drawing, box, color_of(drawing, box, &tower), out);
 		}
-		for (size_t i = row_start(drawing, row); i < end; i++)
+		for (size_t i = svg_row_start(drawing, row); i < end; i++)
 			write_label(drawing, &drawing->layout.boxes.items[i], out);
 		fputs("</g>\n", out);
 	}
@@ -347,20 +320,20 @@ static const char *const kind_names[] = {
 	[FRAME_INLINED] = "inlined", [FRAME_DELIMITER] = "label",
 };
 
-static int largest_hue(const struct drawing *drawing)
+static int largest_hue(const struct svg_drawing *drawing)
 {
-	size_t first = row_start(drawing, 1), best = 0;
+	size_t first = svg_row_start(drawing, 1), best = 0;
 
-	if (rows_of(drawing) < 2)
+	if (svg_rows(drawing) < 2)
 		return SVG_HUE_NONE;
 	for (size_t i = first; i < drawing->layout.row_ends.items[1]; i++)
-		if (count_of(drawing, &drawing->layout.boxes.items[i]) >
-		    count_of(drawing, &drawing->layout.boxes.items[first + best]))
+		if (svg_count(drawing, &drawing->layout.boxes.items[i]) >
+		    svg_count(drawing, &drawing->layout.boxes.items[first + best]))
 			best = i - first;
 	return drawing->hues[best];
 }
 
-static void write_legend(const struct drawing *drawing, FILE *out)
+static void write_legend(const struct svg_drawing *drawing, FILE *out)
 {
 	static const uint8_t order[] = {FRAME_DELIMITER, FRAME_USER, FRAME_INLINED, FRAME_JIT, FRAME_KERNEL};
 	int hue = drawing->options.palette == SVG_BY_CONTAINER ? largest_hue(drawing) : 0;
@@ -385,12 +358,7 @@ static void write_legend(const struct drawing *drawing, FILE *out)
 							     : "one hue per container");
 }
 
-static const char *count_name(const struct drawing *drawing)
-{
-	return drawing->options.count_name ? drawing->options.count_name : "samples";
-}
-
-static void write_notes(const struct drawing *drawing, FILE *out)
+static void write_notes(const struct svg_drawing *drawing, FILE *out)
 {
 	const struct svg_layout *layout = &drawing->layout;
 	char boxes[32], share[32];
@@ -403,7 +371,7 @@ static void write_notes(const struct drawing *drawing, FILE *out)
 		fprintf(out, "%s box%s narrower than %g px not drawn: %s of the ",
 			text_grouped(layout->thin_boxes, boxes, sizeof(boxes)), layout->thin_boxes == 1 ? "" : "es",
 			drawing->options.minwidth, share);
-		write_text(count_name(drawing), out);
+		write_text(svg_count_name(drawing), out);
 		fputs(" end there", out);
 	}
 	if (layout->deep_boxes)
@@ -413,7 +381,7 @@ static void write_notes(const struct drawing *drawing, FILE *out)
 	fputs("</text>\n", out);
 }
 
-static void write_foot(const struct drawing *drawing, FILE *out)
+static void write_foot(const struct svg_drawing *drawing, FILE *out)
 {
 	char total[32];
 
@@ -421,7 +389,7 @@ static void write_foot(const struct drawing *drawing, FILE *out)
 		"<g id=\"foot\" transform=\"translate(0 %u)\">\n"
 		"<text x=\"%d\" y=\"42\" fill=\"#666\">%s ",
 		drawing->top + drawing->rows_height, SIDE, text_grouped(drawing->layout.total, total, sizeof(total)));
-	write_text(count_name(drawing), out);
+	write_text(svg_count_name(drawing), out);
 	if (drawing->options.footer && *drawing->options.footer) {
 		fputs(" · ", out);
 		write_text(drawing->options.footer, out);
@@ -438,104 +406,9 @@ static void write_foot(const struct drawing *drawing, FILE *out)
 		drawing->top + drawing->rows_height + 2, SIDE);
 }
 
-static void write_names(const struct drawing *drawing, FILE *out)
-{
-	const struct call_tree *tree = drawing->tree;
-
-	fputs("\"names\":[", out);
-	for (size_t i = 0; i < drawing->drawn.count; i++) {
-		uint32_t frame = drawing->drawn.items[i];
-		string_id name = frame == CALL_TREE_NONE ? 0 : tree->frames.items[frame].name;
-		const char *text = frame == CALL_TREE_NONE ? "all" : string_table_text(&tree->strings, name);
-
-		fputs(i ? ",\n" : "\n", out);
-		xml_json_string(text, strlen(text), NAME_BYTES_MAX, out);
-	}
-	fputs("],\n\"kinds\":\"", out);
-	for (size_t i = 0; i < drawing->drawn.count; i++) {
-		uint32_t frame = drawing->drawn.items[i];
-
-		fputc(frame == CALL_TREE_NONE ? '0' + FRAME_DELIMITER : '0' + tree->frames.items[frame].kind % 10, out);
-	}
-	fputs("\",\n", out);
-}
-
-/* Names of modules repeat so much that each is written once, and numbered from 1. */
-static int write_modules(const struct drawing *drawing, FILE *out)
-{
-	const struct call_tree *tree = drawing->tree;
-	_cleanup_free_ uint32_t *numbers = calloc(tree->strings.entries.count + 1, sizeof(*numbers));
-	uint32_t count = 0;
-
-	if (!numbers)
-		return -ENOMEM;
-	fputs("\"modules\":[\"\"", out);
-	for (size_t i = 0; i < drawing->drawn.count; i++) {
-		uint32_t frame = drawing->drawn.items[i];
-		string_id module = frame == CALL_TREE_NONE ? 0 : tree->frames.items[frame].module;
-		const char *text = string_table_text(&tree->strings, module);
-
-		if (!module || module >= tree->strings.entries.count || numbers[module])
-			continue;
-		numbers[module] = ++count;
-		fputc(',', out);
-		xml_json_string(text, strlen(text), NAME_BYTES_MAX, out);
-	}
-	fputs("],\n\"in\":[", out);
-	for (size_t i = 0; count && i < drawing->drawn.count; i++) {
-		uint32_t frame = drawing->drawn.items[i];
-		string_id module = frame == CALL_TREE_NONE ? 0 : tree->frames.items[frame].module;
-
-		fprintf(out, "%s%u", i ? "," : "", module < tree->strings.entries.count ? numbers[module] : 0);
-	}
-	fputs("],\n", out);
-	return 0;
-}
-
-static void write_rows(const struct drawing *drawing, FILE *out)
-{
-	fputs("\"rows\":[", out);
-	for (uint32_t row = 0; row < rows_of(drawing); row++) {
-		uint64_t at = 0;
-
-		fputs(row ? ",\n[" : "\n[", out);
-		for (size_t i = row_start(drawing, row); i < drawing->layout.row_ends.items[row]; i++) {
-			const struct svg_box *box = &drawing->layout.boxes.items[i];
-			uint32_t frame = drawing->tree->nodes.items[box->node].frame;
-
-			if (frame == CALL_TREE_NONE)
-				frame = (uint32_t)drawing->tree->frames.count;
-			fprintf(out, "%s%" PRIu64 ",%" PRIu64 ",%u", i > row_start(drawing, row) ? "," : "",
-				box->start - at, count_of(drawing, box), drawing->frame_numbers[frame] - 1);
-			at = __builtin_add_overflow(box->start, count_of(drawing, box), &at) ? UINT64_MAX : at;
-		}
-		fputc(']', out);
-	}
-	fputs("]", out);
-}
-
-static int write_data(const struct drawing *drawing, FILE *out)
-{
-	int err;
-
-	fputs("<metadata id=\"data\">{\"count\":", out);
-	xml_json_string(count_name(drawing), strlen(count_name(drawing)), NAME_BYTES_MAX, out);
-	fprintf(out, ",\"total\":%" PRIu64 ",\"fluid\":%s,\"towers\":%s,\"inverted\":%s,\n", drawing->layout.total,
-		drawing->options.width ? "false" : "true",
-		drawing->options.palette == SVG_BY_CONTAINER ? "true" : "false",
-		drawing->options.inverted ? "true" : "false");
-	write_names(drawing, out);
-	err = write_modules(drawing, out);
-	if (err)
-		return err;
-	write_rows(drawing, out);
-	fprintf(out, "}</metadata>\n<script><![CDATA[\n%s]]></script>\n</svg>\n", flame_script);
-	return 0;
-}
-
 int render_svg(const struct call_tree *tree, const struct svg_options *options, FILE *out)
 {
-	_cleanup_(drawing_deinit) struct drawing drawing = {.tree = tree};
+	_cleanup_(drawing_deinit) struct svg_drawing drawing = {.tree = tree};
 	int err;
 
 	if (!tree->nodes.items[0].total)
@@ -548,7 +421,8 @@ int render_svg(const struct call_tree *tree, const struct svg_options *options, 
 	write_head(&drawing, out);
 	write_graph(&drawing, out);
 	write_foot(&drawing, out);
-	err = write_data(&drawing, out);
+	err = svg_write_data(&drawing, out);
+	fprintf(out, "<script><![CDATA[\n%s]]></script>\n</svg>\n", flame_script);
 	if (!err && (fflush(out) || ferror(out)))
 		err = errno ? -errno : -EIO;
 	return err;
