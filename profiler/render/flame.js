@@ -449,6 +449,11 @@ function stick() {
 	tools.frame.setAttribute("y", 8 + Math.min(top, height));
 }
 
+function showDetails(text) {
+	details.textContent = text || " ";
+	bar.style.visibility = text ? "" : "hidden";
+}
+
 function boxOf(event) {
 	const rect = event.target, r = rect.parentNode && rect.parentNode.r;
 
@@ -495,7 +500,7 @@ graph.addEventListener("click", (event) => {
 graph.addEventListener("mouseover", (event) => {
 	const box = boxOf(event);
 
-	details.textContent = box ? describe(...box) : " ";
+	showDetails(box ? describe(...box) : "");
 	if (box && !event.target.firstChild) {
 		const title = document.createElementNS(SVG, "title");
 
@@ -503,7 +508,7 @@ graph.addEventListener("mouseover", (event) => {
 		event.target.appendChild(title);
 	}
 });
-graph.addEventListener("mouseleave", () => details.textContent = " ");
+graph.addEventListener("mouseleave", () => showDetails(""));
 window.addEventListener("keydown", onKey);
 window.addEventListener("popstate", () => {
 	readUrl();
@@ -516,8 +521,12 @@ window.addEventListener("hashchange", () => {
 window.addEventListener("resize", fitWindow);
 window.addEventListener("scroll", stick);
 
+showDetails("");
 readUrl();
 fitWindow();
+// The containers are at the bottom: that is where to begin looking at a tall graph.
+if (!data.inverted)
+	window.scrollTo(0, height);
 if (zoomed() || state.search)
 	draw();
 else
