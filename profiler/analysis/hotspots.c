@@ -5,249 +5,435 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "profiler/analysis/hotspot_lore.h"
 #include "symbolizer/base/cleanup.h"
 
-#define SHARE_MIN 0.01
-#define PART_MIN 0.02
-#define FUNCTION_FIRST 0.20
-#define DEPTH_MAX 512
+#define DEPTH_MAX 256
+#define ENTRY_SHARE_MIN 0.02   /* of all kernel time: smaller entries choose no function */
+#define FUNCTION_SHARE 0.5     /* of an entry's time, for any function */
+#define SHARED_WALK_SHARE 0.2  /* … for one that is known to walk what all share */
+#define SECOND_ENTRY_SHARE 0.1 /* of a function's time: from here on, it is not one call's alone */
+#define NONE UINT32_MAX
 
-/* One kernel sample, from both points of view. */
-struct kernel_sample {
-	string_id entry;
-	uint32_t container, leaf;
-	uint64_t count;
+/* What a stack is, found once for each that has samples. */
+struct stack_class {
+	string_id entry, function; /* 0: not looked at yet, or no kernel sample */
+	uint8_t kind;		   /* enum kernel_entry_kind */
+	bool known;
 };
 
-typedef ARRAY(struct kernel_sample) sample_array;
+/* So many samples of one container, under one entry, in one function. */
+struct cell {
+	uint32_t container;
+	string_id entry, function;
+	uint8_t kind;
+	uint64_t samples;
+};
+
+/* The same without the container. */
+struct pair {
+	string_id entry, function, group;
+	uint8_t kind;
+	uint64_t samples;
+};
+
+struct finding {
+	const struct profile *profile;
+	struct hotspots *hotspots;
+	struct stack_class *classes; /* [stacks] */
+	uint64_t *own;		     /* [containers] */
+	ARRAY(struct cell) cells;
+	struct hash_index cell_index;
+	/* All by string: how much time, what is chosen as a hotspot. */
+	uint64_t *entry_samples, *function_samples; /* [strings] */
+	bool *chosen;
+	uint32_t *hotspot_of; /* number in the list, or NONE */
+};
+
+static void finding_deinit(struct finding *finding)
+{
+	free(finding->classes);
+	free(finding->own);
+	array_deinit(&finding->cells);
+	hash_index_deinit(&finding->cell_index);
+	free(finding->entry_samples);
+	free(finding->function_samples);
+	free(finding->chosen);
+	free(finding->hotspot_of);
+}
 
 void hotspots_deinit(struct hotspots *hotspots)
 {
-	string_table_deinit(&hotspots->names);
-	array_deinit(&hotspots->list);
-}
-
-static const char *frame_name(const struct profile *profile, uint32_t frame)
-{
-	return string_table_text(&profile->rows.strings, profile->rows.frames.items[frame].name);
-}
-
-/* "__x64_sys_fadvise64" is called fadvise64; arch/x86/include/asm/syscall_wrapper.h and its kin. */
-static const char *system_call_of(const char *function)
-{
-	static const char *const prefixes[] = {"__x64_sys_",	     "__ia32_sys_", "__arm64_sys_",
-					       "__ia32_compat_sys_", "__se_sys_",   "__do_sys_"};
-
-	for (size_t i = 0; i < ARRAY_LENGTH(prefixes); i++)
-		if (!strncmp(function, prefixes[i], strlen(prefixes[i])))
-			return function + strlen(prefixes[i]);
-	return NULL;
-}
-
-static const char *other_entry_of(const char *function)
-{
-	static const struct {
-		const char *prefix, *entry;
-	} known[] = {
-		{"asm_exc_page_fault", "page fault"},
-		{"asm_sysvec_", "interrupt"},
-		{"asm_common_interrupt", "interrupt"},
-		{"asm_exc_", "exception"},
-		{"ret_from_fork", "kernel thread"},
-		{"kthread", "kernel thread"},
-		{"irqentry_exit_to_user", "interrupt"},
-		{"do_syscall_64", "system call entry and exit"},
-		{"entry_SYSCALL", "system call entry and exit"},
-		{"syscall_return", "system call entry and exit"},
-		{"el0_svc", "system call entry and exit"},
-	};
-
-	for (size_t i = 0; i < ARRAY_LENGTH(known); i++)
-		if (!strncmp(function, known[i].prefix, strlen(known[i].prefix)))
-			return known[i].entry;
-	return NULL;
-}
-
-/* The outermost system call decides; without one the outermost entry of another kind. */
-static const char *entry_of(const struct profile *profile, uint32_t stack)
-{
-	const struct recording_tables *rows = &profile->rows;
-	const char *call = NULL, *other = NULL;
-
-	for (int depth = 0; stack != RECORDING_STACK_ROOT && depth < DEPTH_MAX; depth++) {
-		uint32_t frame = rows->stacks.items[stack].frame;
-		const char *name, *found;
-
-		if (rows->frames.items[frame].kind != FRAME_KERNEL)
-			break;
-		name = frame_name(profile, frame);
-		found = system_call_of(name);
-		call = found ? found : call;
-		found = other_entry_of(name);
-		other = found ? found : other;
-		stack = rows->stacks.items[stack].parent;
+	for (size_t i = 0; i < hotspots->list.count; i++) {
+		array_deinit(&hotspots->list.items[i].containers);
+		array_deinit(&hotspots->list.items[i].functions);
+		array_deinit(&hotspots->list.items[i].entries);
 	}
-	return call ? call : other ? other : "other kernel work";
+	array_deinit(&hotspots->list);
+	string_table_deinit(&hotspots->strings);
 }
 
-static int collect(const struct profile *profile, struct hotspots *hotspots, sample_array *samples)
+static const char *text_of(const struct finding *finding, string_id id)
 {
-	const struct recording_tables *rows = &profile->rows;
+	return string_table_text(&finding->hotspots->strings, id);
+}
+
+static int classify(struct finding *finding, uint32_t stack, struct stack_class *ret_class)
+{
+	const struct recording_tables *rows = &finding->profile->rows;
+	struct stack_class *class = &finding->classes[stack];
+	const char *names[DEPTH_MAX];
+	struct kernel_entry entry;
+	size_t count = 0;
+	int err = 0;
+
+	for (uint32_t at = stack; !class->known && at != RECORDING_STACK_ROOT && count < DEPTH_MAX;
+	     at = rows->stacks.items[at].parent) {
+		const struct recording_frame *frame = &rows->frames.items[rows->stacks.items[at].frame];
+
+		if (frame->kind != FRAME_KERNEL)
+			break;
+		names[count++] = string_table_text(&rows->strings, frame->name);
+	}
+	if (!class->known) {
+		kernel_entry_find(names, count, &entry);
+		class->kind = (uint8_t)entry.kind;
+		if (entry.kind != KERNEL_ENTRY_NONE)
+			err = string_table_add(&finding->hotspots->strings, entry.name, strlen(entry.name),
+					       &class->entry);
+		if (!err && entry.kind != KERNEL_ENTRY_NONE)
+			err = string_table_add(&finding->hotspots->strings, entry.function, strlen(entry.function),
+					       &class->function);
+		class->known = true;
+	}
+	*ret_class = *class;
+	return err;
+}
+
+static int add_cell(struct finding *finding, const struct recording_sample *sample, const struct stack_class *class)
+{
+	uint64_t hash = hash_words((uint64_t) class->entry << 32 | class->function, sample->container);
+	struct cell *cell;
+	uint32_t number;
+
+	for (size_t at = hash_index_first(&finding->cell_index, hash);
+	     hash_index_next(&finding->cell_index, hash, &at, &number);) {
+		cell = &finding->cells.items[number];
+		if (cell->container == sample->container && cell->entry == class->entry &&
+		    cell->function == class->function) {
+			cell->samples += sample->count;
+			return 0;
+		}
+	}
+	if (hash_index_insert(&finding->cell_index, hash, (uint32_t)finding->cells.count))
+		return -ENOMEM;
+	cell = array_add(&finding->cells);
+	if (!cell)
+		return -ENOMEM;
+	*cell = (struct cell){sample->container, class->entry, class->function, class->kind, sample->count};
+	return 0;
+}
+
+static int count_samples(struct finding *finding)
+{
+	const struct recording_tables *rows = &finding->profile->rows;
 
 	for (size_t i = 0; i < rows->samples.count; i++) {
 		const struct recording_sample *sample = &rows->samples.items[i];
-		struct kernel_sample *added;
-		const char *entry;
-		uint32_t leaf;
-
-		if (sample->stack == RECORDING_STACK_ROOT)
-			continue;
-		leaf = rows->stacks.items[sample->stack].frame;
-		if (rows->frames.items[leaf].kind != FRAME_KERNEL)
-			continue;
-		added = array_add(samples);
-		if (!added)
-			return -ENOMEM;
-		entry = entry_of(profile, sample->stack);
-		if (string_table_add(&hotspots->names, entry, strlen(entry), &added->entry))
-			return -ENOMEM;
-		added->container = sample->container;
-		added->leaf = leaf;
-		added->count = sample->count;
-		hotspots->kernel_samples += sample->count;
-	}
-	return 0;
-}
-
-static int by_entry(const void *left, const void *right)
-{
-	const struct kernel_sample *a = left, *b = right;
-
-	return (a->entry > b->entry) - (a->entry < b->entry);
-}
-
-static int by_leaf(const void *left, const void *right)
-{
-	const struct kernel_sample *a = left, *b = right;
-
-	return (a->leaf > b->leaf) - (a->leaf < b->leaf);
-}
-
-static int by_part(const void *left, const void *right)
-{
-	const struct hotspot_part *a = left, *b = right;
-
-	if (a->samples != b->samples)
-		return a->samples > b->samples ? -1 : 1;
-	return (a->number > b->number) - (a->number < b->number);
-}
-
-/* Keeps the @room largest of @counts[count] that have at least @least samples. */
-static size_t keep_largest(const uint64_t *counts, size_t count, uint64_t least, struct hotspot_part *parts,
-			   size_t room)
-{
-	size_t kept = 0;
-
-	for (uint32_t i = 0; i < count; i++) {
-		struct hotspot_part part = {i, counts[i]};
-
-		if (!counts[i] || counts[i] < least || (kept == room && by_part(&part, &parts[room - 1]) > 0))
-			continue;
-		parts[kept < room ? kept++ : room - 1] = part;
-		qsort(parts, kept, sizeof(*parts), by_part);
-	}
-	return kept;
-}
-
-static int add_hotspot(const struct profile *profile, struct hotspots *hotspots, enum hotspot_kind kind,
-		       const struct kernel_sample *samples, size_t count)
-{
-	size_t containers = profile->rows.containers.count, frames = profile->rows.frames.count;
-	_cleanup_free_ uint64_t *by_container = calloc(containers + 1, sizeof(*by_container));
-	_cleanup_free_ uint64_t *by_frame = calloc(frames + 1, sizeof(*by_frame));
-	struct hotspot spot = {.kind = kind, .name = samples[0].entry};
-	const char *name = frame_name(profile, samples[0].leaf);
-	double squares = 0;
-	struct hotspot *added;
-
-	if (!by_container || !by_frame)
-		return -ENOMEM;
-	if (kind == HOTSPOT_FUNCTION && string_table_add(&hotspots->names, name, strlen(name), &spot.name))
-		return -ENOMEM;
-	for (size_t i = 0; i < count; i++) {
-		spot.samples += samples[i].count;
-		by_container[samples[i].container] += samples[i].count;
-		by_frame[samples[i].leaf] += samples[i].count;
-	}
-	spot.share = (double)spot.samples / (double)hotspots->kernel_samples;
-	if (spot.share < SHARE_MIN)
-		return 0;
-	for (size_t i = 0; i < containers; i++)
-		squares += (double)by_container[i] * (double)by_container[i];
-	spot.effective = (double)spot.samples * (double)spot.samples / squares;
-	spot.part_count = keep_largest(by_container, containers, (uint64_t)(PART_MIN * (double)spot.samples),
-				       spot.parts, HOTSPOT_PARTS_MAX);
-	if (kind == HOTSPOT_ENTRY)
-		spot.below_count = keep_largest(by_frame, frames, 1, spot.below, HOTSPOT_BELOW_MAX);
-	added = array_add(&hotspots->list);
-	if (!added)
-		return -ENOMEM;
-	*added = spot;
-	return 0;
-}
-
-static int add_all(const struct profile *profile, struct hotspots *hotspots, enum hotspot_kind kind,
-		   sample_array *samples)
-{
-	int (*compare)(const void *, const void *) = kind == HOTSPOT_ENTRY ? by_entry : by_leaf;
-
-	qsort(samples->items, samples->count, sizeof(*samples->items), compare);
-	for (size_t i = 0, next; i < samples->count; i = next) {
+		struct stack_class class;
 		int err;
 
-		for (next = i + 1; next < samples->count && !compare(&samples->items[i], &samples->items[next]);)
-			next++;
-		err = add_hotspot(profile, hotspots, kind, &samples->items[i], next - i);
+		if (sample->kind != SAMPLE_ONCPU)
+			continue;
+		finding->hotspots->samples += sample->count;
+		finding->own[sample->container] += sample->count;
+		if (sample->stack == RECORDING_STACK_ROOT)
+			continue;
+		err = classify(finding, sample->stack, &class);
+		if (err)
+			return err;
+		if (class.kind == KERNEL_ENTRY_NONE)
+			continue;
+		finding->hotspots->kernel_samples += sample->count;
+		err = add_cell(finding, sample, &class);
 		if (err)
 			return err;
 	}
 	return 0;
 }
 
-static bool goes_first(const struct hotspot *spot)
+/* Functions that walk the same structure are one: by the name of the first of them. */
+static int group_functions(struct finding *finding)
 {
-	return spot->kind == HOTSPOT_FUNCTION && spot->share >= FUNCTION_FIRST;
+	for (size_t i = 0; i < finding->cells.count; i++) {
+		const char *group = hotspot_lore_group(text_of(finding, finding->cells.items[i].function));
+		string_id id;
+
+		if (group && string_table_add(&finding->hotspots->strings, group, strlen(group), &id))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static string_id group_of(const struct finding *finding, string_id function)
+{
+	const char *group = hotspot_lore_group(text_of(finding, function));
+	string_id id = function;
+
+	if (group)
+		string_table_find(&finding->hotspots->strings, group, strlen(group), &id);
+	return id;
+}
+
+static int by_pair(const void *left, const void *right)
+{
+	const struct pair *a = left, *b = right;
+
+	if (a->group != b->group)
+		return a->group < b->group ? -1 : 1;
+	return a->entry < b->entry ? -1 : a->entry > b->entry;
+}
+
+/* Entry and function group, each pair once, in the order of the groups. */
+static int make_pairs(const struct finding *finding, struct pair **ret_pairs, size_t *ret_count)
+{
+	struct pair *pairs = calloc(finding->cells.count + 1, sizeof(*pairs));
+	size_t count = 0;
+
+	if (!pairs)
+		return -ENOMEM;
+	for (size_t i = 0; i < finding->cells.count; i++) {
+		const struct cell *cell = &finding->cells.items[i];
+
+		pairs[i] = (struct pair){cell->entry, cell->function, group_of(finding, cell->function), cell->kind,
+					 cell->samples};
+	}
+	qsort(pairs, finding->cells.count, sizeof(*pairs), by_pair);
+	for (size_t i = 0; i < finding->cells.count; i++) {
+		if (count && !by_pair(&pairs[count - 1], &pairs[i]))
+			pairs[count - 1].samples += pairs[i].samples;
+		else
+			pairs[count++] = pairs[i];
+	}
+	*ret_pairs = pairs;
+	*ret_count = count;
+	return 0;
+}
+
+static bool explains(const struct finding *finding, const struct pair *pair)
+{
+	uint64_t entry = finding->entry_samples[pair->entry];
+	bool walks = hotspot_lore_group(text_of(finding, pair->group)) != NULL;
+
+	if (pair->kind != KERNEL_ENTRY_SYSTEM_CALL && pair->kind != KERNEL_ENTRY_PAGE_FAULT)
+		return false;
+	if ((double)entry < ENTRY_SHARE_MIN * (double)finding->hotspots->kernel_samples)
+		return false;
+	return (double)pair->samples >= (walks ? SHARED_WALK_SHARE : FUNCTION_SHARE) * (double)entry;
+}
+
+/* A function that is reached by one system call alone says no more than that call does: it is listed below it. */
+static void choose_function(struct finding *finding, const struct pair *pairs, size_t count)
+{
+	bool walks = hotspot_lore_group(text_of(finding, pairs[0].group)) != NULL, explaining = false;
+	uint64_t all = finding->function_samples[pairs[0].group];
+	size_t entries = 0;
+
+	if (!walks && hotspot_lore_is_generic(text_of(finding, pairs[0].group)))
+		return;
+	for (size_t i = 0; i < count; i++) {
+		entries += (double)pairs[i].samples >= SECOND_ENTRY_SHARE * (double)all;
+		explaining = explaining || explains(finding, &pairs[i]);
+	}
+	finding->chosen[pairs[0].group] = explaining && (walks || entries > 1);
+}
+
+static void choose_functions(struct finding *finding, const struct pair *pairs, size_t count)
+{
+	for (size_t first = 0, next; first < count; first = next) {
+		for (next = first; next < count && pairs[next].group == pairs[first].group;)
+			next++;
+		choose_function(finding, pairs + first, next - first);
+	}
+}
+
+static int sum_names(struct finding *finding)
+{
+	size_t strings;
+	int err = group_functions(finding);
+
+	if (err)
+		return err;
+	strings = finding->hotspots->strings.entries.count;
+	finding->entry_samples = calloc(strings, sizeof(*finding->entry_samples));
+	finding->function_samples = calloc(strings, sizeof(*finding->function_samples));
+	finding->chosen = calloc(strings, sizeof(*finding->chosen));
+	finding->hotspot_of = malloc(2 * strings * sizeof(*finding->hotspot_of));
+	if (!finding->entry_samples || !finding->function_samples || !finding->chosen || !finding->hotspot_of)
+		return -ENOMEM;
+	memset(finding->hotspot_of, 0xff, 2 * strings * sizeof(*finding->hotspot_of));
+	for (size_t i = 0; i < finding->cells.count; i++) {
+		const struct cell *cell = &finding->cells.items[i];
+
+		finding->entry_samples[cell->entry] += cell->samples;
+		finding->function_samples[group_of(finding, cell->function)] += cell->samples;
+	}
+	return 0;
+}
+
+#define ADD_SAMPLES(array, field, key, number)                                     \
+	({                                                                         \
+		size_t _at = 0;                                                    \
+		while (_at < (array)->count && (array)->items[_at].field != (key)) \
+			_at++;                                                     \
+		if (_at == (array)->count && !array_add(array))                    \
+			_at = SIZE_MAX;                                            \
+		if (_at != SIZE_MAX) {                                             \
+			(array)->items[_at].field = (key);                         \
+			(array)->items[_at].samples += (number);                   \
+		}                                                                  \
+		_at == SIZE_MAX ? -ENOMEM : 0;                                     \
+	})
+
+static int place_cell(struct finding *finding, const struct cell *cell)
+{
+	string_id group = group_of(finding, cell->function);
+	bool is_function = finding->chosen[group];
+	uint32_t *number = &finding->hotspot_of[2 * (is_function ? group : cell->entry) + is_function];
+	struct hotspot *hotspot;
+
+	if (*number == NONE) {
+		hotspot = array_add(&finding->hotspots->list);
+		if (!hotspot)
+			return -ENOMEM;
+		hotspot->is_function = is_function;
+		hotspot->kind = (enum kernel_entry_kind)cell->kind;
+		hotspot->name = is_function ? group : cell->entry;
+		*number = (uint32_t)finding->hotspots->list.count - 1;
+	}
+	hotspot = &finding->hotspots->list.items[*number];
+	hotspot->samples += cell->samples;
+	if (ADD_SAMPLES(&hotspot->containers, container, cell->container, cell->samples) ||
+	    ADD_SAMPLES(&hotspot->functions, name, cell->function, cell->samples) ||
+	    ADD_SAMPLES(&hotspot->entries, name, cell->entry, cell->samples))
+		return -ENOMEM;
+	return 0;
+}
+
+/* A function comes before the rest of the calls that it explains. */
+static void rank(struct finding *finding, const struct pair *pairs, size_t count)
+{
+	struct hotspots *hotspots = finding->hotspots;
+
+	for (size_t i = 0; i < hotspots->list.count; i++)
+		hotspots->list.items[i].rank = hotspots->list.items[i].samples;
+	for (size_t i = 0; i < count; i++) {
+		uint32_t function, rest;
+
+		if (!finding->chosen[pairs[i].group])
+			continue;
+		function = finding->hotspot_of[2 * pairs[i].group + 1];
+		rest = finding->hotspot_of[2 * pairs[i].entry];
+		if (function == NONE || rest == NONE)
+			continue;
+		hotspots->list.items[rest].rest = true;
+		if (explains(finding, &pairs[i]))
+			hotspots->list.items[function].rank += hotspots->list.items[rest].samples;
+	}
 }
 
 static int by_rank(const void *left, const void *right)
 {
 	const struct hotspot *a = left, *b = right;
 
-	if (goes_first(a) != goes_first(b))
-		return goes_first(a) ? -1 : 1;
-	if (a->samples != b->samples)
-		return a->samples > b->samples ? -1 : 1;
-	if (a->kind != b->kind)
-		return a->kind < b->kind ? -1 : 1;
-	return (a->name > b->name) - (a->name < b->name);
+	if (a->rank != b->rank)
+		return a->rank < b->rank ? 1 : -1;
+	return a->name < b->name ? -1 : a->name > b->name;
 }
 
-int hotspots_find(const struct profile *profile, struct hotspots *hotspots)
+static int by_name_samples(const void *left, const void *right)
 {
-	sample_array samples = {0};
+	const struct hotspot_name *a = left, *b = right;
+
+	if (a->samples != b->samples)
+		return a->samples < b->samples ? 1 : -1;
+	return a->name < b->name ? -1 : a->name > b->name;
+}
+
+static int by_container_samples(const void *left, const void *right)
+{
+	const struct hotspot_container *a = left, *b = right;
+
+	if (a->samples != b->samples)
+		return a->samples < b->samples ? 1 : -1;
+	return a->container < b->container ? -1 : a->container > b->container;
+}
+
+/* Hill's number of order 2: as many equal containers would give the same concentration. */
+static double effective_number(const struct finding *finding, const struct hotspot *hotspot)
+{
+	double sum = 0, squares = 0;
+
+	for (size_t i = 0; i < hotspot->containers.count; i++) {
+		const struct hotspot_container *part = &hotspot->containers.items[i];
+
+		if (finding->profile->rows.containers.items[part->container].kind == CONTAINER_KERNEL)
+			continue;
+		sum += (double)part->samples;
+		squares += (double)part->samples * (double)part->samples;
+	}
+	return squares > 0 ? sum * sum / squares : 0;
+}
+
+static void complete(struct finding *finding)
+{
+	for (size_t i = 0; i < finding->hotspots->list.count; i++) {
+		struct hotspot *hotspot = &finding->hotspots->list.items[i];
+
+		qsort(hotspot->containers.items, hotspot->containers.count, sizeof(struct hotspot_container),
+		      by_container_samples);
+		qsort(hotspot->functions.items, hotspot->functions.count, sizeof(struct hotspot_name), by_name_samples);
+		qsort(hotspot->entries.items, hotspot->entries.count, sizeof(struct hotspot_name), by_name_samples);
+		for (size_t j = 0; j < hotspot->containers.count; j++)
+			hotspot->containers.items[j].own = finding->own[hotspot->containers.items[j].container];
+		hotspot->containers_effective = effective_number(finding, hotspot);
+		/* Of a group, the member that is hottest here gives the name. */
+		if (hotspot->is_function)
+			hotspot->name = hotspot->functions.items[0].name;
+		hotspot_lore_find(text_of(finding, hotspot->name), hotspot->is_function, &hotspot->what,
+				  &hotspot->way_out);
+	}
+	qsort(finding->hotspots->list.items, finding->hotspots->list.count, sizeof(struct hotspot), by_rank);
+}
+
+int hotspots_init(struct hotspots *hotspots, const struct profile *profile)
+{
+	_cleanup_(finding_deinit) struct finding finding = {.profile = profile, .hotspots = hotspots};
+	_cleanup_free_ struct pair *pairs = NULL;
+	size_t pair_count;
 	int err;
 
 	memset(hotspots, 0, sizeof(*hotspots));
-	err = string_table_init(&hotspots->names);
+	err = string_table_init(&hotspots->strings);
+	if (err)
+		return err;
+	finding.classes = calloc(profile->rows.stacks.count + 1, sizeof(*finding.classes));
+	finding.own = calloc(profile->rows.containers.count + 1, sizeof(*finding.own));
+	if (!finding.classes || !finding.own)
+		return -ENOMEM;
+	err = count_samples(&finding);
+	if (err || hotspots->kernel_samples < HOTSPOTS_SAMPLES_MIN)
+		return err;
+	err = sum_names(&finding);
 	if (!err)
-		err = collect(profile, hotspots, &samples);
-	if (!err && hotspots->kernel_samples >= HOTSPOTS_SAMPLES_MIN) {
-		err = add_all(profile, hotspots, HOTSPOT_ENTRY, &samples);
-		if (!err)
-			err = add_all(profile, hotspots, HOTSPOT_FUNCTION, &samples);
-		if (!err)
-			qsort(hotspots->list.items, hotspots->list.count, sizeof(struct hotspot), by_rank);
-	}
-	array_deinit(&samples);
-	return err;
+		err = make_pairs(&finding, &pairs, &pair_count);
+	if (!err)
+		choose_functions(&finding, pairs, pair_count);
+	for (size_t i = 0; i < finding.cells.count && !err; i++)
+		err = place_cell(&finding, &finding.cells.items[i]);
+	if (err)
+		return err;
+	rank(&finding, pairs, pair_count);
+	complete(&finding);
+	return 0;
 }

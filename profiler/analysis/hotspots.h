@@ -1,55 +1,57 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * hotspots: where containers spend their time in the kernel that they share.
+ * hotspots: where in the one kernel the containers spend their time, and which of them meet there.
  *
- * First form: from on-CPU samples alone. Waiting (locks, blocked, run queue) is not seen, and who causes a hotspot is
- * not told: only where it is, and in which containers.
+ * From on-CPU samples alone: who waits (for a lock, a disk, a CPU) is not seen here. Each kernel sample is in exactly
+ * one hotspot, so shares add up. A hotspot is an entry (a system call, page faults, interrupts) with all that was done
+ * below it; or a kernel function, where that function is what several system calls (or a page fault) spend most of
+ * their time in, or where it is known to walk a structure that all containers share: then what is left of those
+ * system calls comes as a hotspot of its own, marked "rest", right behind.
  */
 #ifndef STOKER_HOTSPOTS_H
 #define STOKER_HOTSPOTS_H
 
+#include "profiler/analysis/kernel_entry.h"
 #include "profiler/profile/profile.h"
+#include "symbolizer/base/array.h"
 
-#define HOTSPOT_PARTS_MAX 16
-#define HOTSPOT_BELOW_MAX 5
+#define HOTSPOTS_SAMPLES_MIN 50 /* fewer kernel samples say nothing */
 
-enum hotspot_kind {
-	HOTSPOT_ENTRY,	  /* how the kernel was entered: a system call by name, "page fault", "interrupt" … */
-	HOTSPOT_FUNCTION, /* a function that was itself on the CPU */
+struct hotspot_container {
+	uint32_t container; /* row of the profile */
+	uint64_t samples;   /* of this hotspot */
+	uint64_t own;	    /* all samples of this container, user and kernel */
 };
 
-struct hotspot_part {
-	uint32_t number; /* container row; below: frame row */
+struct hotspot_name {
+	string_id name; /* in hotspots.strings */
 	uint64_t samples;
 };
 
 struct hotspot {
-	enum hotspot_kind kind;
-	string_id name; /* in hotspots.names */
+	bool is_function;	     /* else an entry */
+	enum kernel_entry_kind kind; /* of an entry */
+	bool rest;		     /* without the functions that are hotspots of their own */
+	string_id name;
 	uint64_t samples;
-	double share;	  /* of all kernel samples, 0 … 1 */
-	double effective; /* number of containers in which it is hot: 1 / sum of p², p a container's part of it */
-	struct hotspot_part parts[HOTSPOT_PARTS_MAX]; /* containers with at least 2 % of it, largest first */
-	size_t part_count;
-	struct hotspot_part below[HOTSPOT_BELOW_MAX]; /* functions that were on the CPU under it, hottest first */
-	size_t below_count;
+	uint64_t rank;		     /* what it is sorted by: with the rest of the calls that it explains */
+	double containers_effective; /* 1 / sum of squared parts, kernel threads aside; 0: none but these */
+	ARRAY(struct hotspot_container) containers; /* busiest first */
+	ARRAY(struct hotspot_name) functions;	    /* the leaves in it, hottest first */
+	ARRAY(struct hotspot_name) entries;	    /* the system calls and others that it is under, hottest first */
+	const char *what;			    /* what is known about it, a sentence; NULL: nothing */
+	const char *way_out;			    /* NULL likewise */
 };
 
 struct hotspots {
-	struct string_table names;
+	struct string_table strings;
+	ARRAY(struct hotspot) list; /* by rank; empty where there are fewer than HOTSPOTS_SAMPLES_MIN */
+	uint64_t samples;	    /* all on-CPU samples */
 	uint64_t kernel_samples;
-	ARRAY(struct hotspot) list; /* best first */
 };
 
-/**
- * hotspots_find() - rank kernel entries and functions by their share of all kernel time
- * A function that alone makes up a fifth of all kernel time goes before the system calls that lead to it; what has
- * less than 1 % is left out, and with fewer than HOTSPOTS_SAMPLES_MIN kernel samples all of it.
- * Returns 0 or -ENOMEM; @hotspots is to be given to hotspots_deinit() either way.
- */
-int hotspots_find(const struct profile *profile, struct hotspots *hotspots);
+/* Returns 0 or -ENOMEM; deinit it in both cases. */
+int hotspots_init(struct hotspots *hotspots, const struct profile *profile);
 void hotspots_deinit(struct hotspots *hotspots);
-
-#define HOTSPOTS_SAMPLES_MIN 50
 
 #endif

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * kernel_entry: why the CPU was in the kernel, and what it did there, from the kernel frames of one stack.
+ *
+ * The entry is the system call by its name ("fadvise64"), or one of the words below. What an interrupt did on top of a
+ * system call is the interrupt's. The function is the leaf, but for those that say nothing: entry and exit code, and
+ * what the CPU runs into as soon as interrupts are allowed again (there, a timer's tick comes late). The sampling
+ * interrupt's own frames, where a kernel shows them, are left out.
+ */
+#ifndef STOKER_KERNEL_ENTRY_H
+#define STOKER_KERNEL_ENTRY_H
+
+#include <stddef.h>
+
+enum kernel_entry_kind {
+	KERNEL_ENTRY_NONE, /* nothing but the sampling itself: the CPU was not in the kernel */
+	KERNEL_ENTRY_SYSTEM_CALL,
+	KERNEL_ENTRY_PAGE_FAULT,
+	KERNEL_ENTRY_INTERRUPT,
+	KERNEL_ENTRY_THREAD, /* a kernel thread's work */
+	KERNEL_ENTRY_OTHER,  /* other exceptions; stacks that were cut */
+};
+
+#define KERNEL_NAME_BYTES 128
+
+struct kernel_entry {
+	enum kernel_entry_kind kind;
+	char name[KERNEL_NAME_BYTES];	  /* "fadvise64", "page fault", "interrupt" … */
+	char function[KERNEL_NAME_BYTES]; /* without the compiler's suffixes (.isra.0); "" for KERNEL_ENTRY_NONE */
+};
+
+/**
+ * kernel_entry_find() - read a stack
+ * @names: [count] names of the kernel frames, leaf first
+ */
+void kernel_entry_find(const char *const *names, size_t count, struct kernel_entry *ret_entry);
+
+#endif
