@@ -2,115 +2,260 @@
 #include "profiler/render/hotspots.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <string.h>
 
-#include <json-c/json.h>
-
+#include "profiler/render/columns.h"
+#include "profiler/render/json.h"
 #include "profiler/render/table.h"
+#include "symbolizer/base/cleanup.h"
 #include "symbolizer/base/text.h"
 
-static const char *frame_name(const struct profile *profile, uint32_t frame)
+#define HOTSPOTS_SHOWN 10
+#define SHARE_MIN 0.01		/* of all kernel time: below, a hotspot is none (the first one is always shown) */
+#define CONTAINER_PART_MIN 0.02 /* of a hotspot's time */
+#define NAMES_SHOWN 6
+#define NAME_PART_MIN 0.01
+#define CONTAINERS_SHOWN 12
+#define LINE_COLUMNS 96
+
+static const char not_seen[] = "On-CPU samples only: who waits (for locks, for disks, for a CPU) is not seen here.";
+
+static double part_of(uint64_t part, uint64_t whole)
 {
-	return string_table_text(&profile->rows.strings, profile->rows.frames.items[frame].name);
+	return whole ? (double)part / (double)whole : 0;
 }
 
-static void print_parts(const struct profile *profile, const struct hotspot *spot, FILE *out)
+static const char *kind_name(const struct hotspot *hotspot)
 {
-	char name[256];
+	static const char *const names[] = {
+		[KERNEL_ENTRY_SYSTEM_CALL] = "system call",
+		[KERNEL_ENTRY_PAGE_FAULT] = "page fault",
+		[KERNEL_ENTRY_INTERRUPT] = "interrupt",
+		[KERNEL_ENTRY_THREAD] = "kernel thread",
+		[KERNEL_ENTRY_OTHER] = "other",
+	};
 
-	fprintf(out, "     in ");
-	for (size_t i = 0; i < spot->part_count; i++)
-		fprintf(out, "%s%s %.0f%%", i ? ", " : "",
-			text_printable(profile_container_label(profile, spot->parts[i].number), name, sizeof(name)),
-			100.0 * (double)spot->parts[i].samples / (double)spot->samples);
-	fprintf(out, " (%.1f containers' worth)\n", spot->effective);
-	if (!spot->below_count)
-		return;
-	fprintf(out, "     on the CPU in ");
-	for (size_t i = 0; i < spot->below_count; i++)
-		fprintf(out, "%s%s %.0f%%", i ? ", " : "",
-			text_printable(frame_name(profile, spot->below[i].number), name, sizeof(name)),
-			100.0 * (double)spot->below[i].samples / (double)spot->samples);
+	return hotspot->is_function ? "kernel function" : names[hotspot->kind];
+}
+
+static size_t shown_hotspots(const struct hotspots *hotspots, const struct hotspots_options *options)
+{
+	size_t max = options->max ? options->max : HOTSPOTS_SHOWN, count = 0;
+
+	while (count < hotspots->list.count && count < max &&
+	       (!count || part_of(hotspots->list.items[count].rank, hotspots->kernel_samples) >= SHARE_MIN))
+		count++;
+	return count;
+}
+
+static size_t shown_containers(const struct hotspot *hotspot)
+{
+	size_t count = 0;
+
+	while (count < hotspot->containers.count &&
+	       (!count || part_of(hotspot->containers.items[count].samples, hotspot->samples) >= CONTAINER_PART_MIN))
+		count++;
+	return count;
+}
+
+static void put_wrapped(const char *lead, const char *text, FILE *out)
+{
+	size_t column = 3 + text_columns(lead), indent = column;
+
+	fprintf(out, "   %s", lead);
+	while (*text) {
+		size_t length = strcspn(text, " ");
+
+		if (column + length + 1 > LINE_COLUMNS && column > indent) {
+			fprintf(out, "\n%*s", (int)indent, "");
+			column = indent;
+		}
+		fprintf(out, "%s%.*s", column > indent ? " " : "", (int)length, text);
+		column += length + (column > indent);
+		text += length + (text[length] == ' ');
+	}
 	fputc('\n', out);
 }
 
-int render_hotspots_text(const struct profile *profile, const struct hotspots *hotspots, size_t most, FILE *out)
+static void put_names(const struct hotspots *hotspots, const char *lead, const struct hotspot_name *names, size_t count,
+		      uint64_t whole, FILE *out)
 {
-	char name[256], samples[32];
+	char line[1024], shown[128];
+	size_t used = 0;
 
-	fprintf(out, "Kernel hotspots, from %s kernel samples on the CPU.\n\n",
-		text_grouped(hotspots->kernel_samples, samples, sizeof(samples)));
-	if (!hotspots->list.count)
-		fprintf(out, "Nothing found: fewer than %d kernel samples, or none that stands out.\n",
-			HOTSPOTS_SAMPLES_MIN);
-	for (size_t i = 0; i < hotspots->list.count && i < most; i++) {
-		const struct hotspot *spot = &hotspots->list.items[i];
-
-		fprintf(out, "%3zu. %-28s %5.1f%% of kernel time, %s samples%s\n", i + 1,
-			text_printable(string_table_text(&hotspots->names, spot->name), name, sizeof(name)),
-			100.0 * spot->share, text_grouped(spot->samples, samples, sizeof(samples)),
-			spot->kind == HOTSPOT_FUNCTION ? ", the function itself" : "");
-		print_parts(profile, spot, out);
+	for (size_t i = 0; i < count && i < NAMES_SHOWN && used < sizeof(line); i++) {
+		if (i && part_of(names[i].samples, whole) < NAME_PART_MIN)
+			break;
+		text_printable(string_table_text(&hotspots->strings, names[i].name), shown, sizeof(shown));
+		used += (size_t)snprintf(line + used, sizeof(line) - used, "%s%s %.0f%%", i ? ", " : "", shown,
+					 100 * part_of(names[i].samples, whole));
 	}
-	fprintf(out,
-		"\nWaiting is not seen yet: time blocked, queued for a CPU or asleep on a lock is in none of this.\n");
+	if (used)
+		put_wrapped(lead, line, out);
+}
+
+static void put_containers(const struct hotspot *hotspot, const struct profile *profile, FILE *out)
+{
+	size_t shown = shown_containers(hotspot);
+	char label[COLUMN_CELL_BYTES];
+
+	if (shown > CONTAINERS_SHOWN)
+		shown = CONTAINERS_SHOWN;
+	for (size_t i = 0; i < shown; i++) {
+		const struct hotspot_container *part = &hotspot->containers.items[i];
+		size_t columns;
+
+		text_printable(profile_container_label(profile, part->container), label, sizeof(label));
+		text_cut(label, sizeof(label), 32);
+		columns = text_columns(label);
+		fprintf(out, "   %s%*s %3.0f%% of it, %3.0f%% of this container's own CPU time\n", label,
+			(int)(columns < 32 ? 32 - columns : 0), "", 100 * part_of(part->samples, hotspot->samples),
+			100 * part_of(part->samples, part->own));
+	}
+	if (shown < hotspot->containers.count)
+		fprintf(out, "   and %zu more\n", hotspot->containers.count - shown);
+}
+
+static void put_hotspot(const struct hotspots *hotspots, const struct hotspot *hotspot, size_t number,
+			const struct profile *profile, FILE *out)
+{
+	char name[128];
+
+	text_printable(string_table_text(&hotspots->strings, hotspot->name), name, sizeof(name));
+	fprintf(out, "%zu. %s%s (%s): %.1f%% of all kernel time", number, name, hotspot->rest ? ", the rest of it" : "",
+		kind_name(hotspot), 100 * part_of(hotspot->samples, hotspots->kernel_samples));
+	if (hotspot->containers_effective > 0)
+		fprintf(out, ", hot in %.1f containers", hotspot->containers_effective);
+	fputc('\n', out);
+	put_containers(hotspot, profile, out);
+	if (hotspot->functions.count > 1 || !hotspot->is_function)
+		put_names(hotspots, "in:    ", hotspot->functions.items, hotspot->functions.count, hotspot->samples,
+			  out);
+	if (hotspot->is_function)
+		put_names(hotspots, "under: ", hotspot->entries.items, hotspot->entries.count, hotspot->samples, out);
+	if (hotspot->what && !hotspot->rest)
+		put_wrapped("why:   ", hotspot->what, out);
+	if (hotspot->way_out && !hotspot->rest)
+		put_wrapped("do:    ", hotspot->way_out, out);
+	fputc('\n', out);
+}
+
+int render_hotspots_text(const struct hotspots *hotspots, const struct profile *profile,
+			 const struct hotspots_options *options, FILE *out)
+{
+	char kernel[32], all[32];
+	size_t shown = shown_hotspots(hotspots, options);
+
+	fprintf(out, "Kernel time: %s of %s samples (%.0f%%). %s\n\n",
+		text_grouped(hotspots->kernel_samples, kernel, sizeof(kernel)),
+		text_grouped(hotspots->samples, all, sizeof(all)),
+		100 * part_of(hotspots->kernel_samples, hotspots->samples), not_seen);
+	if (!shown)
+		fprintf(out, "Nothing found: fewer than %d samples were in the kernel, too few to say where.\n\n",
+			HOTSPOTS_SAMPLES_MIN);
+	for (size_t i = 0; i < shown; i++)
+		put_hotspot(hotspots, &hotspots->list.items[i], i + 1, profile, out);
 	render_accounting(profile, out);
+	if (fflush(out))
+		return -errno;
 	return ferror(out) ? -EIO : 0;
 }
 
-static struct json_object *text_json(const char *text)
+static struct json_object *names_json(const struct hotspots *hotspots, const struct hotspot_name *names, size_t count,
+				      uint64_t whole)
 {
-	char printable[1024];
+	_cleanup_json_ struct json_object *array = json_object_new_array();
+	int err = array ? 0 : -ENOMEM;
 
-	return json_object_new_string(text_printable(text, printable, sizeof(printable)));
+	for (size_t i = 0; i < count && !err; i++) {
+		_cleanup_json_ struct json_object *one = json_object_new_object();
+
+		if (i && part_of(names[i].samples, whole) < NAME_PART_MIN)
+			break;
+		err = one ? json_add_text(one, "name", string_table_text(&hotspots->strings, names[i].name)) : -ENOMEM;
+		if (!err)
+			err = json_add_number(one, "samples", names[i].samples);
+		if (!err)
+			err = json_add_real(one, "part", part_of(names[i].samples, whole));
+		if (!err)
+			err = json_append(array, take_ptr(one));
+	}
+	return err ? NULL : take_ptr(array);
 }
 
-static struct json_object *spot_json(const struct profile *profile, const struct hotspots *hotspots,
-				     const struct hotspot *spot)
+static struct json_object *containers_json(const struct hotspot *hotspot, const struct profile *profile)
 {
-	struct json_object *object = json_object_new_object();
-	struct json_object *containers = json_object_new_array(), *functions = json_object_new_array();
+	_cleanup_json_ struct json_object *array = json_object_new_array();
+	int err = array ? 0 : -ENOMEM;
 
-	json_object_object_add(object, "name", text_json(string_table_text(&hotspots->names, spot->name)));
-	json_object_object_add(object, "kind",
-			       json_object_new_string(spot->kind == HOTSPOT_FUNCTION ? "function" : "entry"));
-	json_object_object_add(object, "samples", json_object_new_int64((int64_t)spot->samples));
-	json_object_object_add(object, "share", json_object_new_double(spot->share));
-	json_object_object_add(object, "effective_containers", json_object_new_double(spot->effective));
-	for (size_t i = 0; i < spot->part_count; i++) {
-		struct json_object *part = json_object_new_object();
+	for (size_t i = 0; i < shown_containers(hotspot) && !err; i++) {
+		const struct hotspot_container *part = &hotspot->containers.items[i];
+		_cleanup_json_ struct json_object *one = json_container(profile, part->container);
 
-		json_object_object_add(part, "container",
-				       text_json(profile_container_label(profile, spot->parts[i].number)));
-		json_object_object_add(part, "samples", json_object_new_int64((int64_t)spot->parts[i].samples));
-		json_object_array_add(containers, part);
+		err = one ? json_add_number(one, "samples", part->samples) : -ENOMEM;
+		if (!err)
+			err = json_add_real(one, "part", part_of(part->samples, hotspot->samples));
+		if (!err)
+			err = json_add_real(one, "own_part", part_of(part->samples, part->own));
+		if (!err)
+			err = json_append(array, take_ptr(one));
 	}
-	for (size_t i = 0; i < spot->below_count; i++) {
-		struct json_object *below = json_object_new_object();
-
-		json_object_object_add(below, "function", text_json(frame_name(profile, spot->below[i].number)));
-		json_object_object_add(below, "samples", json_object_new_int64((int64_t)spot->below[i].samples));
-		json_object_array_add(functions, below);
-	}
-	json_object_object_add(object, "containers", containers);
-	json_object_object_add(object, "functions", functions);
-	return object;
+	return err ? NULL : take_ptr(array);
 }
 
-int render_hotspots_json(const struct profile *profile, const struct hotspots *hotspots, FILE *out)
+static struct json_object *hotspot_json(const struct hotspots *hotspots, const struct hotspot *hotspot,
+					const struct profile *profile)
 {
-	struct json_object *object = json_object_new_object(), *list = json_object_new_array();
-	const char *text;
+	_cleanup_json_ struct json_object *one = json_object_new_object();
+	int err = one ? json_add_text(one, "name", string_table_text(&hotspots->strings, hotspot->name)) : -ENOMEM;
 
-	for (size_t i = 0; i < hotspots->list.count; i++)
-		json_object_array_add(list, spot_json(profile, hotspots, &hotspots->list.items[i]));
-	json_object_object_add(object, "kernel_samples", json_object_new_int64((int64_t)hotspots->kernel_samples));
-	json_object_object_add(object, "hotspots", list);
-	json_object_object_add(object, "not_seen", json_object_new_string("waiting: blocked, run queue, locks"));
-	text = json_object_to_json_string_ext(object, JSON_C_TO_STRING_PRETTY);
-	if (text)
-		fprintf(out, "%s\n", text);
-	json_object_put(object);
-	return text && !ferror(out) ? 0 : -EIO;
+	if (!err)
+		err = json_add_text(one, "kind", kind_name(hotspot));
+	if (!err)
+		err = json_add(one, "rest", json_object_new_boolean(hotspot->rest));
+	if (!err)
+		err = json_add_number(one, "samples", hotspot->samples);
+	if (!err)
+		err = json_add_real(one, "share", part_of(hotspot->samples, hotspots->kernel_samples));
+	if (!err)
+		err = json_add_real(one, "containers_effective", hotspot->containers_effective);
+	if (!err)
+		err = json_add(one, "containers", containers_json(hotspot, profile));
+	if (!err)
+		err = json_add_number(one, "containers_more", hotspot->containers.count - shown_containers(hotspot));
+	if (!err)
+		err = json_add(
+			one, "functions",
+			names_json(hotspots, hotspot->functions.items, hotspot->functions.count, hotspot->samples));
+	if (!err)
+		err = json_add(one, "under",
+			       names_json(hotspots, hotspot->entries.items, hotspot->entries.count, hotspot->samples));
+	if (!err && hotspot->what)
+		err = json_add_text(one, "what", hotspot->what);
+	if (!err && hotspot->way_out)
+		err = json_add_text(one, "way_out", hotspot->way_out);
+	return err ? NULL : take_ptr(one);
+}
+
+int render_hotspots_json(const struct hotspots *hotspots, const struct profile *profile,
+			 const struct hotspots_options *options, FILE *out)
+{
+	_cleanup_json_ struct json_object *top = json_object_new_object();
+	_cleanup_json_ struct json_object *list = json_object_new_array();
+	size_t shown = shown_hotspots(hotspots, options);
+	int err = top && list ? 0 : -ENOMEM;
+
+	for (size_t i = 0; i < shown && !err; i++)
+		err = json_append(list, hotspot_json(hotspots, &hotspots->list.items[i], profile));
+	if (!err)
+		err = json_add_number(top, "samples", hotspots->samples);
+	if (!err)
+		err = json_add_number(top, "kernel_samples", hotspots->kernel_samples);
+	if (!err)
+		err = json_add_text(top, "not_seen", not_seen);
+	if (!err)
+		err = json_add(top, "hotspots", take_ptr(list));
+	if (!err)
+		err = json_add_account(top, profile);
+	return err ? err : json_print(top, out);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * render_hotspots: the ranked list for people and for programs.
+ * hotspots, for people and for programs (docs/hotspots.md). Containers with less than 2% of a hotspot are summed up.
  */
 #ifndef STOKER_RENDER_HOTSPOTS_H
 #define STOKER_RENDER_HOTSPOTS_H
@@ -9,8 +9,14 @@
 
 #include "profiler/analysis/hotspots.h"
 
-/* @most: how many at most. Both return 0, -ENOMEM, or -EIO. */
-int render_hotspots_text(const struct profile *profile, const struct hotspots *hotspots, size_t most, FILE *out);
-int render_hotspots_json(const struct profile *profile, const struct hotspots *hotspots, FILE *out);
+struct hotspots_options {
+	uint32_t max; /* hotspots shown; 0: 10 */
+};
+
+/* Both: 0, -ENOMEM, or -EIO and the like where @out cannot be written. */
+int render_hotspots_text(const struct hotspots *hotspots, const struct profile *profile,
+			 const struct hotspots_options *options, FILE *out);
+int render_hotspots_json(const struct hotspots *hotspots, const struct profile *profile,
+			 const struct hotspots_options *options, FILE *out);
 
 #endif

@@ -2,107 +2,171 @@
 #include "profiler/render/info.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
 
-#include <json-c/json.h>
-
+#include "profiler/render/columns.h"
+#include "profiler/render/json.h"
 #include "profiler/render/table.h"
+#include "symbolizer/base/cleanup.h"
 #include "symbolizer/base/text.h"
 
-static const char *text_of(const struct profile *profile, string_id id, char *out, size_t size)
+#define NS_PER_S 1000000000ull
+
+enum { CONTAINER, KIND, RUNTIME, ID, KEPT, LOST, WHOLE, CUT, FRAMES, NAMED, COLUMNS };
+
+static const struct column columns[COLUMNS] = {
+	[CONTAINER] = {"CONTAINER", false, 40},
+	[KIND] = {"KIND", false, 12},
+	[RUNTIME] = {"RUNTIME", false, 14},
+	[ID] = {"ID", false, 12},
+	[KEPT] = {"KEPT", true, 27},
+	[LOST] = {"LOST", true, 27},
+	[WHOLE] = {"WHOLE", true, 27},
+	[CUT] = {"CUT", true, 27},
+	[FRAMES] = {"FRAMES", true, 27},
+	[NAMED] = {"NAMED", true, 27},
+};
+
+/* A fact given again replaces the earlier one. */
+static bool is_last(const struct profile *profile, size_t fact)
 {
-	return text_printable(string_table_text(&profile->rows.strings, id), out, size);
+	for (size_t i = fact + 1; i < profile->rows.facts.count; i++)
+		if (profile->rows.facts.items[i].key == profile->rows.facts.items[fact].key)
+			return false;
+	return true;
+}
+
+/* The same in words, where a fact is not for people as it is. */
+static void put_meaning(const char *key, const char *value, FILE *out)
+{
+	uint64_t number;
+	char text[64];
+	struct tm parts;
+	time_t seconds;
+
+	if (!text_to_u64(value, 10, &number))
+		return;
+	seconds = (time_t)(number / NS_PER_S);
+	if (!strcmp(key, "start.realtime_ns") && gmtime_r(&seconds, &parts) &&
+	    strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S UTC", &parts))
+		fprintf(out, "  (%s)", text);
+	else if (strlen(key) > 3 && !strcmp(key + strlen(key) - 3, "_ns"))
+		fprintf(out, "  (%.3f s)", (double)number / NS_PER_S);
+	else if (strlen(key) > 6 && !strcmp(key + strlen(key) - 6, "_bytes"))
+		fprintf(out, "  (%.1f MB)", (double)number / 1e6);
+}
+
+static void put_facts(const struct profile *profile, FILE *out)
+{
+	char key[64], value[1024];
+
+	for (size_t i = 0; i < profile->rows.facts.count; i++) {
+		const struct recording_fact *fact = &profile->rows.facts.items[i];
+		const char *text = string_table_text(&profile->rows.strings, fact->value);
+
+		if (!is_last(profile, i))
+			continue;
+		text_printable(string_table_text(&profile->rows.strings, fact->key), key, sizeof(key));
+		fprintf(out, "%-20s %s", key, text_printable(text, value, sizeof(value)));
+		put_meaning(key, text, out);
+		fputc('\n', out);
+	}
+}
+
+static int put_container(struct column_table *table, const struct profile *profile, uint32_t row)
+{
+	const struct recording_container *container = &profile->rows.containers.items[row];
+	const struct recording_accounting *account = profile_accounting(profile, row);
+	char cells[COLUMNS][COLUMN_CELL_BYTES] = {""};
+
+	text_printable(profile_container_label(profile, row), cells[CONTAINER], COLUMN_CELL_BYTES);
+	snprintf(cells[KIND], COLUMN_CELL_BYTES, "%s", container_kind_name(container->kind));
+	text_printable(string_table_text(&profile->rows.strings, container->runtime), cells[RUNTIME],
+		       COLUMN_CELL_BYTES);
+	text_printable(string_table_text(&profile->rows.strings, container->id), cells[ID], COLUMN_CELL_BYTES);
+	text_cut(cells[ID], COLUMN_CELL_BYTES, 13);
+	if (text_columns(cells[ID]) == 13)
+		cells[ID][12] = '\0';
+	for (int i = KEPT; i < COLUMNS; i++)
+		snprintf(cells[i], COLUMN_CELL_BYTES, "-");
+	if (account) {
+		text_grouped(account->kept, cells[KEPT], COLUMN_CELL_BYTES);
+		text_grouped(account->lost_ring + account->lost_read, cells[LOST], COLUMN_CELL_BYTES);
+		text_grouped(account->user_complete, cells[WHOLE], COLUMN_CELL_BYTES);
+		text_grouped(account->user_truncated, cells[CUT], COLUMN_CELL_BYTES);
+		text_grouped(account->user_frames + account->kernel_frames, cells[FRAMES], COLUMN_CELL_BYTES);
+		text_grouped(account->user_named + account->kernel_named, cells[NAMED], COLUMN_CELL_BYTES);
+	}
+	return column_table_add(table, cells, NULL);
 }
 
 int render_info_text(const struct profile *profile, FILE *out)
 {
-	struct table_options options = {0};
-	char key[128], value[512];
+	_cleanup_(column_table_deinit) struct column_table table = {.columns = columns, .column_count = COLUMNS};
+	int err = 0;
 
-	for (size_t i = 0; i < profile->rows.facts.count; i++) {
-		const struct recording_fact *fact = &profile->rows.facts.items[i];
-
-		fprintf(out, "%-20s %s\n", text_of(profile, fact->key, key, sizeof(key)),
-			text_of(profile, fact->value, value, sizeof(value)));
+	put_facts(profile, out);
+	fprintf(out, "\n%zu containers and units, %zu processes, %zu threads, %zu functions, %zu stack frames\n\n",
+		profile->rows.containers.count, profile->rows.processes.count, profile->rows.threads.count,
+		profile->rows.frames.count, profile->rows.stacks.count);
+	for (uint32_t i = 0; i < profile->rows.containers.count && !err; i++)
+		err = put_container(&table, profile, i);
+	if (err)
+		return err;
+	if (table.rows.count) {
+		column_table_print(&table, out);
+		fputc('\n', out);
 	}
-	fputc('\n', out);
-	return render_table(profile, &options, out);
+	render_accounting(profile, out);
+	if (fflush(out))
+		return -errno;
+	return ferror(out) ? -EIO : 0;
 }
 
-static void add_number(struct json_object *object, const char *key, uint64_t number)
+static struct json_object *facts_json(const struct profile *profile)
 {
-	json_object_object_add(object, key, json_object_new_int64((int64_t)number));
+	_cleanup_json_ struct json_object *object = json_object_new_object();
+	int err = object ? 0 : -ENOMEM;
+
+	for (size_t i = 0; i < profile->rows.facts.count && !err; i++) {
+		const struct recording_fact *fact = &profile->rows.facts.items[i];
+		char key[64];
+
+		text_printable(string_table_text(&profile->rows.strings, fact->key), key, sizeof(key));
+		err = json_add_text(object, key, string_table_text(&profile->rows.strings, fact->value));
+	}
+	return err ? NULL : take_ptr(object);
 }
 
-static struct json_object *account_json(const struct recording_accounting *account)
+static struct json_object *containers_json(const struct profile *profile)
 {
-	struct json_object *object = json_object_new_object();
+	_cleanup_json_ struct json_object *array = json_object_new_array();
+	int err = array ? 0 : -ENOMEM;
 
-	add_number(object, "idle", account->idle);
-	add_number(object, "taken", account->taken);
-	add_number(object, "kept", account->kept);
-	add_number(object, "filtered", account->filtered);
-	add_number(object, "lost_ring", account->lost_ring);
-	add_number(object, "lost_read", account->lost_read);
-	add_number(object, "user_samples", account->user_samples);
-	add_number(object, "user_complete", account->user_complete);
-	add_number(object, "user_assumed", account->user_assumed);
-	add_number(object, "user_truncated", account->user_truncated);
-	add_number(object, "user_frames", account->user_frames);
-	add_number(object, "user_named", account->user_named);
-	add_number(object, "kernel_frames", account->kernel_frames);
-	add_number(object, "kernel_named", account->kernel_named);
-	return object;
-}
+	for (uint32_t i = 0; i < profile->rows.containers.count && !err; i++) {
+		const struct recording_accounting *account = profile_accounting(profile, i);
+		_cleanup_json_ struct json_object *one = json_container(profile, i);
 
-static void add_text(const struct profile *profile, struct json_object *object, const char *key, string_id id)
-{
-	char text[1024];
-
-	json_object_object_add(object, key, json_object_new_string(text_of(profile, id, text, sizeof(text))));
-}
-
-static struct json_object *container_json(const struct profile *profile, uint32_t number)
-{
-	static const char *const kinds[] = {"unknown", "container", "host unit", "host", "kernel", "overhead"};
-	const struct recording_container *container = &profile->rows.containers.items[number];
-	struct json_object *object = json_object_new_object();
-
-	add_text(profile, object, "name", container->name);
-	json_object_object_add(
-		object, "kind",
-		json_object_new_string(container->kind < ARRAY_LENGTH(kinds) ? kinds[container->kind] : "unknown"));
-	add_text(profile, object, "id", container->id);
-	add_text(profile, object, "runtime", container->runtime);
-	add_text(profile, object, "image", container->image);
-	add_text(profile, object, "pod", container->pod);
-	add_text(profile, object, "namespace", container->namespace);
-	add_text(profile, object, "cgroup", container->cgroup);
-	json_object_object_add(object, "accounting", account_json(profile_accounting(profile, number)));
-	return object;
+		err = one ? 0 : -ENOMEM;
+		if (!err && account)
+			err = json_add(one, "accounting", json_account(account));
+		if (!err)
+			err = json_append(array, take_ptr(one));
+	}
+	return err ? NULL : take_ptr(array);
 }
 
 int render_info_json(const struct profile *profile, FILE *out)
 {
-	struct json_object *object = json_object_new_object(), *facts = json_object_new_object();
-	struct json_object *containers = json_object_new_array();
-	char key[128];
-	const char *text;
+	_cleanup_json_ struct json_object *top = json_object_new_object();
+	int err = top ? json_add(top, "facts", facts_json(profile)) : -ENOMEM;
 
-	for (size_t i = 0; i < profile->rows.facts.count; i++) {
-		const struct recording_fact *fact = &profile->rows.facts.items[i];
-
-		add_text(profile, facts, text_of(profile, fact->key, key, sizeof(key)), fact->value);
-	}
-	for (uint32_t i = 0; i < profile->rows.containers.count; i++)
-		json_object_array_add(containers, container_json(profile, i));
-	json_object_object_add(object, "whole", json_object_new_boolean(profile->whole));
-	add_number(object, "bytes_ignored", profile->bytes_ignored);
-	json_object_object_add(object, "facts", facts);
-	json_object_object_add(object, "accounting", account_json(profile_accounting(profile, RECORDING_TOTAL)));
-	json_object_object_add(object, "containers", containers);
-	text = json_object_to_json_string_ext(object, JSON_C_TO_STRING_PRETTY);
-	if (text)
-		fprintf(out, "%s\n", text);
-	json_object_put(object);
-	return text && !ferror(out) ? 0 : -EIO;
+	if (!err)
+		err = json_add(top, "containers", containers_json(profile));
+	if (!err)
+		err = json_add_account(top, profile);
+	return err ? err : json_print(top, out);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * render_info: what a recording is, and its account by container.
+ * info: what a recording is: its facts, its containers, and what became of their samples. Also for a cut recording.
  */
 #ifndef STOKER_RENDER_INFO_H
 #define STOKER_RENDER_INFO_H
@@ -9,7 +9,7 @@
 
 #include "profiler/profile/profile.h"
 
-/* Both return 0, -ENOMEM, or -EIO. */
+/* Both: 0, -ENOMEM, or -EIO and the like where @out cannot be written. */
 int render_info_text(const struct profile *profile, FILE *out);
 int render_info_json(const struct profile *profile, FILE *out);
 
