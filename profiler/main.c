@@ -16,6 +16,7 @@ static const struct command commands[] = {
 	{"flame", "SVG flame graph from a recording or from folded stacks", command_flame},
 	{"hotspots", "kernel hotspots that containers share", command_hotspots},
 	{"info", "what was recorded, and its accounting", command_info},
+	{"ps", "containers, their processes and namespaces", command_ps},
 };
 
 static int help(void)
