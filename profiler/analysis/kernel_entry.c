@@ -186,13 +186,13 @@ static void find_entry(const char *const *names, size_t count, struct kernel_ent
 		if (is_listed(name, gates)) {
 			in_call = in_call || strncmp(name, "ret_from_fork", 13) != 0;
 		} else if (is_listed(name, page_faults)) {
-			set(entry, KERNEL_ENTRY_PAGE_FAULT, "page fault");
+			set(entry, KERNEL_ENTRY_PAGE_FAULT, "page faults");
 			return;
 		} else if (is_listed(name, threads)) {
-			set(entry, KERNEL_ENTRY_THREAD, "kernel thread");
+			set(entry, KERNEL_ENTRY_THREAD, "kernel threads");
 			return;
 		} else if (is_listed(name, exceptions)) {
-			set(entry, KERNEL_ENTRY_OTHER, "exception");
+			set(entry, KERNEL_ENTRY_OTHER, "exceptions");
 			return;
 		} else if (in_call || !strncmp(name, "__x64_sys_", 10) || !strncmp(name, "__ia32_", 7) ||
 			   !strncmp(name, "__arm64_", 8)) {
@@ -212,28 +212,47 @@ static bool says_nothing(const char *name)
 	       is_listed(name, interrupts);
 }
 
+/*
+ * Where the sampled code begins, and whether it is an interrupt's. Frames of an interrupt that samples are ours, and
+ * those of one that has not begun its work, or has ended it, are a tick that came late: what it came upon is the sample.
+ */
+static size_t skip_ticks(const char *const *names, size_t count, bool *ret_interrupt)
+{
+	size_t first = 0;
+	bool own = false, works = false;
+
+	*ret_interrupt = false;
+	for (size_t at = 0; at < count; at++) {
+		own = own || is_listed(names[at], sampling);
+		works = works || !says_nothing(names[at]);
+		if (!is_listed(names[at], interrupts))
+			continue;
+		if (works && !own) {
+			*ret_interrupt = true;
+			return first;
+		}
+		first = at + 1;
+		/* sysvec_x is called by asm_sysvec_x: one interrupt. */
+		works = works && at + 1 < count && is_listed(names[at + 1], interrupts);
+		own = works;
+	}
+	return first;
+}
+
 void kernel_entry_find(const char *const *names, size_t count, struct kernel_entry *ret_entry)
 {
 	struct kernel_entry entry = {.kind = KERNEL_ENTRY_NONE};
-	size_t first = 0, at;
-	bool own = false, interrupted = false;
+	bool interrupt;
+	size_t first = skip_ticks(names, count, &interrupt), at;
 
-	/* An interrupt that samples is ours: what it came upon is the sample. */
-	for (at = 0; at < count; at++) {
-		if (is_listed(names[at], sampling)) {
-			own = true;
-		} else if (is_listed(names[at], interrupts)) {
-			if (own)
-				first = at + 1;
-			else
-				interrupted = true;
-		} else if (first) {
-			own = false;
-		}
+	/* Interrupted in user space: the little that there is was the interrupt's, but for the sampling itself. */
+	if (first && first == count && !is_listed(names[0], sampling)) {
+		interrupt = true;
+		first = 0;
 	}
 	if (first < count) {
-		if (interrupted)
-			set(&entry, KERNEL_ENTRY_INTERRUPT, "interrupt");
+		if (interrupt)
+			set(&entry, KERNEL_ENTRY_INTERRUPT, "interrupts");
 		else
 			find_entry(names + first, count - first, &entry);
 		for (at = first; at + 1 < count && says_nothing(names[at]);)

@@ -25,7 +25,7 @@ enum kernel_entry_kind {
 
 struct kernel_entry {
 	enum kernel_entry_kind kind;
-	char name[KERNEL_NAME_BYTES];	  /* "fadvise64", "page fault", "interrupt" … */
+	char name[KERNEL_NAME_BYTES];	  /* "fadvise64", "page faults", "interrupts" … */
 	char function[KERNEL_NAME_BYTES]; /* without the compiler's suffixes (.isra.0); "" for KERNEL_ENTRY_NONE */
 };
 

@@ -119,11 +119,16 @@ static void put_containers(const struct hotspot *hotspot, const struct profile *
 static void put_hotspot(const struct hotspots *hotspots, const struct hotspot *hotspot, size_t number,
 			const struct profile *profile, FILE *out)
 {
+	const char *kind = "";
 	char name[128];
 
+	if (hotspot->is_function)
+		kind = " (kernel function)";
+	else if (hotspot->kind == KERNEL_ENTRY_SYSTEM_CALL)
+		kind = " (system call)";
 	text_printable(string_table_text(&hotspots->strings, hotspot->name), name, sizeof(name));
-	fprintf(out, "%zu. %s%s (%s): %.1f%% of all kernel time", number, name, hotspot->rest ? ", the rest of it" : "",
-		kind_name(hotspot), 100 * part_of(hotspot->samples, hotspots->kernel_samples));
+	fprintf(out, "%zu. %s%s%s: %.1f%% of all kernel time", number, name, kind,
+		hotspot->rest ? ", the rest of it" : "", 100 * part_of(hotspot->samples, hotspots->kernel_samples));
 	if (hotspot->containers_effective > 0)
 		fprintf(out, ", hot in %.1f containers", hotspot->containers_effective);
 	fputc('\n', out);

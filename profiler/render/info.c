@@ -54,7 +54,8 @@ static void put_meaning(const char *key, const char *value, FILE *out)
 	    strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S UTC", &parts))
 		fprintf(out, "  (%s)", text);
 	else if (strlen(key) > 3 && !strcmp(key + strlen(key) - 3, "_ns"))
-		fprintf(out, "  (%.3f s)", (double)number / NS_PER_S);
+		fprintf(out, number < NS_PER_S ? "  (%.3f ms)" : "  (%.3f s)",
+			(double)number / (number < NS_PER_S ? 1e6 : 1e9));
 	else if (strlen(key) > 6 && !strcmp(key + strlen(key) - 6, "_bytes"))
 		fprintf(out, "  (%.1f MB)", (double)number / 1e6);
 }
