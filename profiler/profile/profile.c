@@ -25,55 +25,110 @@ static void cleanup_profile(struct profile **profile)
 	profile_free(*profile);
 }
 
-/* The file keeps every state of the accounting; the model keeps the last one of each container. */
-static void keep_last_accounting(struct profile *profile)
+/* The file keeps every state of the accounting; the model keeps the last one of each container, and of the whole. */
+static int keep_last_accounting(struct profile *profile)
 {
-	size_t kept = 0;
+	size_t containers = profile->rows.containers.count, kept = 0;
+	_cleanup_free_ uint32_t *place = malloc((containers + 1) * sizeof(*place));
 
+	if (!place)
+		return -ENOMEM;
+	memset(place, 0xff, (containers + 1) * sizeof(*place));
 	for (size_t i = 0; i < profile->rows.accounting.count; i++) {
 		const struct recording_accounting row = profile->rows.accounting.items[i];
-		size_t at = 0;
+		size_t slot = row.container == RECORDING_TOTAL ? containers : row.container;
 
-		while (at < kept && profile->rows.accounting.items[at].container != row.container)
-			at++;
-		profile->rows.accounting.items[at] = row;
-		kept += at == kept;
+		if (place[slot] == UINT32_MAX)
+			place[slot] = (uint32_t)kept++;
+		profile->rows.accounting.items[place[slot]] = row;
 	}
 	profile->rows.accounting.count = kept;
+	return 0;
 }
 
-static bool is_name_shared(const struct profile *profile, uint32_t container)
-{
-	string_id name = profile->rows.containers.items[container].name;
+/* Labels that are given, and names that more than one container has. */
+struct label_maker {
+	struct profile *profile;
+	uint32_t *named; /* [strings before any label]: containers with this name */
+	struct hash_index taken;
+};
 
-	for (size_t i = 0; i < profile->rows.containers.count; i++)
-		if (i != container && profile->rows.containers.items[i].name == name)
-			return true;
-	return false;
+static void label_maker_deinit(struct label_maker *maker)
+{
+	free(maker->named);
+	hash_index_deinit(&maker->taken);
+}
+
+/* Takes a label where nobody has it: 0, -EEXIST or -ENOMEM. */
+static int take_label(struct label_maker *maker, string_id label)
+{
+	uint64_t hash = hash_words(label, 0);
+	uint32_t other;
+
+	for (size_t at = hash_index_first(&maker->taken, hash); hash_index_next(&maker->taken, hash, &at, &other);)
+		if (other == label)
+			return -EEXIST;
+	if (hash_index_insert(&maker->taken, hash, label))
+		return -ENOMEM;
+	*array_add(&maker->profile->labels) = label;
+	return 0;
+}
+
+static int take_text(struct label_maker *maker, const char *text)
+{
+	string_id label;
+
+	if (string_table_add(&maker->profile->rows.strings, text, strlen(text), &label))
+		return -ENOMEM;
+	return take_label(maker, label);
+}
+
+/* From what people know to what only machines do: the name, with the id, with the cgroup's path, with the row. */
+static int make_label(struct label_maker *maker, uint32_t row)
+{
+	const struct string_table *strings = &maker->profile->rows.strings;
+	const struct recording_container *container = &maker->profile->rows.containers.items[row];
+	const char *name = string_table_text(strings, container->name), *cgroup;
+	size_t length;
+	char text[640];
+	int err = -EEXIST;
+
+	/* A container that calls itself "kernel" does not rename the kernel. */
+	if (maker->named[container->name] == 1 ||
+	    (!container->id && (container->kind == CONTAINER_KERNEL || container->kind == CONTAINER_HOST)))
+		err = take_label(maker, container->name);
+	if (err == -EEXIST && container->id) {
+		snprintf(text, sizeof(text), "%.400s (%.12s)", name, string_table_text(strings, container->id));
+		err = take_text(maker, text);
+	}
+	if (err == -EEXIST && container->cgroup) {
+		cgroup = string_table_text(strings, container->cgroup);
+		length = strlen(cgroup);
+		snprintf(text, sizeof(text), "%.400s (%s%s)", name, length > 100 ? "…" : "",
+			 cgroup + (length > 100 ? length - 100 : 0));
+		err = take_text(maker, text);
+	}
+	for (unsigned int attempt = 0; err == -EEXIST; attempt++) {
+		snprintf(text, sizeof(text), "%.400s (row %u%.*s)", name, row, (int)attempt, "");
+		err = take_text(maker, text);
+	}
+	return err;
 }
 
 static int make_labels(struct profile *profile)
 {
-	for (uint32_t i = 0; i < profile->rows.containers.count; i++) {
-		const struct recording_container *container = &profile->rows.containers.items[i];
-		const char *name = string_table_text(&profile->rows.strings, container->name);
-		string_id *label = array_add(&profile->labels);
-		char text[512];
+	size_t names = profile->rows.strings.entries.count;
+	_cleanup_(label_maker_deinit) struct label_maker maker = {
+		.profile = profile,
+		.named = calloc(names, sizeof(uint32_t)),
+	};
+	int err = maker.named && !array_reserve(&profile->labels, profile->rows.containers.count) ? 0 : -ENOMEM;
 
-		if (!label)
-			return -ENOMEM;
-		*label = container->name;
-		if (!is_name_shared(profile, i))
-			continue;
-		if (container->id)
-			snprintf(text, sizeof(text), "%.400s (%.12s)", name,
-				 string_table_text(&profile->rows.strings, container->id));
-		else
-			snprintf(text, sizeof(text), "%.400s (%llx)", name, (unsigned long long)container->cgroup_id);
-		if (string_table_add(&profile->rows.strings, text, strlen(text), label))
-			return -ENOMEM;
-	}
-	return 0;
+	for (size_t i = 0; i < profile->rows.containers.count && !err; i++)
+		maker.named[profile->rows.containers.items[i].name]++;
+	for (uint32_t i = 0; i < profile->rows.containers.count && !err; i++)
+		err = make_label(&maker, i);
+	return err;
 }
 
 static int explain(int err, const char *path, char *error, size_t error_size)
@@ -87,6 +142,10 @@ static int explain(int err, const char *path, char *error, size_t error_size)
 		break;
 	case -EBADMSG:
 		snprintf(error, error_size, "%s is not a stoker recording", shown);
+		break;
+	case -EFBIG:
+		snprintf(error, error_size, "%s is larger than this stoker reads (%llu GiB in memory)", shown,
+			 RECORDING_MEMORY_BYTES_MAX >> 30);
 		break;
 	case -EPROTO:
 		snprintf(error, error_size, "%s was made by another version of stoker: read it with that one", shown);

@@ -74,6 +74,7 @@ static int want_container(struct query_run *run, const char *wanted, char *error
 	const struct profile *profile = run->profile;
 	size_t by_name = 0, by_prefix = 0, length = strlen(wanted);
 	uint32_t prefixed = 0;
+	char shown[64];
 
 	for (uint32_t i = 0; i < profile->rows.containers.count; i++) {
 		const struct recording_container *container = &profile->rows.containers.items[i];
@@ -96,7 +97,8 @@ static int want_container(struct query_run *run, const char *wanted, char *error
 		return 0;
 	}
 	if (by_prefix > 1) {
-		snprintf(error, error_size, "'%.64s' fits %zu containers: give more of the id", wanted, by_prefix);
+		snprintf(error, error_size, "'%s' fits %zu containers: give more of the id",
+			 text_printable(wanted, shown, sizeof(shown)), by_prefix);
 		return -EEXIST;
 	}
 	offer_near_names(profile, wanted, error, error_size);
@@ -118,7 +120,12 @@ static int choose_containers(struct query_run *run, char *error, size_t error_si
 static int add_label(struct query_run *run, uint32_t *node, const char *text)
 {
 	uint32_t frame;
-	int err = call_tree_frame(run->tree, text, strlen(text), FRAME_DELIMITER, &frame);
+	int err;
+
+	/* A thread may have taken its name away. */
+	if (!*text)
+		text = "[no name]";
+	err = call_tree_frame(run->tree, text, strlen(text), FRAME_DELIMITER, &frame);
 
 	return err ? err : call_tree_child(run->tree, *node, frame, node);
 }
@@ -170,7 +177,7 @@ static int frame_in_tree(struct query_run *run, uint32_t frame, uint32_t *ret_fr
 }
 
 /* Leaf first. Returns how many of the sample's frames the query wants. */
-static size_t collect_frames(const struct query_run *run, uint32_t stack, uint32_t *frames)
+static size_t collect_frames(const struct query_run *run, uint32_t stack, uint32_t *frames, bool *ret_deeper)
 {
 	const struct recording_tables *rows = &run->profile->rows;
 	size_t count = 0;
@@ -183,18 +190,22 @@ static size_t collect_frames(const struct query_run *run, uint32_t stack, uint32
 			continue;
 		frames[count++] = frame;
 	}
+	*ret_deeper = stack != RECORDING_STACK_ROOT;
 	return count;
 }
 
 static int add_sample(struct query_run *run, const struct recording_sample *sample)
 {
 	uint32_t frames[DEPTH_MAX], node = 0, frame;
-	size_t count = collect_frames(run, sample->stack, frames);
+	bool deeper;
+	size_t count = collect_frames(run, sample->stack, frames, &deeper);
 	int err;
 
 	if (!count && (run->query->kernel_only || run->query->user_only))
 		return 0;
 	err = add_labels(run, sample, &node);
+	if (!err && deeper)
+		err = add_label(run, &node, "[deeper than shown]");
 	for (size_t i = 0; i < count && !err; i++) {
 		err = frame_in_tree(run, frames[run->query->reverse ? i : count - 1 - i], &frame);
 		if (!err)
@@ -209,7 +220,7 @@ static bool is_wanted(const struct query_run *run, const struct recording_sample
 {
 	const struct recording_thread *thread = &run->profile->rows.threads.items[sample->thread];
 
-	if (!run->wanted[sample->container])
+	if (sample->kind != SAMPLE_ONCPU || !run->wanted[sample->container])
 		return false;
 	return !run->query->comm || !regexec(run->query->comm, text_of(run->profile, thread->comm), 0, NULL, 0);
 }
