@@ -197,6 +197,18 @@ static int add_rows(struct stacks *stacks, const uint32_t *frames, size_t count,
 	return 0;
 }
 
+/*
+ * A register that was no frame pointer sends the walk through memory that is no code: the outermost frames then lie in
+ * no mapping. One of them is kept to show where the walk got lost.
+ */
+static size_t without_garbage(const struct process *process, const uint64_t *user, size_t count)
+{
+	while (count > 1 && !symbolizer_process_maps(process->snapshot, user[count - 1]) &&
+	       !symbolizer_process_maps(process->snapshot, user[count - 2]))
+		count--;
+	return count;
+}
+
 int stacks_row(struct stacks *stacks, const struct process *process, const uint64_t *kernel, size_t kernel_count,
 	       const uint64_t *user, size_t user_count, uint32_t *ret_row, enum stack_end *ret_end)
 {
@@ -205,10 +217,12 @@ int stacks_row(struct stacks *stacks, const struct process *process, const uint6
 
 	*ret_end = STACK_NO_USER;
 	if (user_count && process->snapshot) {
-		err = name_all(stacks, process, user, user_count, frames);
+		size_t count = without_garbage(process, user, user_count);
+
+		err = name_all(stacks, process, user, count, frames);
 		if (!err) {
-			*ret_end = end_of(stacks, frames, user_count);
-			err = add_rows(stacks, frames, user_count, &row);
+			*ret_end = count < user_count ? STACK_TRUNCATED : end_of(stacks, frames, count);
+			err = add_rows(stacks, frames, count, &row);
 		}
 	}
 	if (!err)
