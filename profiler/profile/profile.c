@@ -35,11 +35,14 @@ static int keep_last_accounting(struct profile *profile)
 		return -ENOMEM;
 	memset(place, 0xff, (containers + 1) * sizeof(*place));
 	for (size_t i = 0; i < profile->rows.accounting.count; i++) {
-		const struct recording_accounting row = profile->rows.accounting.items[i];
+		struct recording_accounting row = profile->rows.accounting.items[i];
 		size_t slot = row.container == RECORDING_TOTAL ? containers : row.container;
 
 		if (place[slot] == UINT32_MAX)
 			place[slot] = (uint32_t)kept++;
+		/* Counted anew by profile_account_samples(). */
+		row.user_samples = row.user_complete = row.user_assumed = row.user_truncated = 0;
+		row.user_frames = row.user_named = row.kernel_frames = row.kernel_named = 0;
 		profile->rows.accounting.items[place[slot]] = row;
 	}
 	profile->rows.accounting.count = kept;
@@ -173,8 +176,7 @@ int profile_load(const char *path, struct profile **ret_profile, char *error, si
 	err = recording_read(is_stdin ? stdin : opened, &profile->rows, &profile->whole, &profile->bytes_ignored);
 	if (err)
 		return explain(err, path, error, error_size);
-	keep_last_accounting(profile);
-	if (profile_account_samples(&profile->rows) || make_labels(profile))
+	if (keep_last_accounting(profile) || profile_account_samples(&profile->rows) || make_labels(profile))
 		return explain(-ENOMEM, path, error, error_size);
 	*ret_profile = take_ptr(profile);
 	return 0;

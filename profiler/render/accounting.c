@@ -60,13 +60,14 @@ void render_accounting(const struct profile *profile, FILE *out)
 	const struct recording_accounting *total = profile_accounting(profile, RECORDING_TOTAL);
 	uint64_t samples = samples_in(profile);
 	char number[NUMBER_BYTES];
+	bool accounted = total && (total->taken || !samples);
 
-	if (total)
+	if (accounted)
 		put_sum(profile, total, out);
 	else
 		fprintf(out, "%s samples. The recording has no account of what was lost.\n",
 			text_grouped(samples, number, sizeof(number)));
-	if (total && total->kept != samples)
+	if (accounted && total->kept != samples)
 		fprintf(out, "The recording holds %s samples, which is not what was kept.\n",
 			text_grouped(samples, number, sizeof(number)));
 	if (!profile->whole)

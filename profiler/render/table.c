@@ -10,7 +10,6 @@
 #include "symbolizer/base/cleanup.h"
 #include "symbolizer/base/text.h"
 
-#define ROWS_MAX_DEFAULT 40
 #define NAME_COLUMNS_MAX 32
 #define FUNCTION_COLUMNS_MAX 44
 #define NAMED_WELL 0.99
@@ -94,7 +93,7 @@ int render_table(const struct profile *profile, const struct table_options *opti
 {
 	_cleanup_(column_table_deinit) struct column_table table = {.columns = columns, .column_count = COLUMNS};
 	_cleanup_(profile_summary_deinit) struct profile_summary summary;
-	size_t rows_max = options->rows_max ? options->rows_max : ROWS_MAX_DEFAULT;
+	size_t rows_max = options->rows_max ? options->rows_max : SIZE_MAX;
 	int err = profile_summary_init(&summary, profile);
 
 	for (size_t i = 0; i < summary.by_samples.count && i < rows_max && !err; i++) {

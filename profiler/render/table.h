@@ -18,7 +18,7 @@
 #include "profiler/profile/profile.h"
 
 struct table_options {
-	uint32_t rows_max; /* containers beyond are summed in one line; 0: 40 */
+	uint32_t rows_max; /* containers beyond are summed in one line; 0: all are shown */
 };
 
 /* Returns 0, -ENOMEM, or -EIO and the like where @out cannot be written. */
