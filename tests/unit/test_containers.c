@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "profiler/containers/cgroup_path.h"
+#include "profiler/containers/cgroup_tree.h"
+#include "profiler/containers/container.h"
+
+#define ID "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+#define TABLE "tests/fixtures/cgroup_paths.tsv"
+
+static const char *dash(const char *text)
+{
+	return text[0] ? text : "-";
+}
+
+static void check_row(char *line)
+{
+	static const char *const kinds[] = {"unknown", "container", "host unit", "host", "kernel", "overhead"};
+	struct cgroup_owner owner;
+	char *field[6];
+
+	for (size_t i = 0; i < 6; i++) {
+		field[i] = strsep(&line, "\t");
+		assert_non_null(field[i]);
+	}
+	cgroup_path_classify(field[0], &owner);
+	if (strcmp(kinds[owner.kind], field[1]) != 0 || strcmp(dash(owner.runtime), field[2]) != 0)
+		fail_msg("%s: %s of %s", field[0], kinds[owner.kind], dash(owner.runtime));
+	assert_string_equal(dash(owner.id), field[3]);
+	assert_string_equal(dash(owner.pod), field[4]);
+	assert_string_equal(dash(owner.name), field[5]);
+}
+
+static void test_containers__every_path_of_the_table_is_what_it_says(void **state)
+{
+	FILE *file = fopen(TABLE, "r");
+	char line[2048];
+	int rows = 0;
+
+	assert_non_null(file);
+	while (fgets(line, sizeof(line), file)) {
+		line[strcspn(line, "\n")] = '\0';
+		if (line[0] == '#')
+			continue;
+		check_row(line);
+		rows++;
+	}
+	fclose(file);
+	assert_true(rows >= 40);
+}
+
+static void test_containers__hostile_paths_end_in_bounds(void **state)
+{
+	struct cgroup_owner owner;
+	char *path = malloc(100001);
+
+	for (int c = 1; c < 256; c++) {
+		memset(path, c, 100000);
+		path[100000] = '\0';
+		path[0] = '/';
+		cgroup_path_classify(path, &owner);
+		assert_true(strlen(owner.name) < sizeof(owner.name));
+	}
+	free(path);
+	cgroup_path_classify("", &owner);
+	assert_int_equal(owner.kind, CONTAINER_HOST);
+	cgroup_path_classify("/machine-\\x2.scope/pod/docker-.scope/:cri-containerd:", &owner);
+}
+
+static void write_file(const char *root, const char *path, const char *text)
+{
+	char full[1024], *slash;
+	FILE *file;
+
+	snprintf(full, sizeof(full), "%s%s", root, path);
+	for (slash = strchr(full + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+		*slash = '\0';
+		mkdir(full, 0755);
+		*slash = '/';
+	}
+	file = fopen(full, "w");
+	assert_non_null(file);
+	fputs(text, file);
+	fclose(file);
+}
+
+static int make_root(void **state)
+{
+	char *root = strdup("/tmp/stoker-test-XXXXXX");
+
+	*state = mkdtemp(root);
+	return *state ? 0 : -1;
+}
+
+static int remove_root(void **state)
+{
+	char command[256];
+
+	snprintf(command, sizeof(command), "rm -rf '%s'", (char *)*state);
+	free(*state);
+	return system(command);
+}
+
+static void test_containers__docker_tells_name_and_image_and_a_rename_is_seen(void **state)
+{
+	struct container_resolver *resolver;
+	struct container_info info;
+
+	write_file(*state, "/var/lib/docker/containers/" ID "/config.v2.json",
+		   "{\"Name\":\"/web\",\"Config\":{\"Image\":\"nginx:1\",\"Labels\":{}}}");
+	assert_int_equal(container_resolver_new(*state, &resolver), 0);
+	assert_int_equal(container_resolver_describe(resolver, "/docker/" ID, &info), 0);
+	assert_string_equal(info.name, "web");
+	assert_string_equal(info.image, "nginx:1");
+	assert_true(container_matches(&info, "/docker/" ID, "web"));
+	assert_true(container_matches(&info, "/docker/" ID, "012"));
+	assert_false(container_matches(&info, "/docker/" ID, "01"));
+	assert_false(container_matches(&info, "/docker/" ID, "we"));
+	write_file(*state, "/var/lib/docker/containers/" ID "/config.v2.json", "{\"Name\":\"/shop\"}");
+	container_resolver_refresh(resolver);
+	assert_int_equal(container_resolver_describe(resolver, "/docker/" ID, &info), 0);
+	assert_string_equal(info.name, "shop");
+	container_resolver_free(resolver);
+}
+
+static void test_containers__what_does_not_parse_leaves_the_short_id(void **state)
+{
+	struct container_resolver *resolver;
+	struct container_info info;
+	char deep[20001], path[512];
+
+	memset(deep, '[', 20000);
+	deep[20000] = '\0';
+	write_file(*state, "/var/lib/docker/containers/" ID "/config.v2.json", deep);
+	assert_int_equal(container_resolver_new(*state, &resolver), 0);
+	assert_int_equal(container_resolver_describe(resolver, "/docker/" ID, &info), 0);
+	assert_string_equal(info.name, "0123456789ab");
+	/* A FIFO in its place must not hang us. */
+	snprintf(path, sizeof(path), "%s/var/lib/docker/containers/" ID "/config.v2.json", (char *)*state);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	container_resolver_refresh(resolver);
+	assert_int_equal(container_resolver_describe(resolver, "/docker/" ID, &info), 0);
+	assert_string_equal(info.name, "0123456789ab");
+	container_resolver_free(resolver);
+}
+
+static void test_containers__runc_state_makes_a_directory_a_container(void **state)
+{
+	struct container_resolver *resolver;
+	struct container_info info;
+
+	assert_int_equal(container_resolver_new(*state, &resolver), 0);
+	assert_int_equal(container_resolver_describe(resolver, "/web-1", &info), 0);
+	assert_int_equal(info.kind, CONTAINER_HOST);
+	write_file(*state, "/run/runc/web-1/state.json", "{}trailing");
+	container_resolver_refresh(resolver);
+	assert_int_equal(container_resolver_describe(resolver, "/web-1", &info), 0);
+	assert_int_equal(info.kind, CONTAINER_CONTAINER);
+	assert_string_equal(info.name, "web-1");
+	assert_string_equal(info.runtime, "runc");
+	container_resolver_free(resolver);
+}
+
+static int count_one(void *data, uint64_t id, const char *path)
+{
+	(*(int *)data)++;
+	return 0;
+}
+
+static void test_containers__hybrid_hierarchies_are_told_apart_by_id(void **state)
+{
+	struct cgroup_tree *tree;
+	struct stat status;
+	char path[512];
+	int below = 0;
+
+	write_file(*state, "/proc/self/mountinfo",
+		   "1 0 0:1 / /cg/unified rw - cgroup2 cgroup2 rw\n2 0 0:2 / /cg/mem rw - cgroup cgroup rw,memory\n");
+	write_file(*state, "/cg/unified/web/inner/x", "");
+	write_file(*state, "/cg/mem/old/x", "");
+	assert_int_equal(cgroup_tree_new(*state, &tree), 0);
+	assert_string_equal(cgroup_tree_mode(tree), "hybrid");
+	assert_int_equal(cgroup_tree_v1_mask(tree), 1 << 2);
+	assert_int_equal(cgroup_tree_scan(tree), 0);
+	snprintf(path, sizeof(path), "%s/cg/unified/web/inner", (char *)*state);
+	assert_int_equal(stat(path, &status), 0);
+	assert_string_equal(cgroup_tree_path(tree, status.st_ino), "/web/inner");
+	snprintf(path, sizeof(path), "%s/cg/mem/old", (char *)*state);
+	assert_int_equal(stat(path, &status), 0);
+	assert_null(cgroup_tree_path(tree, status.st_ino));
+	assert_string_equal(cgroup_tree_path(tree, 2ull << 56 | status.st_ino), "/old");
+	assert_int_equal(cgroup_tree_below(tree, "/web", count_one, &below), 0);
+	assert_int_equal(below, 2);
+	for (uint64_t i = 0; i < 200000; i++)
+		assert_int_equal(cgroup_tree_put(tree, 1ull << 40 | i, "/storm"), 0);
+	assert_string_equal(cgroup_tree_path(tree, 1ull << 40 | 199999), "/storm");
+	assert_null(cgroup_tree_path(tree, 1ull << 40));
+	cgroup_tree_free(tree);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_containers__every_path_of_the_table_is_what_it_says),
+		cmocka_unit_test(test_containers__hostile_paths_end_in_bounds),
+		cmocka_unit_test_setup_teardown(test_containers__docker_tells_name_and_image_and_a_rename_is_seen,
+						make_root, remove_root),
+		cmocka_unit_test_setup_teardown(test_containers__what_does_not_parse_leaves_the_short_id, make_root,
+						remove_root),
+		cmocka_unit_test_setup_teardown(test_containers__runc_state_makes_a_directory_a_container, make_root,
+						remove_root),
+		cmocka_unit_test_setup_teardown(test_containers__hybrid_hierarchies_are_told_apart_by_id, make_root,
+						remove_root),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
