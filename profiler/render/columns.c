@@ -19,7 +19,7 @@ void text_cut(char *text, size_t size, size_t max)
 			break;
 		at++;
 	}
-	while (at && at + sizeof(ELLIPSIS) > size)
+	while (at && (at + sizeof(ELLIPSIS) > size || ((unsigned char)text[at] & 0xc0) == 0x80))
 		at--;
 	memcpy(text + at, ELLIPSIS, sizeof(ELLIPSIS));
 }

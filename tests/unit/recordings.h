@@ -73,7 +73,7 @@ static inline uint32_t maker_container(struct maker *maker, uint8_t kind, const 
  */
 static inline void maker_sample(struct maker *maker, uint32_t container, const char *stack, uint64_t count)
 {
-	char copy[1024], *rest = copy, *name;
+	char copy[8192], *rest = copy, *name;
 	struct recording_sample sample = {.container = container,
 					  .thread = container,
 					  .stack = RECORDING_STACK_ROOT,
