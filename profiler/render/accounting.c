@@ -60,7 +60,8 @@ void render_accounting(const struct profile *profile, FILE *out)
 	const struct recording_accounting *total = profile_accounting(profile, RECORDING_TOTAL);
 	uint64_t samples = samples_in(profile);
 	char number[NUMBER_BYTES];
-	bool accounted = total && (total->taken || !samples);
+	/* The model makes a total where the file has none. */
+	bool accounted = total && (total->taken || (profile->whole && !samples));
 
 	if (accounted)
 		put_sum(profile, total, out);

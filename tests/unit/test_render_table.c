@@ -204,6 +204,8 @@ static void test_render_table__a_cut_recording_is_said_to_be_cut(void **state)
 	unlink(maker.path);
 	text = table_of(profile, 0);
 	assert_non_null(strstr(text, "The recording was cut"));
+	assert_non_null(strstr(text, "no account of what was lost"));
+	assert_null(strstr(text, "0 lost"));
 	free(text);
 }
 
