@@ -109,17 +109,37 @@ $(O)/examples/%: examples/%.c Makefile
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D) && $(CC) -std=gnu11 -D_GNU_SOURCE $(PROGRAM_CFLAGS) -o $@ $< -lpthread -lm
 
+# Each tests/fuzz/fuzz_NAME.c is one target; its inputs start from tests/fuzz/corpus_NAME. What it calls comes from an
+# archive of all but the room that needs a kernel and the commands, instrumented.
 FUZZ_SECONDS ?= 60
-FUZZ_SOURCES := $(wildcard symbolizer/base/*.c profiler/recording/*.c)
+FUZZ_TARGETS := $(patsubst %.c,$(O)/%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_OBJECTS := $(patsubst %.c,$(O)/fuzz/%.o,$(filter-out profiler/main.c profiler/collect/% profiler/commands/%,$(SOURCES)))
+FUZZ_CFLAGS := -O1 -g -std=gnu11 -D_GNU_SOURCE -DSTOKER_VERSION='"$(VERSION)"' -I. -fno-omit-frame-pointer \
+	-fno-sanitize-recover=all
 
-fuzz: $(O)/tests/fuzz/fuzz_recording ## hostile recordings for FUZZ_SECONDS=60
-	$(Q)mkdir -p $(O)/tests/fuzz/found && cd $(O)/tests/fuzz && $(abspath $<) -max_total_time=$(FUZZ_SECONDS) \
-		-print_final_stats=1 found $(abspath tests/fuzz/corpus_recording)
+fuzz: $(FUZZ_TARGETS:%=%.run) ## hostile inputs for every tests/fuzz/fuzz_*.c, FUZZ_SECONDS=60 each
 
-$(O)/tests/fuzz/%: tests/fuzz/%.c $(FUZZ_SOURCES) Makefile
-	$(call say,FUZZ,$<)
-	$(Q)mkdir -p $(@D) && $(CLANG) -O1 -g -std=gnu11 -D_GNU_SOURCE -I. -fsanitize=fuzzer,address,undefined \
-		-fno-sanitize-recover=all -o $@ $< $(FUZZ_SOURCES) -lzstd
+fuzz-programs: $(FUZZ_TARGETS) ## build the fuzz targets, and do not run them
+
+# What it finds stays in the output folder: fuzz_NAME.found grows, crash-* and slow-unit-* are for a person.
+$(FUZZ_TARGETS:%=%.run): %.run: %
+	$(call say,FUZZ,$(notdir $<))
+	$(Q)tests/fuzz/run $< $(FUZZ_SECONDS)
+
+.PRECIOUS: $(FUZZ_TARGETS)
+$(O)/tests/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(O)/fuzz/libfuzzed.a Makefile
+	$(call say,CLANG,$<)
+	$(Q)mkdir -p $(@D) && $(CLANG) $(FUZZ_CFLAGS) -fsanitize=fuzzer,address,undefined -MMD -MP -MF $@.d -o $@ $< \
+		$(O)/fuzz/libfuzzed.a $(LIBS)
+
+$(O)/fuzz/libfuzzed.a: $(FUZZ_OBJECTS)
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+$(O)/fuzz/%.o: %.c Makefile
+	$(call say,CLANG,$<)
+	$(Q)mkdir -p $(@D) && $(CLANG) $(FUZZ_CFLAGS) -fsanitize=fuzzer-no-link,address,undefined -MMD -MP -c -o $@ $<
+
+$(O)/fuzz/profiler/render/flame_script.o: profiler/render/flame.js profiler/render/flame.css
 
 layers: ## check who includes whom (docs/ARCHITECTURE.md)
 	$(Q)tests/unit/layers $(O)
@@ -139,5 +159,6 @@ compile_commands.json: Makefile ## for clangd
 clean: ## remove what was built
 	rm -rf $(O)
 
--include $(OBJECTS:.o=.d) $(BPF_OBJECTS:.o=.d) $(UNIT_TESTS:%=%.d)
-.PHONY: all help unit unit-programs fixtures fuzz layers check install format clean $(UNIT_TESTS:%=%.run)
+-include $(OBJECTS:.o=.d) $(BPF_OBJECTS:.o=.d) $(UNIT_TESTS:%=%.d) $(FUZZ_OBJECTS:.o=.d) $(FUZZ_TARGETS:%=%.d)
+.PHONY: all help unit unit-programs fixtures fuzz fuzz-programs layers check install format clean $(UNIT_TESTS:%=%.run) \
+	$(FUZZ_TARGETS:%=%.run)
