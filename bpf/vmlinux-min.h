@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * vmlinux-min: the kernel's types as far as the BPF programs here use them, for build hosts without BTF.
+ *
+ * Made by scripts/minimise-vmlinux from Linux 6.18.44; not edited by hand.
+ */
+/* clang-format off */
+#ifndef __VMLINUX_H__
+#define __VMLINUX_H__
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+struct bpf_perf_event_data;
+struct bpf_raw_tracepoint_args;
+struct cgroup;
+struct cgroup_root;
+struct cgroup_subsys_state;
+struct css_set;
+struct ctl_dir;
+struct ctl_table;
+struct ctl_table_header;
+struct ctl_table_root;
+struct ctl_table_set;
+struct kernfs_node;
+struct mm_struct;
+struct ns_common;
+struct pid;
+struct pid_namespace;
+struct pt_regs;
+struct rb_node;
+struct rb_root;
+struct refcount_struct;
+struct signal_struct;
+struct task_struct;
+struct upid;
+
+typedef unsigned char __u8;
+
+typedef short unsigned int __u16;
+
+typedef int __s32;
+
+typedef unsigned int __u32;
+
+typedef long long int __s64;
+
+typedef long long unsigned int __u64;
+
+typedef __u8 u8;
+
+typedef __u16 u16;
+
+typedef __u32 u32;
+
+typedef __u64 u64;
+
+enum {
+	false = 0,
+	true = 1,
+};
+
+typedef int __kernel_pid_t;
+
+typedef unsigned int __kernel_uid32_t;
+
+typedef unsigned int __kernel_gid32_t;
+
+typedef __u16 __be16;
+
+typedef __u32 __be32;
+
+typedef __u32 __wsum;
+
+typedef __kernel_pid_t pid_t;
+
+typedef _Bool bool;
+
+typedef __kernel_uid32_t uid_t;
+
+typedef __kernel_gid32_t gid_t;
+
+typedef struct {
+	int counter;
+} atomic_t;
+
+struct refcount_struct {
+	atomic_t refs;
+};
+
+typedef struct refcount_struct refcount_t;
+
+struct rb_root {
+	struct rb_node *rb_node;
+};
+
+typedef struct {
+	uid_t val;
+} kuid_t;
+
+struct task_struct {
+	unsigned int flags;
+	struct mm_struct *mm;
+	pid_t pid;
+	pid_t tgid;
+	struct task_struct *parent;
+	struct task_struct *group_leader;
+	struct pid *thread_pid;
+	u64 start_boottime;
+	char comm[16];
+	struct signal_struct *signal;
+	u64 self_exec_id;
+	struct css_set *cgroups;
+};
+
+struct pt_regs {
+	long unsigned int ip;
+	long unsigned int flags;
+};
+
+typedef struct {
+	long unsigned int __mm_flags[1];
+} mm_flags_t;
+
+struct mm_struct {
+	struct {
+		long unsigned int start_stack;
+		mm_flags_t flags;
+	};
+};
+
+struct ns_common {
+	unsigned int inum;
+};
+
+struct ctl_table_header {
+	union {
+		struct {
+			const struct ctl_table *ctl_table;
+			int ctl_table_size;
+			int used;
+			int count;
+			int nreg;
+		};
+	};
+	struct ctl_table_root *root;
+	struct ctl_table_set *set;
+	struct ctl_dir *parent;
+	enum {
+		SYSCTL_TABLE_TYPE_DEFAULT = 0,
+		SYSCTL_TABLE_TYPE_PERMANENTLY_EMPTY = 1,
+	} type;
+};
+
+struct ctl_dir {
+	struct ctl_table_header header;
+	struct rb_root root;
+};
+
+struct ctl_table_set {
+	int (*is_seen)(struct ctl_table_set *);
+	struct ctl_dir dir;
+};
+
+struct pid_namespace {
+	unsigned int level;
+	struct pid_namespace *parent;
+	struct ns_common ns;
+	struct ctl_table_set set;
+};
+
+typedef struct {
+	gid_t val;
+} kgid_t;
+
+struct upid {
+	int nr;
+	struct pid_namespace *ns;
+};
+
+struct pid {
+	refcount_t count;
+	unsigned int level;
+	struct upid numbers[0];
+};
+
+struct signal_struct {
+	atomic_t live;
+	unsigned int flags;
+	int leader;
+};
+
+struct css_set {
+	struct cgroup_subsys_state *subsys[12];
+};
+
+struct cgroup_subsys_state {
+	struct cgroup *cgroup;
+	int id;
+	unsigned int flags;
+	struct cgroup_subsys_state *parent;
+};
+
+struct ctl_table_root {
+	struct ctl_table_set default_set;
+	struct ctl_table_set * (*lookup)(struct ctl_table_root *);
+	void (*set_ownership)(struct ctl_table_header *, kuid_t *, kgid_t *);
+	int (*permissions)(struct ctl_table_header *, const struct ctl_table *);
+};
+
+struct cgroup {
+	struct cgroup_subsys_state self;
+	long unsigned int flags;
+	int level;
+	struct kernfs_node *kn;
+	struct cgroup_subsys_state *subsys[12];
+	struct cgroup_root *root;
+};
+
+struct kernfs_node {
+	atomic_t count;
+	const void *ns;
+	unsigned int hash;
+	short unsigned int flags;
+	u64 id;
+};
+
+struct cgroup_root {
+	unsigned int subsys_mask;
+	int hierarchy_id;
+	unsigned int flags;
+};
+
+enum bpf_map_type {
+	BPF_MAP_TYPE_HASH = 1,
+	BPF_MAP_TYPE_PERCPU_ARRAY = 6,
+	BPF_MAP_TYPE_RINGBUF = 27,
+};
+
+enum cgroup_subsys_id {
+	cpu_cgrp_id = 1,
+	memory_cgrp_id = 4,
+	pids_cgrp_id = 11,
+};
+
+struct bpf_raw_tracepoint_args {
+	__u64 args[0];
+};
+
+typedef struct pt_regs bpf_user_pt_regs_t;
+
+struct bpf_perf_event_data {
+	bpf_user_pt_regs_t regs;
+	__u64 sample_period;
+	__u64 addr;
+};
+
+enum {
+	BPF_ANY = 0,
+	BPF_NOEXIST = 1,
+};
+
+enum {
+	BPF_RB_NO_WAKEUP = 1,
+	BPF_RB_FORCE_WAKEUP = 2,
+};
+
+enum {
+	BPF_RB_AVAIL_DATA = 0,
+};
+
+enum {
+	BPF_F_USER_STACK = 256,
+};
+
+#pragma clang attribute pop
+
+#endif
