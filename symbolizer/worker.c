@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "symbolizer/worker.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "symbolizer/base/cleanup.h"
+#include "symbolizer/base/log.h"
+#include "symbolizer/worker_sandbox.h"
+
+#define NAME "stoker-parser"
+#define PIECE_BYTES 65536 /* of an answer, in one message */
+#define WAITING_EVERY_MS 20
+#define START_TIMEOUT_MS 5000
+
+struct worker {
+	const struct worker_handler *handler;
+	pid_t nursery_pid;
+	int nursery; /* socket to it */
+	int socket;  /* to the child, or -1 */
+	uint32_t generation;
+	struct worker_waiting waiting;
+	struct worker_counts counts;
+};
+
+/* Before each answer's bytes. */
+struct answer_header {
+	uint64_t bytes;
+};
+
+/* A message with descriptors, as both sides send and take it. */
+struct packet {
+	struct iovec part;
+	struct msghdr message;
+	union {
+		char space[CMSG_SPACE(WORKER_DESCRIPTORS_MAX * sizeof(int))];
+		struct cmsghdr align;
+	} control;
+};
+
+int worker_bytes_add(struct worker_bytes *bytes, const void *data, size_t size)
+{
+	if (array_reserve(&bytes->list, size))
+		return -ENOMEM;
+	memcpy(bytes->list.items + bytes->list.count, data, size);
+	bytes->list.count += size;
+	return 0;
+}
+
+static void packet_init(struct packet *packet, void *data, size_t bytes)
+{
+	memset(packet, 0, sizeof(*packet));
+	packet->part = (struct iovec){data, bytes};
+	packet->message.msg_iov = &packet->part;
+	packet->message.msg_iovlen = 1;
+}
+
+static int send_packet(int socket, const void *data, size_t bytes, const int *fds, size_t fd_count)
+{
+	struct packet packet;
+	ssize_t sent;
+
+	packet_init(&packet, (void *)data, bytes);
+	if (fd_count) {
+		struct cmsghdr *header;
+
+		packet.message.msg_control = packet.control.space;
+		packet.message.msg_controllen = CMSG_SPACE(fd_count * sizeof(int));
+		header = CMSG_FIRSTHDR(&packet.message);
+		header->cmsg_level = SOL_SOCKET;
+		header->cmsg_type = SCM_RIGHTS;
+		header->cmsg_len = CMSG_LEN(fd_count * sizeof(int));
+		memcpy(CMSG_DATA(header), fds, fd_count * sizeof(int));
+	}
+	do
+		sent = sendmsg(socket, &packet.message, MSG_NOSIGNAL);
+	while (sent < 0 && errno == EINTR);
+	return sent == (ssize_t)bytes ? 0 : -EPIPE;
+}
+
+/* Returns the bytes, 0 at the other side's end, or a negative errno. */
+static ssize_t take_packet(int socket, void *data, size_t size, int *fds, size_t *ret_fd_count)
+{
+	struct packet packet;
+	ssize_t got;
+
+	packet_init(&packet, data, size);
+	packet.message.msg_control = packet.control.space;
+	packet.message.msg_controllen = sizeof(packet.control.space);
+	do
+		got = recvmsg(socket, &packet.message, MSG_CMSG_CLOEXEC);
+	while (got < 0 && errno == EINTR);
+	*ret_fd_count = 0;
+	if (got < 0)
+		return -errno;
+	for (struct cmsghdr *header = CMSG_FIRSTHDR(&packet.message); header;
+	     header = CMSG_NXTHDR(&packet.message, header)) {
+		size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+
+		if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS)
+			continue;
+		memcpy(fds, CMSG_DATA(header), count * sizeof(int));
+		*ret_fd_count = count;
+	}
+	return packet.message.msg_flags & MSG_TRUNC ? -EMSGSIZE : got;
+}
+
+static int send_answer(int socket, const struct worker_bytes *answer)
+{
+	struct answer_header header = {answer->list.count};
+	int err = send_packet(socket, &header, sizeof(header), NULL, 0);
+
+	for (size_t at = 0; at < answer->list.count && !err; at += PIECE_BYTES) {
+		size_t left = answer->list.count - at;
+
+		err = send_packet(socket, answer->list.items + at, left < PIECE_BYTES ? left : PIECE_BYTES, NULL, 0);
+	}
+	return err;
+}
+
+/* The child: until its socket closes. */
+__attribute__((noreturn)) static void serve(const struct worker_handler *handler, int socket)
+{
+	_Alignas(8) char request[WORKER_REQUEST_BYTES_MAX];
+	int fds[WORKER_DESCRIPTORS_MAX];
+	size_t fd_count;
+	void *state;
+
+	if (worker_sandbox_enter(socket))
+		_exit(1);
+	socket = 3;
+	state = handler->start();
+	while (state) {
+		struct worker_bytes answer = {0};
+		ssize_t got = take_packet(socket, request, sizeof(request), fds, &fd_count);
+		uint32_t cpu_seconds;
+		int err;
+
+		if (got < (ssize_t)sizeof(uint64_t))
+			break;
+		memcpy(&cpu_seconds, request, sizeof(cpu_seconds));
+		worker_sandbox_limit_cpu(cpu_seconds);
+		handler->handle(state, request + sizeof(uint64_t), (size_t)got - sizeof(uint64_t), fds, fd_count,
+				&answer);
+		err = send_answer(socket, &answer);
+		array_deinit(&answer.list);
+		if (err)
+			break;
+	}
+	_exit(0);
+}
+
+static void end_process(pid_t pid)
+{
+	if (pid <= 0)
+		return;
+	kill(pid, SIGKILL);
+	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
+}
+
+/* One byte asks for a new child in place of the old one; the answer is one byte with the caller's end of its socket. */
+__attribute__((noreturn)) static void nurse(const struct worker_handler *handler, int control)
+{
+	int pair[2], fds[WORKER_DESCRIPTORS_MAX], err;
+	size_t fd_count;
+	pid_t child = 0;
+	char byte;
+
+	while (take_packet(control, &byte, 1, fds, &fd_count) == 1) {
+		end_process(child);
+		if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
+			break;
+		child = fork();
+		if (!child) {
+			prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+			serve(handler, pair[1]);
+		}
+		close(pair[1]);
+		err = send_packet(control, &byte, 1, pair, child > 0);
+		close(pair[0]);
+		if (err)
+			break;
+	}
+	end_process(child);
+	_exit(0);
+}
+
+__attribute__((noreturn)) static void become_nursery(const struct worker_handler *handler, int control)
+{
+	static const int terminal_signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP};
+	sigset_t none;
+
+	/* The caller decides when this ends: Ctrl-C is for it alone, and its last names are still to be found. */
+	for (size_t i = 0; i < ARRAY_LENGTH(terminal_signals); i++)
+		signal(terminal_signals[i], SIG_IGN);
+	signal(SIGCHLD, SIG_DFL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	prctl(PR_SET_NAME, NAME, 0, 0, 0);
+	if (dup2(control, 3) < 0 || close_range(4, ~0u, 0))
+		_exit(1);
+	nurse(handler, 3);
+}
+
+int worker_new(const struct worker_handler *handler, struct worker **ret_worker)
+{
+	_cleanup_free_ struct worker *worker = calloc(1, sizeof(*worker));
+	int pair[2];
+
+	if (!worker)
+		return -ENOMEM;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
+		return -errno;
+	worker->handler = handler;
+	worker->socket = -1;
+	worker->nursery_pid = fork();
+	if (!worker->nursery_pid)
+		become_nursery(handler, pair[1]);
+	close(pair[1]);
+	if (worker->nursery_pid < 0) {
+		close(pair[0]);
+		return -EAGAIN;
+	}
+	worker->nursery = pair[0];
+	*ret_worker = take_ptr(worker);
+	return 0;
+}
+
+static void drop_child(struct worker *worker)
+{
+	if (worker->socket >= 0)
+		close(worker->socket);
+	worker->socket = -1;
+}
+
+void worker_free(struct worker *worker)
+{
+	if (!worker)
+		return;
+	drop_child(worker);
+	close(worker->nursery);
+	while (waitpid(worker->nursery_pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	free(worker);
+}
+
+void worker_set_waiting(struct worker *worker, struct worker_waiting waiting)
+{
+	worker->waiting = waiting;
+}
+
+struct worker_counts worker_counts(const struct worker *worker)
+{
+	return worker->counts;
+}
+
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static int wait_until(struct worker *worker, int socket, int64_t deadline_ms)
+{
+	struct pollfd polled = {.fd = socket, .events = POLLIN};
+	bool called = false;
+
+	for (;;) {
+		int64_t left = deadline_ms - now_ms();
+
+		/* Whoever was stopped or starved past the deadline looks once before it gives up. */
+		if (poll(&polled, 1, left <= 0 ? 0 : left < WAITING_EVERY_MS ? (int)left : WAITING_EVERY_MS) > 0)
+			return 0;
+		if (left <= 0 && (called || !worker->waiting.call))
+			return -ETIME;
+		if (worker->waiting.call)
+			worker->waiting.call(worker->waiting.data);
+		called = true;
+	}
+}
+
+static int start_child(struct worker *worker)
+{
+	int fds[WORKER_DESCRIPTORS_MAX];
+	size_t fd_count = 0;
+	char byte = 0;
+
+	if (send_packet(worker->nursery, &byte, 1, NULL, 0) ||
+	    wait_until(worker, worker->nursery, now_ms() + START_TIMEOUT_MS) ||
+	    take_packet(worker->nursery, &byte, 1, fds, &fd_count) != 1 || !fd_count)
+		return -EAGAIN;
+	worker->socket = fds[0];
+	worker->generation++;
+	return 0;
+}
+
+uint32_t worker_generation(struct worker *worker)
+{
+	if (worker->socket < 0 && start_child(worker))
+		log_debug("no child to parse in can be started");
+	return worker->generation;
+}
+
+static int send_request(struct worker *worker, const void *request, size_t bytes, const int *fds, size_t fd_count,
+			int timeout_ms)
+{
+	_cleanup_free_ char *message = malloc(sizeof(uint64_t) + bytes);
+	uint64_t cpu_seconds = 1 + (uint64_t)timeout_ms / 100;
+
+	if (!message)
+		return -ENOMEM;
+	memcpy(message, &cpu_seconds, sizeof(cpu_seconds));
+	memcpy(message + sizeof(cpu_seconds), request, bytes);
+	return send_packet(worker->socket, message, sizeof(cpu_seconds) + bytes, fds, fd_count) ? -EIO : 0;
+}
+
+static int take_piece(struct worker *worker, void *data, size_t size, int64_t deadline_ms)
+{
+	int fds[WORKER_DESCRIPTORS_MAX], err = wait_until(worker, worker->socket, deadline_ms);
+	size_t fd_count = 0;
+	ssize_t got;
+
+	if (err)
+		return err;
+	got = take_packet(worker->socket, data, size, fds, &fd_count);
+	for (size_t i = 0; i < fd_count; i++)
+		close(fds[i]);
+	return got == (ssize_t)size ? 0 : -EIO;
+}
+
+static int take_answer(struct worker *worker, int64_t deadline_ms, struct worker_bytes *answer)
+{
+	struct answer_header header;
+	int err = take_piece(worker, &header, sizeof(header), deadline_ms);
+
+	if (!err && header.bytes > WORKER_ANSWER_BYTES_MAX)
+		err = -EIO;
+	if (!err && array_reserve(&answer->list, header.bytes))
+		err = -ENOMEM;
+	while (!err && answer->list.count < header.bytes) {
+		size_t left = header.bytes - answer->list.count, size = left < PIECE_BYTES ? left : PIECE_BYTES;
+
+		err = take_piece(worker, answer->list.items + answer->list.count, size, deadline_ms);
+		answer->list.count += size;
+	}
+	return err;
+}
+
+int worker_call(struct worker *worker, const void *request, size_t bytes, const int *fds, size_t fd_count,
+		int timeout_ms, struct worker_bytes *ret_answer)
+{
+	struct worker_bytes answer = {0};
+	int err;
+
+	if (bytes > WORKER_REQUEST_BYTES_MAX - sizeof(uint64_t) || fd_count > WORKER_DESCRIPTORS_MAX)
+		return -EINVAL;
+	if (worker->socket < 0 && start_child(worker))
+		return -EAGAIN;
+	worker->counts.requests++;
+	err = send_request(worker, request, bytes, fds, fd_count, timeout_ms);
+	if (!err)
+		err = take_answer(worker, now_ms() + timeout_ms, &answer);
+	if (err) {
+		/* Whatever went wrong, this child is out of step: the next request gets a new one. */
+		drop_child(worker);
+		worker->counts.crashes += err == -EIO;
+		worker->counts.timeouts += err == -ETIME;
+		array_deinit(&answer.list);
+		return err;
+	}
+	array_deinit(&ret_answer->list);
+	*ret_answer = answer;
+	return 0;
+}

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * worker: a child process in which everything that a stranger wrote is parsed.
+ *
+ * The child has no files of its own, no capabilities, a user id of its own and a dozen system calls; memory and CPU are
+ * limited (worker_sandbox.h). It gets bytes and descriptors, and gives bytes. A request that crashes it or that takes
+ * too long costs that request: the child is replaced, and what it held is gone (worker_generation() says so).
+ *
+ * Between the two stands a nursery: a third process, forked while the caller was small and single-threaded, that runs
+ * no parser and does nothing but fork, kill and reap workers. So a replacement never copies a big or threaded caller.
+ * Both end when the caller does, however it ends: their sockets close.
+ */
+#ifndef SYMBOLIZER_WORKER_H
+#define SYMBOLIZER_WORKER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "symbolizer/base/array.h"
+
+#define WORKER_REQUEST_BYTES_MAX 65536
+#define WORKER_ANSWER_BYTES_MAX (64u << 20) /* a longer one counts as a crash */
+#define WORKER_DESCRIPTORS_MAX 4
+
+struct worker;
+
+struct worker_bytes {
+	ARRAY(char) list;
+};
+
+/**
+ * worker_handler - runs in the child, once for each request
+ * @state:   what start() gave in this child
+ * @request: [bytes]; aligned to 8
+ * @fds:     [fd_count], the handler's to close
+ * @answer:  empty; filled by the handler. Out of memory: leave it, the caller sees a short answer.
+ */
+struct worker_handler {
+	void *(*start)(void); /* NULL ends the child */
+	void (*handle)(void *state, const void *request, size_t bytes, const int *fds, size_t fd_count,
+		       struct worker_bytes *answer);
+};
+
+/* What became of requests so far. */
+struct worker_counts {
+	uint64_t requests;
+	uint64_t crashes;  /* the child died */
+	uint64_t timeouts; /* it was killed at its deadline */
+};
+
+/* What to do while a request is under way, every few ms: drain buffers, nothing that asks the worker. */
+struct worker_waiting {
+	void (*call)(void *data); /* may be NULL */
+	void *data;
+};
+
+/**
+ * worker_new() - start the nursery; call it before any thread is started and before privileged files are open
+ * @handler: must live as long as the worker
+ * Returns 0, -ENOMEM, or what socketpair(2) or fork(2) gave.
+ */
+int worker_new(const struct worker_handler *handler, struct worker **ret_worker);
+
+/* Ends both processes and waits for them. */
+void worker_free(struct worker *worker);
+
+void worker_set_waiting(struct worker *worker, struct worker_waiting waiting);
+
+/* Starts the child if there is none. Changes whenever the child is a new one: nothing sent to another is known to it. */
+uint32_t worker_generation(struct worker *worker);
+
+/**
+ * worker_call() - one request and its answer
+ * @request: [bytes], at most WORKER_REQUEST_BYTES_MAX
+ * @fds:     [fd_count] at most WORKER_DESCRIPTORS_MAX; copied to the child, the caller's stay open
+ * @timeout_ms: wall-clock time; ten times as much CPU time is the child's own limit
+ * @ret_answer: replaced; the caller's to deinit
+ * Errors: -EIO (the child died of it), -ETIME (killed at the deadline), -EAGAIN (no child can be started), -EINVAL,
+ * -ENOMEM.
+ */
+int worker_call(struct worker *worker, const void *request, size_t bytes, const int *fds, size_t fd_count,
+		int timeout_ms, struct worker_bytes *ret_answer);
+
+/* Appends to an answer. 0 or -ENOMEM. */
+int worker_bytes_add(struct worker_bytes *bytes, const void *data, size_t size);
+
+struct worker_counts worker_counts(const struct worker *worker);
+
+#endif

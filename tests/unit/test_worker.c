@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The child: what it cannot do, and what its death costs. Each request is one letter. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "symbolizer/worker.h"
+#include "symbolizer/worker_sandbox.h"
+
+static void *start(void)
+{
+	static int calls;
+
+	return &calls;
+}
+
+static int result_of(char letter, const int *fds)
+{
+	struct stat status;
+	char byte = 0;
+
+	switch (letter) {
+	case 'o':
+		return open("/etc/passwd", O_RDONLY) < 0 ? errno : 0;
+	case 'f':
+		return syscall(SYS_fork) < 0 ? errno : 0;
+	case 's':
+		return socket(AF_INET, SOCK_STREAM, 0) < 0 ? errno : 0;
+	case 'k':
+		return kill(1, 0) < 0 ? errno : 0;
+	case 'x':
+		return execl("/bin/true", "true", NULL) < 0 ? errno : 0;
+	case 'm':
+		return mmap(NULL, 4096, PROT_READ, MAP_PRIVATE, fds[0], 0) == MAP_FAILED ? errno : 0;
+	case 'e':
+		return mmap(NULL, 4096, PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED ? errno : 0;
+	case 'r':
+		return pread(fds[0], &byte, 1, 0) == 1 && !fstat(fds[0], &status) && status.st_size == 3 ? byte : -1;
+	case 'w':
+		return write(fds[0], "x", 1) < 0 ? errno : 0;
+	case 'g':
+		return malloc(2 * WORKER_MEMORY_BYTES_MAX) ? 0 : ENOMEM;
+	default:
+		return -1;
+	}
+}
+
+static int counter;
+
+static void handle(void *state, const void *request, size_t bytes, const int *fds, size_t fd_count,
+		   struct worker_bytes *answer)
+{
+	char letter = *(const char *)request;
+	volatile char *nowhere = NULL;
+	volatile int forever = 1;
+	int result;
+
+	counter++;
+	if (letter == 'S')
+		*nowhere = 1;
+	if (letter == 'A')
+		abort();
+	while (letter == 'L' && forever)
+		;
+	if (letter == '=')
+		worker_bytes_add(answer, request, bytes);
+	else if (letter == '#')
+		worker_bytes_add(answer, &counter, sizeof(counter));
+	else if (letter == 'B')
+		for (int i = 0; i < 40; i++)
+			worker_bytes_add(answer, request, bytes);
+	else {
+		result = result_of(letter, fds);
+		worker_bytes_add(answer, &result, sizeof(result));
+	}
+	for (size_t i = 0; i < fd_count; i++)
+		close(fds[i]);
+}
+
+static const struct worker_handler handler = {start, handle};
+
+static int set_up(void **state)
+{
+	return worker_new(&handler, (struct worker **)state);
+}
+
+static int tear_down(void **state)
+{
+	worker_free(*state);
+	return 0;
+}
+
+static int call(struct worker *worker, const char *request, size_t bytes, int fd, struct worker_bytes *answer)
+{
+	return worker_call(worker, request, bytes, &fd, fd >= 0, 2000, answer);
+}
+
+static int ask(struct worker *worker, const char *letter, int fd)
+{
+	struct worker_bytes answer = {0};
+	int result;
+
+	assert_int_equal(call(worker, letter, 1, fd, &answer), 0);
+	assert_int_equal(answer.list.count, sizeof(result));
+	memcpy(&result, answer.list.items, sizeof(result));
+	array_deinit(&answer.list);
+	return result;
+}
+
+static int file_of(const char *text)
+{
+	int fd = memfd_create("file", 0);
+
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	return fd;
+}
+
+static void test_worker__answers_what_it_was_asked(void **state)
+{
+	struct worker_bytes answer = {0};
+
+	assert_int_equal(call(*state, "=hello", 6, -1, &answer), 0);
+	assert_int_equal(answer.list.count, 6);
+	assert_memory_equal(answer.list.items, "=hello", 6);
+	array_deinit(&answer.list);
+}
+
+static void test_worker__long_answers_arrive_whole(void **state)
+{
+	struct worker_bytes answer = {0};
+	static char request[50000] = "B";
+
+	for (size_t i = 1; i < sizeof(request); i++)
+		request[i] = (char)i;
+	assert_int_equal(call(*state, request, sizeof(request), -1, &answer), 0);
+	assert_int_equal(answer.list.count, 40 * sizeof(request));
+	for (int i = 0; i < 40; i++)
+		assert_memory_equal(answer.list.items + (size_t)i * sizeof(request), request, sizeof(request));
+	array_deinit(&answer.list);
+}
+
+static void test_worker__reads_the_descriptors_that_it_is_given(void **state)
+{
+	int fd = file_of("abc");
+
+	for (int i = 0; i < 5000; i++)
+		if (ask(*state, "r", fd) != 'a')
+			fail_msg("request %d was not answered: are descriptors leaking?", i);
+	close(fd);
+}
+
+static void test_worker__can_open_fork_connect_kill_exec_and_map_nothing(void **state)
+{
+	int fd = file_of("abc");
+
+	assert_int_equal(ask(*state, "o", -1), EPERM);
+	assert_int_equal(ask(*state, "f", -1), EPERM);
+	assert_int_equal(ask(*state, "s", -1), EPERM);
+	assert_int_equal(ask(*state, "k", -1), EPERM);
+	assert_int_equal(ask(*state, "x", -1), EPERM);
+	assert_int_equal(ask(*state, "m", fd), EPERM);
+	assert_int_equal(ask(*state, "e", -1), EPERM);
+	assert_int_equal(ask(*state, "w", fd), EPERM);
+	close(fd);
+}
+
+#ifndef __SANITIZE_ADDRESS__
+static void test_worker__memory_is_limited(void **state)
+{
+	assert_int_equal(ask(*state, "g", -1), ENOMEM);
+}
+#endif
+
+/* What /proc says of the parser, the nursery's child. */
+static void parser_status(char *text, size_t size)
+{
+	char path[64], nursery[16] = "";
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/children", getpid());
+	file = fopen(path, "r");
+	assert_non_null(file);
+	assert_int_equal(fscanf(file, "%15s", nursery), 1);
+	fclose(file);
+	snprintf(path, sizeof(path), "/proc/%s/task/%s/children", nursery, nursery);
+	file = fopen(path, "r");
+	assert_non_null(file);
+	assert_int_equal(fscanf(file, "%15s", nursery), 1);
+	fclose(file);
+	snprintf(path, sizeof(path), "/proc/%s/status", nursery);
+	file = fopen(path, "r");
+	assert_non_null(file);
+	text[fread(text, 1, size - 1, file)] = '\0';
+	fclose(file);
+}
+
+static void test_worker__is_nobody_and_may_nothing(void **state)
+{
+	char status[4096], uid[64];
+
+	worker_generation(*state);
+	ask(*state, "o", -1);
+	parser_status(status, sizeof(status));
+	snprintf(uid, sizeof(uid), "Uid:\t%d\t", geteuid() ? (int)geteuid() : WORKER_UID);
+	assert_non_null(strstr(status, uid));
+	assert_non_null(strstr(status, "CapEff:\t0000000000000000"));
+	assert_non_null(strstr(status, "CapPrm:\t0000000000000000"));
+	assert_non_null(strstr(status, "NoNewPrivs:\t1"));
+	assert_non_null(strstr(status, "Seccomp:\t2"));
+}
+
+static void test_worker__crash_costs_one_request(void **state)
+{
+	struct worker_bytes answer = {0};
+	uint32_t generation = worker_generation(*state);
+
+	assert_int_equal(ask(*state, "o", -1), EPERM);
+	assert_int_equal(call(*state, "S", 1, -1, &answer), -EIO);
+	assert_int_equal(call(*state, "A", 1, -1, &answer), -EIO);
+	assert_int_equal(ask(*state, "#", -1), 1);
+	assert_int_equal(worker_generation(*state), generation + 2);
+	assert_int_equal(worker_counts(*state).crashes, 2);
+	assert_int_equal(worker_counts(*state).requests, 4);
+}
+
+static void count_call(void *data)
+{
+	++*(int *)data;
+}
+
+static void test_worker__deadline_ends_it_while_the_caller_goes_on_with_its_work(void **state)
+{
+	struct worker_bytes answer = {0};
+	struct timespec before, after;
+	int calls = 0;
+
+	worker_set_waiting(*state, (struct worker_waiting){count_call, &calls});
+	clock_gettime(CLOCK_MONOTONIC, &before);
+	assert_int_equal(worker_call(*state, "L", 1, NULL, 0, 300, &answer), -ETIME);
+	clock_gettime(CLOCK_MONOTONIC, &after);
+	assert_true(calls >= 3);
+	/* Its clock counts whole milliseconds. */
+	assert_true((after.tv_sec - before.tv_sec) * 1000000000 + after.tv_nsec - before.tv_nsec > 298000000);
+	assert_int_equal(worker_counts(*state).timeouts, 1);
+	worker_set_waiting(*state, (struct worker_waiting){0});
+	assert_int_equal(ask(*state, "o", -1), EPERM);
+}
+
+static void test_worker__too_long_a_request_is_refused(void **state)
+{
+	static char request[WORKER_REQUEST_BYTES_MAX] = "=";
+	struct worker_bytes answer = {0};
+
+	assert_int_equal(call(*state, request, sizeof(request), -1, &answer), -EINVAL);
+	assert_int_equal(ask(*state, "o", -1), EPERM);
+}
+
+/* The children hold nothing that keeps a killed caller's resources alive: their sockets close and they end. */
+static void test_worker__ends_with_a_caller_that_was_killed(void **state)
+{
+	int pair[2], ready;
+	pid_t caller;
+	char byte;
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
+	caller = fork();
+	if (!caller) {
+		struct worker *worker;
+
+		ready = !worker_new(&handler, &worker) && ask(worker, "o", -1) == EPERM;
+		if (write(pair[1], ready ? "y" : "n", 1) == 1)
+			pause();
+		_exit(1);
+	}
+	close(pair[1]);
+	assert_int_equal(read(pair[0], &byte, 1), 1);
+	assert_int_equal(byte, 'y');
+	kill(caller, SIGKILL);
+	assert_int_equal(waitpid(caller, NULL, 0), caller);
+	/* The nursery, orphaned, is ours now: that it ends is what is awaited here. */
+	alarm(20);
+	while (waitpid(-1, NULL, 0) > 0)
+		;
+	alarm(0);
+	assert_int_equal(errno, ECHILD);
+	close(pair[0]);
+	prctl(PR_SET_CHILD_SUBREAPER, 0);
+}
+
+#define worker_test(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		worker_test(test_worker__answers_what_it_was_asked),
+		worker_test(test_worker__long_answers_arrive_whole),
+		worker_test(test_worker__reads_the_descriptors_that_it_is_given),
+		worker_test(test_worker__can_open_fork_connect_kill_exec_and_map_nothing),
+#ifndef __SANITIZE_ADDRESS__
+		worker_test(test_worker__memory_is_limited),
+#endif
+		worker_test(test_worker__is_nobody_and_may_nothing),
+		worker_test(test_worker__crash_costs_one_request),
+		worker_test(test_worker__deadline_ends_it_while_the_caller_goes_on_with_its_work),
+		worker_test(test_worker__too_long_a_request_is_refused),
+		cmocka_unit_test(test_worker__ends_with_a_caller_that_was_killed),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
