@@ -27,7 +27,7 @@ endif
 ifdef SANITIZE
 override CFLAGS += -fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fno-sanitize-recover=all
 endif
-LIBS := -lbpf -lelf -ldw -lzstd -ljson-c -liberty -lseccomp -lpthread -lm
+LIBS := -lbpf -lelf -ldw -lzstd -llzma -lz -ljson-c -liberty -lseccomp -lpthread -lm
 BPF_CFLAGS := -O2 -g -mcpu=v3 -target bpf -D__TARGET_ARCH_x86 -Wall -Werror -I. -I$(O)/gen
 
 SOURCES := $(wildcard symbolizer/*.c symbolizer/base/*.c profiler/*.c profiler/*/*.c)
