@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "symbolizer/cfi_state.h"
+
+#include <string.h>
+
+#include "symbolizer/cfi_cursor.h"
+
+/* A signal frame's CFA expression: *(rsp + 160) is the interrupted code's stack pointer. */
+static const uint8_t signal_cfa[] = {DW_OP_breg7, 0xa0, 0x01, DW_OP_deref};
+
+/* The two forms in which linkers describe a PLT: rsp + 8 + ((rip & 15) >= N ? 8 : 0), with N as 10 or 11. */
+static const uint8_t plt_cfa[] = {DW_OP_breg7, 8,	 DW_OP_breg16, 0,	  DW_OP_lit15, DW_OP_and,
+				  0,	       DW_OP_ge, DW_OP_lit3,   DW_OP_shl, DW_OP_plus};
+#define PLT_CFA_LIMIT_AT 6
+
+const struct unwind_machine *unwind_machine(uint16_t elf_machine)
+{
+	static const struct unwind_machine x86_64 = {
+		.elf_machine = EM_X86_64, .sp = 7, .fp = 6, .return_address = 16, .return_offset = -8};
+
+	return elf_machine == EM_X86_64 ? &x86_64 : NULL;
+}
+
+static bool fits(int64_t value, int64_t low, int64_t high)
+{
+	return value >= low && value <= high;
+}
+
+bool cfi_is_register_expression(const uint8_t *bytes, size_t size, uint8_t number, bool deref, int64_t *ret_offset)
+{
+	struct cfi_cursor cursor = {bytes, bytes + size, false};
+	int64_t offset;
+
+	if (cfi_take(&cursor, 1) != (uint64_t)DW_OP_breg0 + number)
+		return false;
+	offset = cfi_take_sleb(&cursor);
+	if (deref && cfi_take(&cursor, 1) != DW_OP_deref)
+		return false;
+	if (cursor.bad || cursor.at != cursor.end)
+		return false;
+	*ret_offset = offset;
+	return true;
+}
+
+static void rule_of_expression(const struct cfi_state *state, const struct unwind_machine *machine,
+			       struct unwind_rule *rule)
+{
+	const uint8_t *bytes = state->expression;
+	size_t size = state->expression_bytes;
+	int64_t offset;
+
+	rule->cfa = UNWIND_UNSUPPORTED;
+	if (size == sizeof(plt_cfa) && !memcmp(bytes, plt_cfa, PLT_CFA_LIMIT_AT) &&
+	    !memcmp(bytes + PLT_CFA_LIMIT_AT + 1, plt_cfa + PLT_CFA_LIMIT_AT + 1, size - PLT_CFA_LIMIT_AT - 1)) {
+		uint8_t limit = bytes[PLT_CFA_LIMIT_AT];
+
+		if (limit != DW_OP_lit10 && limit != DW_OP_lit11)
+			return;
+		rule->cfa = UNWIND_PLT;
+		rule->cfa_offset = limit - DW_OP_lit0;
+		return;
+	}
+	if (cfi_is_register_expression(bytes, size, machine->sp, true, &offset))
+		rule->cfa = UNWIND_SP_DEREF;
+	else if (cfi_is_register_expression(bytes, size, machine->fp, true, &offset))
+		rule->cfa = UNWIND_FP_DEREF;
+	else
+		return;
+	if (!fits(offset, INT32_MIN, INT32_MAX))
+		rule->cfa = UNWIND_UNSUPPORTED;
+	else
+		rule->cfa_offset = (int32_t)offset;
+}
+
+static void rule_of_register(const struct cfi_state *state, const struct unwind_machine *machine,
+			     struct unwind_rule *rule)
+{
+	rule->cfa_offset = (int32_t)state->cfa_offset;
+	if (!fits(state->cfa_offset, INT32_MIN, INT32_MAX))
+		rule->cfa = UNWIND_UNSUPPORTED;
+	else if (state->cfa_register == machine->sp)
+		rule->cfa = UNWIND_SP;
+	else if (state->cfa_register == machine->fp)
+		rule->cfa = UNWIND_FP;
+	else if (state->cfa_register < 16)
+		rule->cfa = UNWIND_REGISTER;
+	else
+		rule->cfa = UNWIND_UNSUPPORTED;
+}
+
+static void rule_of_fp(const struct cfi_state *state, struct unwind_rule *rule)
+{
+	switch (state->fp.kind) {
+	case CFI_SAVED_SAME:
+		return;
+	case CFI_SAVED_AT_CFA:
+	case CFI_SAVED_AT_FP:
+		rule->fp = state->fp.kind == CFI_SAVED_AT_CFA ? UNWIND_FP_AT_CFA : UNWIND_FP_AT_FP;
+		rule->fp_offset = (int16_t)state->fp.offset;
+		if (!fits(state->fp.offset, INT16_MIN, INT16_MAX))
+			*rule = (struct unwind_rule){.cfa = UNWIND_UNSUPPORTED};
+		return;
+	case CFI_SAVED_UNDEFINED:
+	case CFI_SAVED_ELSEWHERE:
+		rule->fp = UNWIND_FP_LOST;
+	}
+}
+
+struct unwind_rule cfi_state_rule(const struct cfi_state *state, const struct unwind_machine *machine, bool signal)
+{
+	struct unwind_rule rule = {0};
+
+	if (state->return_address.kind == CFI_SAVED_UNDEFINED)
+		return (struct unwind_rule){.cfa = UNWIND_END};
+	if (signal) {
+		rule.cfa = UNWIND_UNSUPPORTED;
+		if (state->expression && state->expression_bytes == sizeof(signal_cfa) &&
+		    !memcmp(state->expression, signal_cfa, sizeof(signal_cfa)))
+			rule.cfa = UNWIND_SIGNAL;
+		return rule;
+	}
+	if (state->return_address.kind != CFI_SAVED_AT_CFA || state->return_address.offset != machine->return_offset)
+		return (struct unwind_rule){.cfa = UNWIND_UNSUPPORTED};
+	if (state->expression)
+		rule_of_expression(state, machine, &rule);
+	else
+		rule_of_register(state, machine, &rule);
+	if (rule.cfa == UNWIND_UNSUPPORTED)
+		return (struct unwind_rule){.cfa = UNWIND_UNSUPPORTED};
+	rule_of_fp(state, &rule);
+	if (rule.cfa == UNWIND_REGISTER)
+		rule.fp |= (uint8_t)(state->cfa_register << 4);
+	return rule;
+}

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * unwind_rows: how to step from a frame to its caller, for every place in a file's code.
+ *
+ * Made of .eh_frame, else .debug_frame, else the .debug_frame of a separate debug file; also of stripped and static
+ * files (no .eh_frame_hdr is needed). The result is in the form in which a walker in the kernel looks it up: pages of
+ * 4 KiB, in each of them rows sorted by address, each row the number of a rule. A row holds from its address to that of
+ * the next one; each page starts with the rule that is carried in, so that pages stand alone.
+ *
+ * The files come from containers: sizes, counts and time are limited, the file is read with pread(2) and never mapped,
+ * and nothing is opened. Unwind data that makes no sense leaves gaps, it never fails a whole file.
+ *
+ * What is particular to a machine is in unwind_machine(): which registers stand behind SP, FP and the return address. Rules
+ * say "SP" and "FP" and fit AArch64 too, where the return address lies beside the saved frame pointer.
+ *
+ * Sources: DWARF 5, 6.4; the LSB's chapter on .eh_frame; the psABI of x86-64, 3.7.
+ */
+#ifndef STOKER_UNWIND_ROWS_H
+#define STOKER_UNWIND_ROWS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "symbolizer/base/array.h"
+
+#define UNWIND_PAGE_SHIFT 12
+
+/* How the canonical frame address (the caller's SP) is found. A zeroed rule is a gap. */
+enum unwind_cfa {
+	UNWIND_GAP = 0,		/* nothing is known here: code without unwind data */
+	UNWIND_SP = 1,		/* SP + cfa_offset */
+	UNWIND_FP = 2,		/* FP + cfa_offset */
+	UNWIND_SP_DEREF = 3,	/* the word at SP + cfa_offset */
+	UNWIND_FP_DEREF = 4,	/* the word at FP + cfa_offset */
+	UNWIND_PLT = 5,		/* SP + 8, and 8 more where (PC & 15) >= cfa_offset: one entry of a PLT */
+	UNWIND_REGISTER = 6,	/* register unwind_rule.fp >> 4 + cfa_offset: known at a leaf only */
+	UNWIND_SIGNAL = 7,	/* the kernel's signal frame at SP: registers from its ucontext */
+	UNWIND_END = 8,		/* a thread's first function: there is no caller */
+	UNWIND_UNSUPPORTED = 9, /* an expression that a table cannot hold */
+};
+
+/* Where the caller's FP is. In the low four bits of unwind_rule.fp. */
+enum unwind_fp {
+	UNWIND_FP_SAME = 0,   /* still in the register */
+	UNWIND_FP_AT_CFA = 1, /* saved at CFA + fp_offset */
+	UNWIND_FP_AT_FP = 2,  /* saved at FP + fp_offset */
+	UNWIND_FP_LOST = 3,   /* no longer known */
+};
+
+struct unwind_rule {
+	uint8_t cfa; /* enum unwind_cfa */
+	uint8_t fp;  /* enum unwind_fp; for UNWIND_REGISTER its number in the high four bits */
+	int16_t fp_offset;
+	int32_t cfa_offset;
+};
+
+struct unwind_row {
+	uint16_t low;  /* of the address: its last UNWIND_PAGE_SHIFT bits */
+	uint16_t rule; /* number in unwind_rows.rules */
+};
+
+struct unwind_page {
+	uint32_t first; /* of unwind_rows.rows; at least one row */
+	uint32_t count;
+};
+
+#define UNWIND_RULES_MAX 4096u /* real files have up to 600; what is beyond reads UNWIND_UNSUPPORTED */
+#define UNWIND_ROWS_MAX (8u << 20)
+#define UNWIND_PAGES_MAX (1u << 18) /* 1 GiB of code */
+
+/* Where the file's bytes lie in memory: to get from a mapping to virtual addresses. */
+struct unwind_segment {
+	uint64_t offset, address, bytes;
+};
+#define UNWIND_SEGMENTS_MAX 16
+
+/* All-zero is empty. */
+struct unwind_rows {
+	struct unwind_segment segments[UNWIND_SEGMENTS_MAX]; /* executable ones */
+	size_t segment_count;
+	bool frame_pointers; /* Go: code without rows keeps frame pointers, always */
+	uint64_t first_page; /* virtual address of the first page >> UNWIND_PAGE_SHIFT */
+	ARRAY(struct unwind_page) pages;
+	ARRAY(struct unwind_row) rows;
+	ARRAY(struct unwind_rule) rules; /* each once */
+	size_t functions;		 /* FDEs taken */
+	size_t broken;			 /* FDEs that made no sense: gaps */
+};
+
+/**
+ * unwind_rows_read() - the rows of a file
+ * @fd: open for reading; not closed
+ * @debug_fd: a separate debug file, or -1
+ * @rows: empty; the caller deinits it, also after an error
+ * Returns 0 (with no pages, where there is no unwind data), -ENOEXEC (not ELF, or broken), -EOPNOTSUPP (another machine's or
+ * class's code), -EIO, -ENOMEM.
+ */
+int unwind_rows_read(int fd, int debug_fd, struct unwind_rows *rows);
+void unwind_rows_deinit(struct unwind_rows *rows);
+
+/**
+ * unwind_rows_find() - the rule for a place
+ * Returns a gap where the file's rows do not reach.
+ */
+struct unwind_rule unwind_rows_find(const struct unwind_rows *rows, uint64_t virtual_address);
+
+/* The virtual address of a place in the file; false where no executable segment holds it. */
+bool unwind_rows_address(const struct unwind_rows *rows, uint64_t file_offset, uint64_t *ret_address);
+
+#endif
