@@ -5,28 +5,31 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "symbolizer/base/array.h"
 #include "symbolizer/base/cleanup.h"
+#include "symbolizer/range_layers.h"
 
 #define BLOCK_BYTES (256u << 10)
+#define TAIL_BYTES 64
 
-struct entry {
-	uint64_t start, end;
-	uint32_t name;	/* offset in text */
-	uint32_t order; /* of its line: the later wins */
-};
-
-/* Entries as they are, by start; and the address space cut up so that each piece has its one winner. */
 struct perf_map {
 	int fd;
-	off_t offset; /* of the first byte not taken yet */
-	size_t skipped;
-	ARRAY(struct entry) entries;
-	ARRAY(struct entry) pieces; /* sorted, not overlapping */
+	off_t offset;	       /* of the first byte not taken yet */
+	char tail[TAIL_BYTES]; /* what stood before it */
+	size_t tail_bytes;
+	bool in_long_line; /* the offset lies in a line that is being skipped */
+	off_t seen_size;   /* as fstat(2) said when all there was had been read */
+	struct timespec seen_modified;
+	size_t entries, skipped;
+	struct range_layers layers; /* values: offsets in text */
+	ARRAY(struct range) fresh;  /* of the read that goes on */
 	ARRAY(char) text;
+	uint64_t debt_ns, debt_at_ns;
 };
 
 int perf_map_new(int fd, struct perf_map **ret_map)
@@ -47,15 +50,15 @@ void perf_map_free(struct perf_map *map)
 	if (!map)
 		return;
 	close(map->fd);
-	array_deinit(&map->entries);
-	array_deinit(&map->pieces);
+	range_layers_deinit(&map->layers);
+	array_deinit(&map->fresh);
 	array_deinit(&map->text);
 	free(map);
 }
 
 size_t perf_map_entries(const struct perf_map *map)
 {
-	return map->entries.count;
+	return map->entries;
 }
 
 size_t perf_map_skipped(const struct perf_map *map)
@@ -63,206 +66,214 @@ size_t perf_map_skipped(const struct perf_map *map)
 	return map->skipped;
 }
 
-/* @line is NUL-terminated. False where it is no entry. */
-static bool parse(const char *line, uint64_t *ret_start, uint64_t *ret_size, const char **ret_name)
+static void forget(struct perf_map *map)
 {
-	char *at;
-
-	errno = 0;
-	*ret_start = strtoull(line, &at, 16);
-	if (at == line || *at != ' ')
-		return false;
-	line = at + 1;
-	*ret_size = strtoull(line, &at, 16);
-	if (at == line || *at != ' ' || !at[1] || errno)
-		return false;
-	*ret_name = at + 1;
-	return *ret_size && *ret_start + *ret_size > *ret_start;
+	range_layers_deinit(&map->layers);
+	map->offset = 0;
+	map->tail_bytes = 0;
+	map->in_long_line = false;
+	map->entries = map->skipped = 0;
+	map->fresh.count = map->text.count = 0;
 }
 
-static int take_line(struct perf_map *map, const char *line)
+static int hex_digit(char c)
 {
-	struct entry *entry;
-	uint64_t start, size;
-	const char *name;
-	size_t length;
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c |= 0x20;
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
 
-	if (!parse(line, &start, &size, &name) || map->entries.count >= PERF_MAP_ENTRIES_MAX) {
+/* A number and the space behind it. strtoull(3) would take signs and spaces before it, too. */
+static bool take_number(const char **at, uint64_t *ret_number)
+{
+	const char *digit = *at + ((*at)[0] == '0' && (*at)[1] == 'x' ? 2 : 0), *first = digit;
+	uint64_t number = 0;
+
+	for (; hex_digit(*digit) >= 0; digit++) {
+		if (number >> 60)
+			return false;
+		number = number << 4 | (uint64_t)hex_digit(*digit);
+	}
+	if (digit == first || *digit != ' ')
+		return false;
+	*at = digit + 1;
+	*ret_number = number;
+	return true;
+}
+
+/* @line is NUL-terminated. False where it is no entry. */
+static bool parse(const char *line, struct range *ret_range, const char **ret_name)
+{
+	uint64_t start, size;
+
+	if (!take_number(&line, &start) || !take_number(&line, &size) || !line[0])
+		return false;
+	if (!size || size > PERF_MAP_FUNCTION_BYTES_MAX || size > UINT64_MAX - start)
+		return false;
+	*ret_range = (struct range){start, start + size, 0};
+	*ret_name = line;
+	return true;
+}
+
+/* @line: [length], and a NUL behind it. */
+static int take_line(struct perf_map *map, const char *line, size_t length)
+{
+	struct range range, *added;
+	const char *name;
+
+	if (map->in_long_line || strlen(line) != length || length > PERF_MAP_LINE_BYTES_MAX ||
+	    map->entries >= PERF_MAP_ENTRIES_MAX || !parse(line, &range, &name)) {
+		map->in_long_line = false;
 		map->skipped++;
 		return 0;
 	}
 	length = strnlen(name, PERF_MAP_NAME_BYTES_MAX);
 	if (map->text.count + length + 1 > UINT32_MAX || array_reserve(&map->text, length + 1))
 		return -ENOMEM;
-	entry = array_add(&map->entries);
-	if (!entry)
+	added = array_add(&map->fresh);
+	if (!added)
 		return -ENOMEM;
-	*entry = (struct entry){start, start + size, (uint32_t)map->text.count, (uint32_t)map->entries.count};
+	range.value = (uint32_t)map->text.count;
+	*added = range;
 	memcpy(map->text.items + map->text.count, name, length);
 	map->text.items[map->text.count + length] = '\0';
 	map->text.count += length + 1;
+	map->entries++;
 	return 0;
 }
 
-/* Takes the whole lines of a block; the bytes taken are left in @ret_taken. */
+/* Takes the whole lines of a block, and a part of one that is too long in any case. */
 static int take_block(struct perf_map *map, char *block, size_t bytes, size_t *ret_taken)
 {
 	char *line = block, *end;
-	int err;
+	size_t left;
 
 	while ((end = memchr(line, '\n', bytes - (size_t)(line - block)))) {
+		int err;
+
 		*end = '\0';
-		err = take_line(map, line);
+		err = take_line(map, line, (size_t)(end - line));
 		if (err)
 			return err;
 		line = end + 1;
+	}
+	left = bytes - (size_t)(line - block);
+	if (map->in_long_line || left > PERF_MAP_LINE_BYTES_MAX) {
+		map->in_long_line = true;
+		line += left;
 	}
 	*ret_taken = (size_t)(line - block);
 	return 0;
 }
 
-static int by_start(const void *left, const void *right)
+/* A runtime may write its map anew, and longer than it was. */
+static bool was_rewritten(const struct perf_map *map, off_t size)
 {
-	const struct entry *a = left, *b = right;
+	char now[TAIL_BYTES];
 
-	if (a->start != b->start)
-		return a->start < b->start ? -1 : 1;
-	return (a->order > b->order) - (a->order < b->order);
+	if (size < map->offset)
+		return true;
+	return pread(map->fd, now, map->tail_bytes, map->offset - (off_t)map->tail_bytes) != (ssize_t)map->tail_bytes ||
+	       memcmp(now, map->tail, map->tail_bytes) != 0;
 }
 
-/* Max-heap by order of the entries that are open at the sweep's place. */
-static void heap_down(struct entry *heap, size_t count)
+static void remember_tail(struct perf_map *map)
 {
-	for (size_t at = 0, child; (child = 2 * at + 1) < count; at = child) {
-		struct entry moved = heap[at];
+	size_t bytes = map->offset < TAIL_BYTES ? (size_t)map->offset : TAIL_BYTES;
+	ssize_t got = pread(map->fd, map->tail, bytes, map->offset - (off_t)bytes);
 
-		if (child + 1 < count && heap[child + 1].order > heap[child].order)
-			child++;
-		if (heap[child].order <= moved.order)
-			return;
-		heap[at] = heap[child];
-		heap[child] = moved;
+	map->tail_bytes = got == (ssize_t)bytes ? bytes : 0;
+}
+
+static int read_on(struct perf_map *map, off_t size)
+{
+	_cleanup_free_ char *block = malloc(BLOCK_BYTES);
+	size_t total = 0, taken;
+	int err;
+
+	if (!block)
+		return -ENOMEM;
+	while (map->offset < size) {
+		ssize_t got;
+
+		if (total >= PERF_MAP_READ_BYTES_MAX)
+			return -EAGAIN;
+		got = pread(map->fd, block, BLOCK_BYTES, map->offset);
+		if (got <= 0)
+			return got ? -EIO : 0;
+		err = take_block(map, block, (size_t)got, &taken);
+		/* The last line is still being written: it is read again next time. */
+		if (err || !taken)
+			return err;
+		map->offset += (off_t)taken;
+		total += taken;
 	}
+	return 0;
 }
 
-static void heap_push(struct entry *heap, size_t *count, struct entry entry)
+static uint64_t cpu_ns(void)
 {
-	size_t at = (*count)++;
+	struct rusage used;
 
-	for (; at && heap[(at - 1) / 2].order < entry.order; at = (at - 1) / 2)
-		heap[at] = heap[(at - 1) / 2];
-	heap[at] = entry;
-}
-
-static void heap_pop(struct entry *heap, size_t *count)
-{
-	heap[0] = heap[--*count];
-	heap_down(heap, *count);
-}
-
-static int emit(struct perf_map *map, const struct entry *winner, uint64_t start, uint64_t end)
-{
-	struct entry *piece;
-
-	if (start >= end)
+	if (getrusage(RUSAGE_THREAD, &used))
 		return 0;
-	piece = array_add(&map->pieces);
-	if (!piece)
-		return -ENOMEM;
-	*piece = *winner;
-	piece->start = start;
-	piece->end = end;
-	return 0;
+	return (uint64_t)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) * 1000000000ull +
+	       (uint64_t)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) * 1000ull;
 }
 
-/* Sweeps the sorted entries from low to high; at each place the latest line of those open wins. */
-static int cut_into_pieces(struct perf_map *map)
+/* Someone may write a map faster than it can be read, for ever: reading it must not be all that we do. */
+static bool may_read(struct perf_map *map)
 {
-	_cleanup_free_ struct entry *heap = malloc((map->entries.count + 1) * sizeof(*heap));
-	size_t next = 0, open = 0;
-	uint64_t at = 0;
+	uint64_t paid, now_ns;
+	struct timespec now;
 
-	if (!heap)
-		return -ENOMEM;
-	qsort(map->entries.items, map->entries.count, sizeof(*heap), by_start);
-	map->pieces.count = 0;
-	while (next < map->entries.count || open) {
-		uint64_t until = next < map->entries.count ? map->entries.items[next].start : UINT64_MAX;
-
-		while (open && at < until) {
-			uint64_t end = heap[0].end < until ? heap[0].end : until;
-
-			if (emit(map, &heap[0], at, end))
-				return -ENOMEM;
-			at = end > at ? end : at;
-			while (open && heap[0].end <= at)
-				heap_pop(heap, &open);
-		}
-		if (next < map->entries.count) {
-			at = until;
-			heap_push(heap, &open, map->entries.items[next++]);
-		}
-	}
-	return 0;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	now_ns = (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec;
+	paid = (now_ns - map->debt_at_ns) / PERF_MAP_DEBT_SHARE;
+	map->debt_at_ns = now_ns;
+	map->debt_ns = map->debt_ns > paid ? map->debt_ns - paid : 0;
+	return map->debt_ns < PERF_MAP_DEBT_NS_MAX;
 }
 
-static void forget(struct perf_map *map)
+static bool is_unchanged(const struct perf_map *map, const struct stat *status)
 {
-	map->offset = 0;
-	map->entries.count = 0;
-	map->text.count = 0;
+	return status->st_size == map->seen_size && status->st_mtim.tv_sec == map->seen_modified.tv_sec &&
+	       status->st_mtim.tv_nsec == map->seen_modified.tv_nsec;
 }
 
 int perf_map_read(struct perf_map *map)
 {
-	_cleanup_free_ char *block = NULL;
-	size_t before, total = 0, taken;
+	uint64_t before_ns;
 	struct stat status;
-	ssize_t got;
-	int err;
+	int err, laid;
 
 	if (fstat(map->fd, &status))
 		return -EIO;
-	if ((uint64_t)status.st_size > PERF_MAP_FILE_BYTES_MAX)
+	if (status.st_size > (off_t)PERF_MAP_FILE_BYTES_MAX)
 		return -EFBIG;
-	if (status.st_size == map->offset)
+	if (is_unchanged(map, &status))
 		return 0;
-	if (status.st_size < map->offset)
+	if (!may_read(map))
+		return -EAGAIN;
+	before_ns = cpu_ns();
+	if (was_rewritten(map, status.st_size))
 		forget(map);
-	block = malloc(BLOCK_BYTES);
-	if (!block)
-		return -ENOMEM;
-	before = map->entries.count;
-	while (total < PERF_MAP_READ_BYTES_MAX && (got = pread(map->fd, block, BLOCK_BYTES, map->offset)) > 0) {
-		err = take_block(map, block, (size_t)got, &taken);
-		if (err)
-			return err;
-		/* A last line that is still being written is read again next time; an endless one is skipped. */
-		if (!taken && got < (ssize_t)BLOCK_BYTES)
-			break;
-		if (!taken) {
-			map->skipped++;
-			taken = (size_t)got;
-		}
-		map->offset += (off_t)taken;
-		total += taken;
+	err = read_on(map, status.st_size);
+	remember_tail(map);
+	laid = range_layers_add(&map->layers, map->fresh.items, map->fresh.count);
+	array_deinit(&map->fresh);
+	if (!err && !laid) {
+		map->seen_size = status.st_size;
+		map->seen_modified = status.st_mtim;
 	}
-	return map->entries.count != before || !before ? cut_into_pieces(map) : 0;
+	map->debt_ns += cpu_ns() - before_ns;
+	return err ? err : laid;
 }
 
 const char *perf_map_find(const struct perf_map *map, uint64_t address)
 {
-	size_t low = 0, high = map->pieces.count;
+	uint32_t name;
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (map->pieces.items[middle].start <= address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	if (!low || address >= map->pieces.items[low - 1].end)
-		return NULL;
-	return map->text.items + map->pieces.items[low - 1].name;
+	return range_layers_find(&map->layers, address, &name) ? map->text.items + name : NULL;
 }

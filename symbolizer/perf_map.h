@@ -4,7 +4,7 @@
  *
  * A map belongs to one process and grows while the process runs. Entries may overlap when code memory is used again:
  * the later line wins. Lines that do not parse are counted and skipped. The text comes from inside a container:
- * nothing in it is trusted.
+ * nothing in it is trusted, and reading it may not take more than its share of time.
  *
  * Format: "START SIZE NAME" in hexadecimal, tools/perf/Documentation/jit-interface.txt in the kernel tree; HotSpot
  * writes 0x prefixes.
@@ -15,10 +15,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PERF_MAP_FILE_BYTES_MAX (256ull << 20) /* a larger file is refused whole */
-#define PERF_MAP_READ_BYTES_MAX (64u << 20)    /* for each call; the rest waits for the next */
-#define PERF_MAP_NAME_BYTES_MAX 4096	       /* a longer name is cut */
+#define PERF_MAP_FILE_BYTES_MAX (256ull << 20)	 /* a larger file is refused whole */
+#define PERF_MAP_READ_BYTES_MAX (32u << 20)	 /* for each call; the rest waits for the next */
+#define PERF_MAP_LINE_BYTES_MAX (64u << 10)	 /* a longer line is skipped */
+#define PERF_MAP_NAME_BYTES_MAX 4096		 /* a longer name is cut */
+#define PERF_MAP_FUNCTION_BYTES_MAX (4ull << 30) /* an entry that claims more is none */
 #define PERF_MAP_ENTRIES_MAX (1u << 20)
+
+/* CPU time that reading may run up, and the part of the time that passes which pays it off: 1 / this. */
+#define PERF_MAP_DEBT_NS_MAX 50000000ull
+#define PERF_MAP_DEBT_SHARE 20
 
 struct perf_map;
 
@@ -31,8 +37,10 @@ int perf_map_new(int fd, struct perf_map **ret_map);
 void perf_map_free(struct perf_map *map);
 
 /**
- * perf_map_read() - read what was appended since the last call; a file that became shorter is read from its start
- * Works on after the process has ended. Errors: -EFBIG (the map stays as it was), -EIO, -ENOMEM.
+ * perf_map_read() - read what was appended since the last call
+ * A file that became shorter, or whose last bytes read are others now, is read from its start. Works on after the
+ * process has ended. Errors, the map answering all the same: -EAGAIN (more is there than may be read now), -EFBIG,
+ * -EIO, -ENOMEM.
  */
 int perf_map_read(struct perf_map *map);
 
@@ -42,7 +50,7 @@ int perf_map_read(struct perf_map *map);
  */
 const char *perf_map_find(const struct perf_map *map, uint64_t address);
 
-/* Lines taken and lines skipped so far. */
+/* Lines taken and lines skipped since the file was last read from its start. */
 size_t perf_map_entries(const struct perf_map *map);
 size_t perf_map_skipped(const struct perf_map *map);
 
