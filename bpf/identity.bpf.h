@@ -19,25 +19,31 @@ static __always_inline u64 cgroup_id_in(u64 inode, enum cgroup_hierarchy hierarc
 	return inode | (u64)hierarchy << CGROUP_HIERARCHY_SHIFT;
 }
 
-static __always_inline u64 cgroup_v1_id(struct css_set *set, int subsystem, enum cgroup_hierarchy hierarchy)
-{
-	struct cgroup *cgroup;
+/*
+ * Where the kernel gives the task with its type (5.11), fields are loaded; elsewhere a helper copies each one. The
+ * loader decides, and the verifier sees one of the two.
+ */
+#define TASK_HAS_TYPE bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_get_current_task_btf)
+#define LOAD(pointer, field) (TASK_HAS_TYPE ? (pointer)->field : BPF_CORE_READ(pointer, field))
 
-	if (!(cgroup_v1_mask & 1u << hierarchy))
-		return 0;
-	cgroup = BPF_CORE_READ(set, subsys[subsystem], cgroup);
-	if (!cgroup || !BPF_CORE_READ(cgroup, level))
-		return 0;
-	return cgroup_id_in(BPF_CORE_READ(cgroup, kn, id), hierarchy);
+static __always_inline struct task_struct *current_task(void)
+{
+	if (TASK_HAS_TYPE)
+		return bpf_get_current_task_btf();
+	return (struct task_struct *)bpf_get_current_task();
 }
 
-#define CGROUP_V1_TRY(set, name, hierarchy)                                                                     \
-	do {                                                                                                    \
-		u64 _id = 0;                                                                                    \
-		if (bpf_core_enum_value_exists(enum cgroup_subsys_id, name))                                    \
-			_id = cgroup_v1_id(set, bpf_core_enum_value(enum cgroup_subsys_id, name), (hierarchy)); \
-		if (_id)                                                                                        \
-			return _id;                                                                             \
+#define CGROUP_V1_TRY(set, name, hierarchy)                                                                          \
+	do {                                                                                                         \
+		if (cgroup_v1_mask & 1u << (hierarchy) && bpf_core_enum_value_exists(enum cgroup_subsys_id, name)) { \
+			struct cgroup_subsys_state *_state;                                                          \
+			struct cgroup *_cgroup;                                                                      \
+                                                                                                                     \
+			_state = LOAD(set, subsys[bpf_core_enum_value(enum cgroup_subsys_id, name)]);                \
+			_cgroup = _state ? LOAD(_state, cgroup) : NULL;                                              \
+			if (_cgroup && LOAD(_cgroup, level))                                                         \
+				return cgroup_id_in(BPF_CORE_READ(_cgroup, kn, id), hierarchy);                      \
+		}                                                                                                    \
 	} while (0)
 
 /*
@@ -51,7 +57,7 @@ static __always_inline u64 current_cgroup_id(struct task_struct *task)
 
 	if (!cgroup_v1_mask || (v2 && v2 != cgroup_v2_root))
 		return v2;
-	set = BPF_CORE_READ(task, cgroups);
+	set = LOAD(task, cgroups);
 	CGROUP_V1_TRY(set, memory_cgrp_id, CGROUP_V1_MEMORY);
 	CGROUP_V1_TRY(set, cpu_cgrp_id, CGROUP_V1_CPU);
 	CGROUP_V1_TRY(set, pids_cgrp_id, CGROUP_V1_PIDS);

@@ -121,7 +121,7 @@ static __always_inline void send_new(struct task_struct *task, struct stack_even
 SEC("perf_event")
 int sample(struct bpf_perf_event_data *ctx)
 {
-	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+	struct task_struct *task = current_task();
 	u64 pid_tgid = bpf_get_current_pid_tgid(), *counted;
 	struct tick_counters *tick;
 	struct stack_event *event;
@@ -146,11 +146,11 @@ int sample(struct bpf_perf_event_data *ctx)
 	event->set = *(volatile u32 *)&active_set;
 	event->tgid = pid_tgid >> 32;
 	event->tid = (u32)pid_tgid;
-	event->exec_generation = BPF_CORE_READ(task, self_exec_id);
-	event->flags = BPF_CORE_READ(task, flags) & PF_KTHREAD ? STACK_KERNEL_THREAD : 0;
+	event->exec_generation = LOAD(task, self_exec_id);
+	event->flags = LOAD(task, flags) & PF_KTHREAD ? STACK_KERNEL_THREAD : 0;
 	bpf_get_current_comm(event->comm, sizeof(event->comm));
 	capture_stacks(ctx, event);
-	hash_sample(event, BPF_CORE_READ(task, start_boottime));
+	hash_sample(event, LOAD(task, start_boottime));
 
 	if (event->set)
 		counted = bpf_map_lookup_elem(&counts_1, &event->key);

@@ -21,6 +21,7 @@ struct ctl_table;
 struct ctl_table_header;
 struct ctl_table_root;
 struct ctl_table_set;
+struct fred_cs;
 struct kernfs_node;
 struct mm_struct;
 struct ns_common;
@@ -112,9 +113,22 @@ struct task_struct {
 	struct css_set *cgroups;
 };
 
+struct fred_cs {
+	u64 cs: 16;
+	u64 sl: 2;
+	u64 wfe: 1;
+};
+
 struct pt_regs {
+	long unsigned int bp;
 	long unsigned int ip;
+	union {
+		u16 cs;
+		u64 csx;
+		struct fred_cs fred_cs;
+	};
 	long unsigned int flags;
+	long unsigned int sp;
 };
 
 typedef struct {
@@ -234,6 +248,11 @@ enum bpf_map_type {
 	BPF_MAP_TYPE_HASH = 1,
 	BPF_MAP_TYPE_PERCPU_ARRAY = 6,
 	BPF_MAP_TYPE_RINGBUF = 27,
+};
+
+enum bpf_func_id {
+	BPF_FUNC_get_current_task_btf = 158,
+	BPF_FUNC_task_pt_regs = 175,
 };
 
 enum cgroup_subsys_id {
