@@ -16,9 +16,9 @@
 
 #define DESCRIPTORS_LOOKED_AT_MAX 4096
 
-static int open_and_stat(const char *path, int *ret_path_fd, struct stat *ret_stat)
+static int open_and_stat(const char *path, int flags, int *ret_path_fd, struct stat *ret_stat)
 {
-	_cleanup_close_ int fd = open(path, O_PATH | O_CLOEXEC);
+	_cleanup_close_ int fd = open(path, O_PATH | O_CLOEXEC | flags);
 	struct stat status;
 
 	if (fd < 0 || fstat(fd, &status))
@@ -33,26 +33,41 @@ int process_files_mapped(pid_t pid, uint64_t start, uint64_t end, int *ret_path_
 	char path[96];
 
 	snprintf(path, sizeof(path), "/proc/%d/map_files/%" PRIx64 "-%" PRIx64, pid, start, end);
-	return open_and_stat(path, ret_path_fd, ret_stat);
+	return open_and_stat(path, 0, ret_path_fd, ret_stat);
 }
 
-int process_files_inside(pid_t pid, const char *path, int *ret_path_fd, struct stat *ret_stat)
+/* @flags: O_NOFOLLOW opens a link that stands last itself. */
+static int open_below(int root_fd, const char *path, uint64_t flags, int *ret_path_fd, struct stat *ret_stat)
 {
-	struct open_how how = {.flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
-	_cleanup_close_ int root = -1, fd = -1;
+	struct open_how how = {.flags = O_PATH | O_CLOEXEC | flags, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
+	_cleanup_close_ int fd = (int)syscall(SYS_openat2, root_fd, path, &how, sizeof(how));
 	struct stat status;
-	char root_path[32];
 
-	snprintf(root_path, sizeof(root_path), "/proc/%d/root", pid);
-	root = open(root_path, O_PATH | O_CLOEXEC);
-	if (root < 0)
-		return -errno;
-	fd = (int)syscall(SYS_openat2, root, path, &how, sizeof(how));
 	if (fd < 0 || fstat(fd, &status))
 		return -errno;
 	*ret_stat = status;
 	*ret_path_fd = take_fd(&fd);
 	return 0;
+}
+
+static int open_inside(pid_t pid, const char *path, uint64_t flags, int *ret_path_fd, struct stat *ret_stat)
+{
+	_cleanup_close_ int root = -1;
+	char root_path[32];
+
+	snprintf(root_path, sizeof(root_path), "/proc/%d/root", pid);
+	root = open(root_path, O_PATH | O_CLOEXEC);
+	return root < 0 ? -errno : open_below(root, path, flags, ret_path_fd, ret_stat);
+}
+
+int process_files_below(int root_fd, const char *path, int *ret_path_fd, struct stat *ret_stat)
+{
+	return open_below(root_fd, path, 0, ret_path_fd, ret_stat);
+}
+
+int process_files_inside(pid_t pid, const char *path, int *ret_path_fd, struct stat *ret_stat)
+{
+	return open_inside(pid, path, 0, ret_path_fd, ret_stat);
 }
 
 int process_files_reopen(int path_fd)
@@ -121,6 +136,14 @@ static int take_perf_map(pid_t pid, int path_fd, const struct stat *status)
 	return process_files_reopen(path_fd);
 }
 
+/* Of a descriptor's target, which says so where the file is gone. */
+static bool is_named(const char *target, const char *name)
+{
+	size_t length = strlen(name);
+
+	return !strncmp(target, name, length) && (!target[length] || !strcmp(target + length, " (deleted)"));
+}
+
 /* V8 keeps its map open: found here when it is deleted, or in a directory that nobody told us. */
 static int perf_map_of_descriptors(pid_t pid, const char *name)
 {
@@ -143,7 +166,7 @@ static int perf_map_of_descriptors(pid_t pid, const char *name)
 			continue;
 		target[length] = '\0';
 		base = strrchr(target, '/');
-		if (!base || strncmp(base + 1, name, strlen(name)))
+		if (!base || !is_named(base + 1, name))
 			continue;
 		fd = openat(dirfd(dir), entry->d_name, O_PATH | O_CLOEXEC);
 		if (fd >= 0 && !fstat(fd, &status))
@@ -160,13 +183,13 @@ int process_files_perf_map(pid_t pid, uint32_t ns_pid)
 	int err;
 
 	snprintf(path, sizeof(path), "/tmp/perf-%u.map", ns_pid);
-	err = process_files_inside(pid, path, &inside, &status);
+	err = open_inside(pid, path, O_NOFOLLOW, &inside, &status);
 	if (!err)
 		return take_perf_map(pid, inside, &status);
 	err = perf_map_of_descriptors(pid, strrchr(path, '/') + 1);
 	if (err != -ENOENT)
 		return err;
 	snprintf(path, sizeof(path), "/tmp/perf-%d.map", pid);
-	err = open_and_stat(path, &outside, &status);
+	err = open_and_stat(path, O_NOFOLLOW, &outside, &status);
 	return err ? err : take_perf_map(pid, outside, &status);
 }

@@ -21,8 +21,15 @@
 int process_files_mapped(pid_t pid, uint64_t start, uint64_t end, int *ret_path_fd, struct stat *ret_stat);
 
 /**
+ * process_files_below() - a file by its path below a directory, as if that were the root
+ * @path: links in it, absolute ones too, stay below; those of /proc that lead to other files' descriptors are refused
+ * Returns 0, -ELOOP, or what openat2(2) gave.
+ */
+int process_files_below(int root_fd, const char *path, int *ret_path_fd, struct stat *ret_stat);
+
+/**
  * process_files_inside() - a file by its path in the process's mount namespace and root
- * @path: absolute; links in it stay inside the root (openat2(2), RESOLVE_IN_ROOT)
+ * The rules of process_files_below() hold.
  */
 int process_files_inside(pid_t pid, const char *path, int *ret_path_fd, struct stat *ret_stat);
 
@@ -36,7 +43,8 @@ int process_files_reopen(int path_fd);
  * process_files_perf_map() - the perf-PID.map of a process, open for reading
  * @ns_pid: the PID inside; looked for as /tmp/perf-NS_PID.map inside, /tmp/perf-PID.map on the host, and a descriptor
  *          of that name that the process itself holds
- * The file must belong to the process's own user or to root, of the host or of its user namespace.
+ * The file must belong to the process's own user or to root, of the host or of its user namespace. A symbolic link in
+ * its place is no regular file: with root's rights it may lead to what its maker cannot read.
  * Returns a descriptor, -ENOENT, -EPERM (another owner), -EINVAL (no regular file), or what open(2) gave.
  */
 int process_files_perf_map(pid_t pid, uint32_t ns_pid);

@@ -18,9 +18,15 @@
 #define TICK_NS 10000000ull /* USER_HZ is 100 on every architecture that we know */
 #define THREADS_TRIED_MAX 64
 
-static enum mapping_kind kind_of(const char *path, uint64_t inode)
+static bool is_system_v_segment(const char *path)
 {
-	if (!strncmp(path, "/memfd:", 7) || !strncmp(path, "/dev/zero", 9) || !strncmp(path, "/SYSV", 5))
+	return !strncmp(path, "/SYSV", 5) && strspn(path + 5, "0123456789abcdef") == 8 && !path[13];
+}
+
+/* Shared memory reads like a deleted file in the root directory. */
+static enum mapping_kind kind_of(const char *path, bool deleted, uint64_t inode)
+{
+	if (deleted && (!strncmp(path, "/memfd:", 7) || !strcmp(path, "/dev/zero") || is_system_v_segment(path)))
 		return MAPPING_JIT;
 	if (inode && path[0] == '/')
 		return MAPPING_FILE;
@@ -34,7 +40,7 @@ static enum mapping_kind kind_of(const char *path, uint64_t inode)
 
 static int take_line(char *line, struct string_table *strings, struct mapping_array *mappings)
 {
-	static const char deleted[] = " (deleted)";
+	static const char mark[] = " (deleted)";
 	uint64_t start, end, offset, inode;
 	unsigned int major, minor;
 	struct mapping *mapping;
@@ -42,6 +48,7 @@ static int take_line(char *line, struct string_table *strings, struct mapping_ar
 	int path_at = 0;
 	char *path, *base;
 	size_t length;
+	bool deleted;
 
 	if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %x:%x %" SCNu64 " %n", &start, &end, permissions,
 		   &offset, &major, &minor, &inode, &path_at) < 7 ||
@@ -49,13 +56,15 @@ static int take_line(char *line, struct string_table *strings, struct mapping_ar
 		return 0;
 	path = line + path_at;
 	length = strlen(path);
-	if (length >= sizeof(deleted) && !strcmp(path + length - (sizeof(deleted) - 1), deleted))
-		path[length - (sizeof(deleted) - 1)] = '\0';
+	deleted = length >= sizeof(mark) && !strcmp(path + length - (sizeof(mark) - 1), mark);
+	if (deleted)
+		path[length - (sizeof(mark) - 1)] = '\0';
 	base = strrchr(path, '/');
 	mapping = array_add(&mappings->list);
 	if (!mapping)
 		return -ENOMEM;
-	*mapping = (struct mapping){.start = start, .end = end, .offset = offset, .kind = kind_of(path, inode)};
+	*mapping =
+		(struct mapping){.start = start, .end = end, .offset = offset, .kind = kind_of(path, deleted, inode)};
 	base = base ? base + 1 : path;
 	return string_table_add(strings, base, strlen(base), &mapping->name);
 }

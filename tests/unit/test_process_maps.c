@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "symbolizer/process_maps.h"
+
+struct parsed {
+	struct string_table strings;
+	struct mapping_array mappings;
+};
+
+static int set_up(void **state)
+{
+	*state = calloc(1, sizeof(struct parsed));
+	return string_table_init(&((struct parsed *)*state)->strings);
+}
+
+static int tear_down(void **state)
+{
+	struct parsed *parsed = *state;
+
+	array_deinit(&parsed->mappings.list);
+	string_table_deinit(&parsed->strings);
+	free(parsed);
+	return 0;
+}
+
+static void parse(struct parsed *parsed, const char *text)
+{
+	char *copied = strdup(text);
+
+	assert_int_equal(process_maps_parse(copied, &parsed->strings, &parsed->mappings), 0);
+	free(copied);
+}
+
+static void expect(const struct parsed *parsed, size_t number, enum mapping_kind kind, const char *name)
+{
+	const struct mapping *mapping;
+
+	assert_true(number < parsed->mappings.list.count);
+	mapping = &parsed->mappings.list.items[number];
+	assert_int_equal(mapping->kind, kind);
+	assert_string_equal(string_table_text(&parsed->strings, mapping->name), name);
+}
+
+static void test_process_maps__executable_mappings_are_taken_with_bounds_offset_and_base_name(void **state)
+{
+	struct parsed *parsed = *state;
+	const struct mapping *mapping;
+
+	parse(parsed, "55d0c0000000-55d0c0002000 r--p 00000000 08:01 131 /usr/bin/burn\n"
+		      "55d0c0002000-55d0c0003000 r-xp 00002000 08:01 131                        /usr/bin/burn\n"
+		      "7f0000000000-7f0000001000 rw-p 00000000 00:00 0 \n"
+		      "7f0000001000-7f0000002000 r-xs 00000000 fe:02 9 /lib/a b/libc.so.6\n");
+	assert_int_equal(parsed->mappings.list.count, 2);
+	mapping = &parsed->mappings.list.items[0];
+	assert_int_equal(mapping->start, 0x55d0c0002000);
+	assert_int_equal(mapping->end, 0x55d0c0003000);
+	assert_int_equal(mapping->offset, 0x2000);
+	assert_null(mapping->file);
+	expect(parsed, 0, MAPPING_FILE, "burn");
+	expect(parsed, 1, MAPPING_FILE, "libc.so.6");
+}
+
+static void test_process_maps__kinds_are_told_apart(void **state)
+{
+	struct parsed *parsed = *state;
+
+	parse(parsed, "1000-2000 rwxp 00000000 00:00 0 \n"
+		      "2000-3000 r-xp 00000000 00:00 0                          [vdso]\n"
+		      "3000-4000 r-xs 00000000 00:01 12 /memfd:doublemapper (deleted)\n"
+		      "4000-5000 r-xp 00000000 00:00 0 [anon:v8]\n"
+		      "5000-6000 --xp 00000000 00:00 0 [vsyscall]\n"
+		      "6000-7000 r-xs 00000000 00:01 3 /dev/zero (deleted)\n"
+		      "7000-8000 rwxp 00000000 00:00 0 [heap]\n"
+		      "8000-9000 r-xp 00000000 00:00 0 [uprobes]\n"
+		      "9000-a000 rwxp 00000000 00:00 0 [stack]\n"
+		      "a000-b000 rwxs 00000000 00:01 4 /SYSV00000000 (deleted)");
+	expect(parsed, 0, MAPPING_JIT, "");
+	expect(parsed, 1, MAPPING_VDSO, "[vdso]");
+	expect(parsed, 2, MAPPING_JIT, "memfd:doublemapper");
+	expect(parsed, 3, MAPPING_JIT, "[anon:v8]");
+	expect(parsed, 4, MAPPING_OTHER, "[vsyscall]");
+	expect(parsed, 5, MAPPING_JIT, "zero");
+	expect(parsed, 6, MAPPING_JIT, "[heap]");
+	expect(parsed, 7, MAPPING_OTHER, "[uprobes]");
+	expect(parsed, 8, MAPPING_JIT, "[stack]");
+	expect(parsed, 9, MAPPING_JIT, "SYSV00000000");
+}
+
+static void test_process_maps__only_one_deleted_at_the_end_is_the_kernels(void **state)
+{
+	struct parsed *parsed = *state;
+
+	parse(parsed, "1000-2000 r-xp 00000000 08:01 5 /tmp/old (deleted)\n"
+		      "2000-3000 r-xp 00000000 08:01 6 /tmp/twice (deleted) (deleted)\n"
+		      "3000-4000 r-xp 00000000 08:01 7 /tmp/(deleted)/inner\n"
+		      "4000-5000 r-xp 00000000 08:01 8 /tmp/new\\012line\n");
+	expect(parsed, 0, MAPPING_FILE, "old");
+	expect(parsed, 1, MAPPING_FILE, "twice (deleted)");
+	expect(parsed, 2, MAPPING_FILE, "inner");
+	expect(parsed, 3, MAPPING_FILE, "new\\012line");
+}
+
+static void test_process_maps__names_that_only_begin_like_shared_memory_are_files(void **state)
+{
+	struct parsed *parsed = *state;
+
+	parse(parsed, "1000-2000 r-xp 00000000 08:01 5 /dev/zero-copy/libfast.so\n"
+		      "2000-3000 r-xp 00000000 08:01 6 /SYSVOL/libdisk.so\n"
+		      "3000-4000 r-xp 00000000 08:01 7 /memfd:x/libplain.so\n");
+	expect(parsed, 0, MAPPING_FILE, "libfast.so");
+	expect(parsed, 1, MAPPING_FILE, "libdisk.so");
+	expect(parsed, 2, MAPPING_FILE, "libplain.so");
+}
+
+static void test_process_maps__lines_that_do_not_parse_are_skipped(void **state)
+{
+	struct parsed *parsed = *state;
+
+	parse(parsed, "\n"
+		      "garbage\n"
+		      "1000-2000\n"
+		      "1000-2000 r-xp\n"
+		      "2000-1000 r-xp 00000000 08:01 5 /backwards\n"
+		      "1000-1000 r-xp 00000000 08:01 5 /empty\n"
+		      "1000-2000 r- 00000000 08:01 5 /short\n"
+		      "1000-2000 r-xp 00000000 08:01 five /inode\n"
+		      "3000-4000 r-xp 00000000 08:01 5 /good\n");
+	assert_int_equal(parsed->mappings.list.count, 1);
+	expect(parsed, 0, MAPPING_FILE, "good");
+}
+
+static void test_process_maps__mappings_have_a_limit(void **state)
+{
+	struct parsed *parsed = *state;
+	FILE *out;
+	char *text;
+	size_t size;
+
+	out = open_memstream(&text, &size);
+	for (unsigned int i = 1; i <= 70000; i++)
+		fprintf(out, "%x000-%x000 r-xp 00000000 08:01 5 /many\n", i, i + 1);
+	fclose(out);
+	assert_int_equal(process_maps_parse(text, &parsed->strings, &parsed->mappings), 0);
+	free(text);
+	assert_int_equal(parsed->mappings.list.count, 65536);
+}
+
+static void test_process_maps__our_own_code_is_in_our_own_mappings(void **state)
+{
+	struct parsed *parsed = *state;
+	uint64_t here = (uint64_t)(uintptr_t)test_process_maps__our_own_code_is_in_our_own_mappings;
+	char *text;
+
+	assert_int_equal(process_maps_read(getpid(), &text), 0);
+	parse(parsed, text);
+	free(text);
+	for (size_t i = 0; i < parsed->mappings.list.count; i++) {
+		const struct mapping *mapping = &parsed->mappings.list.items[i];
+
+		if (mapping->start > here || here >= mapping->end)
+			continue;
+		expect(parsed, i, MAPPING_FILE, "test_process_maps");
+		return;
+	}
+	fail_msg("no mapping holds this function");
+}
+
+/* starttime of proc(5)'s stat, in ns: good to 10 ms. */
+static uint64_t start_of(pid_t pid)
+{
+	unsigned long long ticks = 0;
+	char path[32], text[1024];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	file = fopen(path, "r");
+	assert_non_null(file);
+	assert_non_null(fgets(text, sizeof(text), file));
+	fclose(file);
+	assert_int_equal(sscanf(strrchr(text, ')'),
+				") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
+				&ticks),
+			 1);
+	return ticks * 10000000ull;
+}
+
+static void test_process_maps__another_start_or_another_image_is_another_process(void **state)
+{
+	uint64_t start_ns = start_of(getpid());
+	pid_t pid = 0;
+
+	assert_true(process_maps_check(getpid(), start_ns, 0, &pid));
+	assert_int_equal(pid, getpid());
+	assert_false(process_maps_check(getpid(), start_ns + 50000000, 0, &pid));
+	assert_false(process_maps_check(getpid(), start_ns - 50000000, 0, &pid));
+	assert_false(process_maps_check(getpid(), start_ns, 0x7ffc00000010, &pid));
+}
+
+static void test_process_maps__one_that_has_ended_is_not_read(void **state)
+{
+	pid_t child = fork(), pid;
+	uint64_t start_ns;
+	char *text = NULL;
+
+	if (!child)
+		_exit(0);
+	assert_true(child > 0);
+	start_ns = start_of(child);
+	assert_int_equal(waitpid(child, NULL, 0), child);
+	assert_false(process_maps_check(child, start_ns, 0, &pid));
+	assert_int_equal(process_maps_read(child, &text), -ESRCH);
+	assert_null(text);
+}
+
+#define PARSED(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		PARSED(test_process_maps__executable_mappings_are_taken_with_bounds_offset_and_base_name),
+		PARSED(test_process_maps__kinds_are_told_apart),
+		PARSED(test_process_maps__only_one_deleted_at_the_end_is_the_kernels),
+		PARSED(test_process_maps__names_that_only_begin_like_shared_memory_are_files),
+		PARSED(test_process_maps__lines_that_do_not_parse_are_skipped),
+		PARSED(test_process_maps__mappings_have_a_limit),
+		PARSED(test_process_maps__our_own_code_is_in_our_own_mappings),
+		cmocka_unit_test(test_process_maps__another_start_or_another_image_is_another_process),
+		cmocka_unit_test(test_process_maps__one_that_has_ended_is_not_read),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
