@@ -243,6 +243,12 @@ static void drop_child(struct worker *worker)
 	worker->socket = -1;
 }
 
+void worker_discard(struct worker *worker)
+{
+	drop_child(worker);
+	worker->counts.crashes++;
+}
+
 void worker_free(struct worker *worker)
 {
 	if (!worker)

@@ -81,6 +81,9 @@ uint32_t worker_generation(struct worker *worker);
 int worker_call(struct worker *worker, const void *request, size_t bytes, const int *fds, size_t fd_count,
 		int timeout_ms, struct worker_bytes *ret_answer);
 
+/* For an answer that makes no sense: counts as a crash; the next request gets a new child. */
+void worker_discard(struct worker *worker);
+
 /* Appends to an answer. 0 or -ENOMEM. */
 int worker_bytes_add(struct worker_bytes *bytes, const void *data, size_t size);
 

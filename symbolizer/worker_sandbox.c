@@ -102,7 +102,7 @@ static int allow(scmp_filter_ctx filter)
 		SCMP_SYS(close),       SCMP_SYS(recvmsg),      SCMP_SYS(sendmsg), SCMP_SYS(munmap),
 		SCMP_SYS(mremap),      SCMP_SYS(madvise),      SCMP_SYS(brk),	  SCMP_SYS(futex),
 		SCMP_SYS(getrusage),   SCMP_SYS(rt_sigreturn), SCMP_SYS(exit),	  SCMP_SYS(exit_group),
-		SCMP_SYS(sched_yield),
+		SCMP_SYS(sched_yield), SCMP_SYS(dup),
 	};
 	int err = 0;
 

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "symbolizer/parse_service.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "symbolizer/base/array.h"
+#include "symbolizer/demangle.h"
+#include "symbolizer/parse_records.h"
+#include "symbolizer/parsed_file.h"
+#include "symbolizer/perf_map.h"
+
+#define OBJECTS_MAX (1u << 20) /* numbers are the caller's; this bounds a table that they index */
+#define TABLE_BYTES_MAX (192u << 20)
+
+struct object {
+	struct parsed_file *file; /* one of these two, or neither: forgotten */
+	struct perf_map *map;
+	uint64_t used; /* the service's clock */
+};
+
+struct service {
+	ARRAY(struct object) objects; /* by number */
+	uint64_t clock;
+	struct worker_bytes *answer;
+};
+
+static void *service_start(void)
+{
+	return calloc(1, sizeof(struct service));
+}
+
+static struct object *object_at(struct service *service, uint32_t number)
+{
+	if (number >= service->objects.count)
+		return NULL;
+	service->objects.items[number].used = ++service->clock;
+	return &service->objects.items[number];
+}
+
+static void forget(struct object *object)
+{
+	parsed_file_free(object->file);
+	perf_map_free(object->map);
+	object->file = NULL;
+	object->map = NULL;
+}
+
+static struct object *new_object(struct service *service, uint32_t number)
+{
+	if (number >= OBJECTS_MAX)
+		return NULL;
+	while (service->objects.count <= number)
+		if (!array_add(&service->objects))
+			return NULL;
+	forget(&service->objects.items[number]);
+	return object_at(service, number);
+}
+
+static int add_facts(struct service *service, struct parsed_file *file)
+{
+	struct parse_facts facts;
+
+	parsed_file_facts(file, &facts);
+	return worker_bytes_add(service->answer, &facts, sizeof(facts));
+}
+
+static int open_file(struct service *service, uint32_t number, int fd)
+{
+	struct object *object = new_object(service, number);
+	int err;
+
+	if (!object) {
+		close(fd);
+		return -ENOMEM;
+	}
+	err = parsed_file_new(fd, &object->file);
+	return err ? err : add_facts(service, object->file);
+}
+
+static int open_map(struct service *service, uint32_t number, int fd)
+{
+	struct object *object = new_object(service, number);
+
+	if (!object) {
+		close(fd);
+		return -ENOMEM;
+	}
+	return perf_map_new(fd, &object->map);
+}
+
+static int add_to_file(struct service *service, const struct parse_request *request, int fd)
+{
+	struct object *object = object_at(service, request->object);
+	int err;
+
+	if (!object || !object->file) {
+		close(fd);
+		return -ENOENT;
+	}
+	err = request->type == PARSE_ADD_DEBUG_FILE ? parsed_file_add_debug(object->file, fd)
+						    : parsed_file_add_alternate(object->file, fd);
+	return err ? err : add_facts(service, object->file);
+}
+
+static int find_in_map(const struct perf_map *map, uint64_t address, struct worker_bytes *answer)
+{
+	const char *raw = perf_map_find(map, address);
+	struct parse_name name = {0};
+	char *readable;
+	int err;
+
+	if (!raw || !raw[0])
+		return parse_records_add(answer, 0, 0, NULL, 0);
+	readable = demangle(raw);
+	name.text = readable ? readable : raw;
+	name.bytes = strlen(name.text);
+	err = parse_records_add(answer, 0, 0, &name, 1);
+	free(readable);
+	return err;
+}
+
+static int find(struct service *service, const struct parse_request *request, struct parse_answer *head)
+{
+	struct object *object = object_at(service, request->object);
+	int err = 0, read_err = 0;
+
+	if (!object || (!object->file && !object->map))
+		return -ENOENT;
+	/* What a runtime has appended by now; a map that is too large keeps what was read of it. */
+	if (object->map)
+		read_err = perf_map_read(object->map);
+	for (uint32_t i = 0; i < request->count && !err; i++) {
+		err = object->file
+			      ? parsed_file_find(object->file, request->addresses[i], request->flags, service->answer)
+			      : find_in_map(object->map, request->addresses[i], service->answer);
+		head->count += !err;
+	}
+	return err ? err : read_err;
+}
+
+static int add_cost(struct service *service)
+{
+	struct parse_cost cost;
+	struct rusage used;
+
+	if (getrusage(RUSAGE_SELF, &used))
+		return -errno;
+	cost.cpu_ns = (uint64_t)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) * 1000000000ull +
+		      (uint64_t)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) * 1000ull;
+	cost.memory_bytes = (uint64_t)used.ru_maxrss * 1024;
+	return worker_bytes_add(service->answer, &cost, sizeof(cost));
+}
+
+static int dispatch(struct service *service, const struct parse_request *request, int fd, struct parse_answer *head)
+{
+	struct object *object;
+
+	switch (request->type) {
+	case PARSE_OPEN_FILE:
+		return fd < 0 ? -EINVAL : open_file(service, request->object, fd);
+	case PARSE_OPEN_PERF_MAP:
+		return fd < 0 ? -EINVAL : open_map(service, request->object, fd);
+	case PARSE_ADD_DEBUG_FILE:
+	case PARSE_ADD_ALTERNATE:
+		return fd < 0 ? -EINVAL : add_to_file(service, request, fd);
+	case PARSE_FIND:
+		return find(service, request, head);
+	case PARSE_FORGET:
+		object = object_at(service, request->object);
+		if (object)
+			forget(object);
+		return 0;
+	case PARSE_COST:
+		return add_cost(service);
+	default:
+		return -EINVAL;
+	}
+}
+
+/* What was unused for longest goes first; the object in use now goes last. */
+static void trim(struct service *service)
+{
+	size_t bytes = 0;
+
+	for (size_t i = 0; i < service->objects.count; i++)
+		if (service->objects.items[i].file)
+			bytes += parsed_file_bytes(service->objects.items[i].file);
+	while (bytes > TABLE_BYTES_MAX) {
+		struct object *oldest = NULL;
+
+		for (size_t i = 0; i < service->objects.count; i++) {
+			struct object *object = &service->objects.items[i];
+
+			if (object->file && parsed_file_bytes(object->file) && (!oldest || object->used < oldest->used))
+				oldest = object;
+		}
+		if (!oldest)
+			return;
+		bytes -= parsed_file_bytes(oldest->file);
+		parsed_file_trim(oldest->file);
+	}
+}
+
+static void service_handle(void *state, const void *bytes, size_t size, const int *fds, size_t fd_count,
+			   struct worker_bytes *answer)
+{
+	const struct parse_request *request = bytes;
+	struct service *service = state;
+	struct parse_answer head = {.error = -EINVAL};
+
+	service->answer = answer;
+	if (worker_bytes_add(answer, &head, sizeof(head)))
+		return;
+	if (size >= sizeof(*request) && size == sizeof(*request) + request->count * sizeof(uint64_t))
+		head.error = dispatch(service, request, fd_count ? fds[0] : -1, &head);
+	memcpy(answer->list.items, &head, sizeof(head));
+	trim(service);
+}
+
+const struct worker_handler parse_service = {service_start, service_handle};

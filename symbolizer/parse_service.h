@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * parse_service: the child's side of the symbolizer: files and JIT maps by number, names out of them.
+ *
+ * Runs in a worker (worker.h); nothing in it opens anything. Parsed tables have a budget of memory: those unused for
+ * longest are dropped, and made again from their descriptors when they are asked for.
+ */
+#ifndef SYMBOLIZER_PARSE_SERVICE_H
+#define SYMBOLIZER_PARSE_SERVICE_H
+
+#include "symbolizer/worker.h"
+
+extern const struct worker_handler parse_service;
+
+#endif

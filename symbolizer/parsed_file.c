@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "symbolizer/parsed_file.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "symbolizer/base/cleanup.h"
+#include "symbolizer/demangle.h"
+#include "symbolizer/elf_image.h"
+#include "symbolizer/elf_symbols.h"
+#include "symbolizer/parse_records.h"
+
+#define CRC_FILE_BYTES_MAX (4ull << 30)
+
+struct parsed_file {
+	int fd;
+	int debug_fd, alternate_fd;	   /* or -1 */
+	struct elf_symbols *symbols;	   /* NULL until asked for, and after a trim */
+	struct elf_symbols *debug_symbols; /* of the debug file; the same */
+};
+
+static void cleanup_file(struct parsed_file **file)
+{
+	parsed_file_free(*file);
+}
+
+int parsed_file_new(int fd, struct parsed_file **ret_file)
+{
+	_cleanup_(cleanup_file) struct parsed_file *file = calloc(1, sizeof(*file));
+	struct elf_source source = elf_source_file(fd);
+	struct elf_image image;
+	int err;
+
+	if (!file) {
+		close(fd);
+		return -ENOMEM;
+	}
+	file->fd = fd;
+	file->debug_fd = file->alternate_fd = -1;
+	err = elf_image_init(&image, &source);
+	if (err)
+		return err;
+	elf_image_deinit(&image);
+	*ret_file = take_ptr(file);
+	return 0;
+}
+
+void parsed_file_trim(struct parsed_file *file)
+{
+	elf_symbols_free(file->symbols);
+	elf_symbols_free(file->debug_symbols);
+	file->symbols = file->debug_symbols = NULL;
+}
+
+void parsed_file_free(struct parsed_file *file)
+{
+	if (!file)
+		return;
+	parsed_file_trim(file);
+	close(file->fd);
+	if (file->debug_fd >= 0)
+		close(file->debug_fd);
+	if (file->alternate_fd >= 0)
+		close(file->alternate_fd);
+	free(file);
+}
+
+/* Links of the file itself first; the alternate file's is in the debug file where the DWARF is there. */
+static void add_facts(int fd, struct parse_facts *facts)
+{
+	struct elf_source source = elf_source_file(fd);
+	struct elf_build_id build_id;
+	struct elf_debug_link link;
+	struct elf_alt_link alternate;
+	struct elf_image image;
+
+	if (elf_image_init(&image, &source))
+		return;
+	if (!facts->build_id_bytes && elf_image_build_id(&image, &build_id)) {
+		memcpy(facts->build_id, build_id.id, build_id.bytes);
+		facts->build_id_bytes = (uint8_t)build_id.bytes;
+	}
+	if (!facts->debug_link[0] && elf_image_debug_link(&image, &link)) {
+		memcpy(facts->debug_link, link.name, sizeof(facts->debug_link));
+		facts->debug_link_crc = link.crc;
+	}
+	if (!facts->alternate_link[0] && elf_image_alt_link(&image, &alternate)) {
+		memcpy(facts->alternate_link, alternate.name, sizeof(facts->alternate_link));
+		memcpy(facts->alternate_id, alternate.build_id.id, alternate.build_id.bytes);
+		facts->alternate_id_bytes = (uint8_t)alternate.build_id.bytes;
+	}
+	facts->has_symbols |= elf_image_section(&image, ".symtab") != NULL;
+	facts->has_lines |= elf_image_section(&image, ".debug_info") != NULL;
+	elf_image_deinit(&image);
+}
+
+void parsed_file_facts(struct parsed_file *file, struct parse_facts *ret_facts)
+{
+	memset(ret_facts, 0, sizeof(*ret_facts));
+	add_facts(file->fd, ret_facts);
+	if (file->debug_fd >= 0)
+		add_facts(file->debug_fd, ret_facts);
+}
+
+static bool has_build_id(int fd, const unsigned char *id, size_t bytes)
+{
+	struct parse_facts facts = {0};
+
+	add_facts(fd, &facts);
+	return bytes && facts.build_id_bytes == bytes && !memcmp(facts.build_id, id, bytes);
+}
+
+static bool belongs(const struct parsed_file *file, int fd)
+{
+	struct parse_facts facts = {0};
+	uint32_t crc;
+
+	add_facts(file->fd, &facts);
+	if (facts.build_id_bytes)
+		return has_build_id(fd, facts.build_id, facts.build_id_bytes);
+	return facts.debug_link[0] && !elf_file_crc(fd, CRC_FILE_BYTES_MAX, &crc) && crc == facts.debug_link_crc;
+}
+
+int parsed_file_add_debug(struct parsed_file *file, int fd)
+{
+	if (file->debug_fd >= 0 || !belongs(file, fd)) {
+		close(fd);
+		return -ENOENT;
+	}
+	file->debug_fd = fd;
+	parsed_file_trim(file);
+	return 0;
+}
+
+int parsed_file_add_alternate(struct parsed_file *file, int fd)
+{
+	struct parse_facts facts;
+
+	parsed_file_facts(file, &facts);
+	if (file->alternate_fd >= 0 || !has_build_id(fd, facts.alternate_id, facts.alternate_id_bytes)) {
+		close(fd);
+		return -ENOENT;
+	}
+	file->alternate_fd = fd;
+	parsed_file_trim(file);
+	return 0;
+}
+
+static const struct elf_symbols *symbols_of(int fd, struct elf_symbols **symbols)
+{
+	int copy;
+
+	if (*symbols || fd < 0)
+		return *symbols;
+	copy = dup(fd);
+	if (copy >= 0 && elf_symbols_new(copy, symbols))
+		close(copy);
+	return *symbols;
+}
+
+static bool find_function(struct parsed_file *file, uint64_t address, char *name, size_t size)
+{
+	const struct elf_symbols *debug = symbols_of(file->debug_fd, &file->debug_symbols);
+	const struct elf_symbols *own = symbols_of(file->fd, &file->symbols);
+
+	return (debug && !elf_symbols_find(debug, address, name, size)) ||
+	       (own && !elf_symbols_find(own, address, name, size));
+}
+
+int parsed_file_find(struct parsed_file *file, uint64_t address, uint32_t flags, struct worker_bytes *answer)
+{
+	const struct elf_symbols *own = symbols_of(file->fd, &file->symbols);
+	_cleanup_free_ char *readable = NULL;
+	char raw[PARSE_NAME_BYTES_MAX];
+	struct parse_name name = {0};
+
+	if (!own || (!(flags & PARSE_VIRTUAL) && !elf_symbols_address(own, address, &address)) ||
+	    !find_function(file, address, raw, sizeof(raw)))
+		return parse_records_add(answer, 0, 0, NULL, 0);
+	readable = demangle(raw);
+	name.text = readable ? readable : raw;
+	name.bytes = strlen(name.text);
+	return parse_records_add(answer, 0, 0, &name, 1);
+}
+
+size_t parsed_file_bytes(const struct parsed_file *file)
+{
+	return 0;
+}

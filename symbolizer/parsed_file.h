@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * parsed_file: one ELF file in the child, with the separate debug files that belong to it.
+ *
+ * Its tables are made when they are first needed and can be dropped at any time; the descriptors stay.
+ */
+#ifndef SYMBOLIZER_PARSED_FILE_H
+#define SYMBOLIZER_PARSED_FILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "symbolizer/parse_protocol.h"
+
+struct parsed_file;
+
+/**
+ * parsed_file_new() - take a file
+ * @fd: owned from here on, also on failure
+ * Returns 0, -ENOEXEC (not ELF), -EIO or -ENOMEM.
+ */
+int parsed_file_new(int fd, struct parsed_file **ret_file);
+void parsed_file_free(struct parsed_file *file);
+
+/* What it says of itself and of where its debug files are; of the debug file too, once there is one. */
+void parsed_file_facts(struct parsed_file *file, struct parse_facts *ret_facts);
+
+/**
+ * parsed_file_add_debug() - offer a separate debug file
+ * @fd: owned from here on
+ * Returns 0 where its build-id, or failing that its CRC, says that it belongs to the file; else -ENOENT, -EIO, -ENOMEM.
+ */
+int parsed_file_add_debug(struct parsed_file *file, int fd);
+
+/* The same for the alternate (dwz) file that .gnu_debugaltlink names: by build-id alone. */
+int parsed_file_add_alternate(struct parsed_file *file, int fd);
+
+/**
+ * parsed_file_find() - append one record for an address
+ * @address: file offset, or with PARSE_VIRTUAL the address that symbols have
+ * @flags:   PARSE_VIRTUAL, PARSE_LINES, PARSE_INLINES
+ * Returns 0 or -ENOMEM. That there is no name is an answer.
+ */
+int parsed_file_find(struct parsed_file *file, uint64_t address, uint32_t flags, struct worker_bytes *answer);
+
+/* Bytes that its tables take now; what can be made again is dropped by parsed_file_trim(). */
+size_t parsed_file_bytes(const struct parsed_file *file);
+void parsed_file_trim(struct parsed_file *file);
+
+#endif

@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "symbolizer/parser.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "symbolizer/base/cleanup.h"
+#include "symbolizer/base/log.h"
+#include "symbolizer/parse_service.h"
+
+#define TIMEOUT_MS 3000
+#define LINES_TIMEOUT_MS 20000 /* the DWARF of a browser takes its time */
+
+struct parser {
+	struct worker *worker;
+	uint32_t objects;	       /* numbers given so far */
+	struct parse_request *request; /* room for PARSE_ADDRESSES_MAX */
+};
+
+int parser_new(struct parser **ret_parser)
+{
+	_cleanup_free_ struct parser *parser = calloc(1, sizeof(*parser));
+	int err;
+
+	if (!parser)
+		return -ENOMEM;
+	parser->request = malloc(sizeof(*parser->request) + PARSE_ADDRESSES_MAX * sizeof(uint64_t));
+	if (!parser->request)
+		return -ENOMEM;
+	err = worker_new(&parse_service, &parser->worker);
+	if (err) {
+		free(parser->request);
+		return err == -ENOMEM ? err : -EAGAIN;
+	}
+	*ret_parser = take_ptr(parser);
+	return 0;
+}
+
+void parser_free(struct parser *parser)
+{
+	if (!parser)
+		return;
+	worker_free(parser->worker);
+	free(parser->request);
+	free(parser);
+}
+
+struct worker *parser_worker(struct parser *parser)
+{
+	return parser->worker;
+}
+
+void parser_answer_deinit(struct parser_answer *answer)
+{
+	array_deinit(&answer->bytes.list);
+}
+
+/* One request; what stands behind the answer's head is left for the caller to read. */
+static int ask(struct parser *parser, const struct parse_request *request, int fd, int timeout_ms,
+	       struct parser_answer *answer)
+{
+	struct parse_answer head;
+	int err = worker_call(parser->worker, request, sizeof(*request) + request->count * sizeof(uint64_t), &fd,
+			      fd >= 0, timeout_ms, &answer->bytes);
+
+	if (err)
+		return err;
+	answer->reader =
+		(struct parse_reader){answer->bytes.list.items, answer->bytes.list.items + answer->bytes.list.count};
+	if (answer->bytes.list.count < sizeof(head))
+		return -ENOMEM;
+	memcpy(&head, answer->reader.at, sizeof(head));
+	answer->reader.at += sizeof(head);
+	/* Only errors that a caller expects: anything else from there is noise. */
+	switch (head.error) {
+	case 0:
+	case -ENOEXEC:
+	case -ENOENT:
+	case -EFBIG:
+	case -ENOMEM:
+		return head.error;
+	default:
+		worker_discard(parser->worker);
+		return -EBADMSG;
+	}
+}
+
+static int ask_simply(struct parser *parser, enum parse_type type, uint32_t object, int fd,
+		      struct parser_answer *answer)
+{
+	struct parse_request request = {.type = type, .object = object};
+
+	return ask(parser, &request, fd, TIMEOUT_MS, answer);
+}
+
+static int take_facts(struct parser_source *source, struct parser_answer *answer)
+{
+	struct parse_facts facts;
+
+	if ((size_t)(answer->reader.end - answer->reader.at) < sizeof(facts))
+		return -EBADMSG;
+	memcpy(&facts, answer->reader.at, sizeof(facts));
+	facts.debug_link[sizeof(facts.debug_link) - 1] = '\0';
+	facts.alternate_link[sizeof(facts.alternate_link) - 1] = '\0';
+	if (facts.build_id_bytes > sizeof(facts.build_id) || facts.alternate_id_bytes > sizeof(facts.alternate_id))
+		return -EBADMSG;
+	source->facts = facts;
+	return 0;
+}
+
+void parser_source_init(struct parser_source *source, enum parser_source_kind kind, int fd)
+{
+	*source = (struct parser_source){.kind = kind, .fd = fd, .debug_fd = -1, .alternate_fd = -1};
+}
+
+void parser_source_deinit(struct parser *parser, struct parser_source *source)
+{
+	struct parser_answer answer = {0};
+
+	if (source->generation && source->generation == worker_generation(parser->worker))
+		ask_simply(parser, PARSE_FORGET, source->object, -1, &answer);
+	parser_answer_deinit(&answer);
+	for (int *fd = (int[]){source->fd, source->debug_fd, source->alternate_fd}, i = 0; i < 3; i++)
+		if (fd[i] >= 0)
+			close(fd[i]);
+	source->fd = source->debug_fd = source->alternate_fd = -1;
+	source->generation = 0;
+}
+
+/* Did the child die of it, or is it out of its mind? Both count against the source; the child is told nothing more. */
+static bool is_death(int err)
+{
+	return err == -EIO || err == -ETIME || err == -EBADMSG;
+}
+
+static enum parse_type opening(const struct parser_source *source)
+{
+	switch (source->kind) {
+	case PARSER_FILE:
+		return PARSE_OPEN_FILE;
+	case PARSER_PERF_MAP:
+		return PARSE_OPEN_PERF_MAP;
+	case PARSER_JITDUMP:
+		break;
+	}
+	return PARSE_OPEN_JITDUMP;
+}
+
+static int tell(struct parser *parser, struct parser_source *source, struct parser_answer *answer)
+{
+	uint32_t generation = worker_generation(parser->worker);
+	int err;
+
+	if (source->generation == generation)
+		return 0;
+	/* A number names one source for good: what is left of it in a child is never taken for another. */
+	if (!source->object)
+		source->object = ++parser->objects;
+	err = ask_simply(parser, opening(source), source->object, source->fd, answer);
+	if (!err && source->kind == PARSER_FILE)
+		err = take_facts(source, answer);
+	if (!err && source->debug_fd >= 0)
+		err = ask_simply(parser, PARSE_ADD_DEBUG_FILE, source->object, source->debug_fd, answer);
+	if (!err && source->debug_fd >= 0)
+		err = take_facts(source, answer);
+	if (!err && source->alternate_fd >= 0)
+		err = ask_simply(parser, PARSE_ADD_ALTERNATE, source->object, source->alternate_fd, answer);
+	if (!err)
+		source->generation = generation;
+	return err;
+}
+
+/*
+ * What is asked, twice at most: a child may have died of what another source left behind. @request may be NULL: then
+ * the source is only told.
+ */
+static int ask_about(struct parser *parser, struct parser_source *source, struct parse_request *request, int fd,
+		     int timeout_ms, struct parser_answer *answer)
+{
+	int err;
+
+	if (source->error)
+		return source->error;
+	if (source->fd < 0)
+		return -EIO;
+	do {
+		if (parser_source_quarantined(source))
+			return -ENOTRECOVERABLE;
+		err = tell(parser, source, answer);
+		if (err == -ENOEXEC)
+			source->error = err;
+		if (!err && request) {
+			request->object = source->object;
+			err = ask(parser, request, fd, timeout_ms, answer);
+		}
+		source->deaths += is_death(err);
+	} while (is_death(err));
+	return err;
+}
+
+int parser_open(struct parser *parser, struct parser_source *source)
+{
+	struct parser_answer answer = {0};
+	int err = ask_about(parser, source, NULL, -1, 0, &answer);
+
+	parser_answer_deinit(&answer);
+	return err;
+}
+
+int parser_add_debug(struct parser *parser, struct parser_source *source, int fd, bool alternate)
+{
+	struct parse_request request = {.type = alternate ? PARSE_ADD_ALTERNATE : PARSE_ADD_DEBUG_FILE};
+	struct parser_answer answer = {0};
+	int err = ask_about(parser, source, &request, fd, TIMEOUT_MS, &answer);
+
+	if (!err)
+		err = take_facts(source, &answer);
+	parser_answer_deinit(&answer);
+	if (err)
+		close(fd);
+	else
+		*(alternate ? &source->alternate_fd : &source->debug_fd) = fd;
+	return err;
+}
+
+int parser_find(struct parser *parser, struct parser_source *source, const uint64_t *addresses, size_t count,
+		uint32_t flags, struct parser_answer *ret_answer)
+{
+	int timeout_ms = flags & (PARSE_LINES | PARSE_INLINES) ? LINES_TIMEOUT_MS : TIMEOUT_MS;
+
+	if (count > PARSE_ADDRESSES_MAX)
+		return -EINVAL;
+	parser->request->type = PARSE_FIND;
+	parser->request->flags = flags;
+	parser->request->count = (uint32_t)count;
+	memcpy(parser->request->addresses, addresses, count * sizeof(*addresses));
+	return ask_about(parser, source, parser->request, -1, timeout_ms, ret_answer);
+}
+
+struct parse_cost parser_cost(struct parser *parser)
+{
+	struct parser_answer answer = {0};
+	struct parse_cost cost = {0};
+
+	if (!ask_simply(parser, PARSE_COST, 0, -1, &answer) &&
+	    (size_t)(answer.reader.end - answer.reader.at) >= sizeof(cost))
+		memcpy(&cost, answer.reader.at, sizeof(cost));
+	parser_answer_deinit(&answer);
+	return cost;
+}

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * parser: asks the child that parses (worker.h) about files and JIT maps.
+ *
+ * A source is a file that was opened and checked here and is parsed there. It keeps its descriptors, so that a new child
+ * can be told again. A source whose questions kill two children is in quarantine: it is asked nothing more. Answers
+ * are checked: a child that has read a hostile file may say anything.
+ */
+#ifndef SYMBOLIZER_PARSER_H
+#define SYMBOLIZER_PARSER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "symbolizer/parse_protocol.h"
+#include "symbolizer/parse_records.h"
+
+#define PARSER_DEATHS_MAX 2
+
+struct parser;
+
+enum parser_source_kind {
+	PARSER_FILE,
+	PARSER_PERF_MAP,
+	PARSER_JITDUMP,
+};
+
+/* Fields are the parser's; made by parser_source_init(). */
+struct parser_source {
+	enum parser_source_kind kind;
+	int fd, debug_fd, alternate_fd; /* owned; -1: none */
+	uint32_t object;		/* 0: the child was never told */
+	uint32_t generation;		/* of the child that knows it */
+	uint8_t deaths;			/* children that died of it */
+	int error;		  /* why it cannot be parsed at all: -ENOEXEC, -EIO; 0: it can, or was not tried */
+	struct parse_facts facts; /* of a file, once told */
+};
+
+/* Returns 0, -ENOMEM or -EAGAIN (no process can be started). Before any thread, and before privileged files are open. */
+int parser_new(struct parser **ret_parser);
+void parser_free(struct parser *parser);
+struct worker *parser_worker(struct parser *parser);
+
+/* @fd is owned from here on. */
+void parser_source_init(struct parser_source *source, enum parser_source_kind kind, int fd);
+/* Closes the descriptors and tells the child to forget. */
+void parser_source_deinit(struct parser *parser, struct parser_source *source);
+
+/* No child gets it any more. */
+static inline bool parser_source_quarantined(const struct parser_source *source)
+{
+	return source->deaths >= PARSER_DEATHS_MAX;
+}
+
+/**
+ * parser_open() - have a source parsed as far as its facts
+ * Returns 0, -ENOEXEC (not ELF), -ENOTRECOVERABLE (in quarantine), -EIO, -EAGAIN (no child), -ENOMEM.
+ */
+int parser_open(struct parser *parser, struct parser_source *source);
+
+/**
+ * parser_add_debug() - offer a separate debug file, or with @alternate the dwz file
+ * @fd: owned from here on
+ * Returns 0 where it belongs to the source, -ENOENT where not, or as parser_open().
+ */
+int parser_add_debug(struct parser *parser, struct parser_source *source, int fd, bool alternate);
+
+/* The answer to one question, read record by record. All zero before its first use. */
+struct parser_answer {
+	struct worker_bytes bytes;
+	struct parse_reader reader;
+};
+void parser_answer_deinit(struct parser_answer *answer);
+
+/**
+ * parser_find() - ask about addresses of a source
+ * @addresses: [count], at most PARSE_ADDRESSES_MAX; sorted is faster. File offsets (or PARSE_VIRTUAL ones) for a file,
+ *             addresses in the process for a JIT map
+ * @ret_answer: one record for each address, in order (parse_records_next() on its reader)
+ * Returns 0, -EFBIG (a JIT map past its limit; the answer holds what is known of it), or as parser_open().
+ */
+int parser_find(struct parser *parser, struct parser_source *source, const uint64_t *addresses, size_t count,
+		uint32_t flags, struct parser_answer *ret_answer);
+
+/* What the child has cost so far; zero where it does not answer. */
+struct parse_cost parser_cost(struct parser *parser);
+
+#endif
