@@ -172,6 +172,7 @@ static void compare_file(int fd, const struct unwind_rows *rows, struct comparis
 			compare_function(rows, cfi, at + (uint64_t)start, at + (uint64_t)start + length, comparison);
 		}
 	}
+	dwarf_cfi_end(cfi);
 	elf_end(elf);
 }
 
