@@ -18,6 +18,7 @@
 #define NOTES_BYTES_MAX (64u << 10)
 #define NOTE_PARTS_MAX 64 /* sections or segments that are looked at */
 #define LINK_SECTION_BYTES_MAX (ELF_LINK_BYTES_MAX + ELF_BUILD_ID_BYTES_MAX + 8)
+#define DEBUG_FILE_BYTES_MAX (4ull << 30) /* whose CRC is taken */
 #define CRC_BLOCK_BYTES (256u << 10)
 #define ZDEBUG_HEADER_BYTES 12
 
@@ -278,4 +279,27 @@ int elf_file_crc(int fd, uint64_t max, uint32_t *ret_crc)
 		}
 	}
 	return -EFBIG;
+}
+
+int elf_debug_file_check(const struct elf_build_id *build_id, const struct elf_debug_link *link, int fd)
+{
+	struct elf_source source = elf_source_file(fd);
+	struct elf_build_id found = {0};
+	struct elf_image image;
+	uint32_t crc;
+	int err;
+
+	err = elf_image_init(&image, &source);
+	if (err)
+		return err;
+	elf_image_build_id(&image, &found);
+	elf_image_deinit(&image);
+	if (build_id->bytes && found.bytes)
+		return elf_build_id_equal(build_id, &found) ? 0 : -EKEYREJECTED;
+	if (!link->name[0])
+		return -EKEYREJECTED;
+	err = elf_file_crc(fd, DEBUG_FILE_BYTES_MAX, &crc);
+	if (err == -EFBIG)
+		return -EKEYREJECTED;
+	return err ? err : crc == link->crc ? 0 : -EKEYREJECTED;
 }

@@ -1,52 +1,48 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "symbolizer/elf_symbols.h"
 
+#include <elf.h>
 #include <errno.h>
-#include <gelf.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "symbolizer/base/array.h"
 #include "symbolizer/base/cleanup.h"
+#include "symbolizer/decompress.h"
+#include "symbolizer/elf_plt.h"
+#include "symbolizer/function_table.h"
 
-#define SYMBOLS_MAX (16u << 20)
-#define SEGMENTS_MAX 512
+#define SYMBOLS_MAX (8u << 20)
 #define BLOCK_SYMBOLS 4096
+#define HELD_STRINGS_BYTES_MAX (256u << 10)
+#define DEBUGDATA_PACKED_BYTES_MAX (32u << 20)
+#define DEBUGDATA_BYTES_MAX (128u << 20)
+#define SHORT_NAME_BYTES 256
 
-struct function {
-	uint64_t address;
-	uint32_t size; /* 0: up to the next function */
-	uint32_t name; /* offset in the string section */
-};
-
-struct segment {
-	uint64_t offset, address, bytes;
+/* Where the names of a source are: a range of the file, or held. */
+struct names {
+	struct elf_source source;
+	uint64_t offset, bytes;
+	char *held; /* [bytes]; what source points to where it is memory */
 };
 
 struct elf_symbols {
-	int fd;
+	int fd, debug_fd; /* debug_fd is -1 while there is none */
 	bool full;
-	uint64_t strings_offset; /* of the string section in the file */
-	uint64_t strings_bytes;
-	ARRAY(struct function) functions; /* sorted by address; one for each address */
-	ARRAY(struct segment) segments;
+	ARRAY(struct elf_segment) segments; /* PT_LOAD */
+	ARRAY(struct code_range) ranges;
+	struct function_table table;
+	struct names names[ELF_SYMBOLS_SOURCES];
 };
-
-struct candidate {
-	struct function function;
-	uint8_t rank; /* smaller is better among names of one address */
-};
-typedef ARRAY(struct candidate) candidate_array;
-
-static void cleanup_elf(Elf **elf)
-{
-	elf_end(*elf);
-}
 
 static void cleanup_symbols(struct elf_symbols **symbols)
 {
 	elf_symbols_free(*symbols);
+}
+
+static void cleanup_data(struct elf_data *data)
+{
+	elf_data_deinit(data);
 }
 
 void elf_symbols_free(struct elf_symbols *symbols)
@@ -55,14 +51,19 @@ void elf_symbols_free(struct elf_symbols *symbols)
 		return;
 	if (symbols->fd >= 0)
 		close(symbols->fd);
-	array_deinit(&symbols->functions);
+	if (symbols->debug_fd >= 0)
+		close(symbols->debug_fd);
+	for (size_t i = 0; i < ELF_SYMBOLS_SOURCES; i++)
+		free(symbols->names[i].held);
+	function_table_deinit(&symbols->table);
 	array_deinit(&symbols->segments);
+	array_deinit(&symbols->ranges);
 	free(symbols);
 }
 
 bool elf_symbols_any(const struct elf_symbols *symbols)
 {
-	return symbols->functions.count > 0;
+	return symbols->table.entries.count > 0;
 }
 
 bool elf_symbols_full(const struct elf_symbols *symbols)
@@ -70,88 +71,133 @@ bool elf_symbols_full(const struct elf_symbols *symbols)
 	return symbols->full;
 }
 
-static int read_segments(struct elf_symbols *symbols, Elf *elf)
+size_t elf_symbols_bytes(const struct elf_symbols *symbols)
 {
-	size_t count;
+	size_t bytes = sizeof(*symbols) + symbols->table.entries.capacity * sizeof(*symbols->table.entries.items) +
+		       symbols->segments.capacity * sizeof(*symbols->segments.items) +
+		       symbols->ranges.capacity * sizeof(*symbols->ranges.items);
 
-	if (elf_getphdrnum(elf, &count))
-		return -ENOEXEC;
-	for (size_t i = 0; i < count && i < SEGMENTS_MAX; i++) {
-		struct segment *segment;
-		GElf_Phdr header;
+	for (size_t i = 0; i < ELF_SYMBOLS_SOURCES; i++)
+		bytes += symbols->names[i].held ? (size_t)symbols->names[i].bytes : 0;
+	return bytes;
+}
 
-		if (!gelf_getphdr(elf, (int)i, &header) || header.p_type != PT_LOAD)
-			continue;
-		segment = array_add(&symbols->segments);
-		if (!segment)
-			return -ENOMEM;
-		*segment = (struct segment){header.p_offset, header.p_vaddr, header.p_filesz};
-	}
+static int add_range(struct elf_symbols *symbols, uint64_t start, uint64_t bytes)
+{
+	struct code_range *range;
+
+	if (!bytes || start > FUNCTION_ADDRESS_MAX || bytes > FUNCTION_ADDRESS_MAX - start)
+		return 0;
+	range = array_add(&symbols->ranges);
+	if (!range)
+		return -ENOMEM;
+	*range = (struct code_range){start, start + bytes};
 	return 0;
 }
 
-static bool is_function(const GElf_Sym *symbol)
+static int by_start(const void *left, const void *right)
 {
-	int type = GELF_ST_TYPE(symbol->st_info);
+	const struct code_range *a = left, *b = right;
 
-	return symbol->st_shndx != SHN_UNDEF && symbol->st_name && symbol->st_value &&
-	       (type == STT_FUNC || type == STT_GNU_IFUNC);
+	return a->start < b->start ? -1 : a->start > b->start;
+}
+
+/* Sorted, and where a liar's sections overlap, each from where the one before it ends. */
+static void order_ranges(struct elf_symbols *symbols)
+{
+	size_t kept = 0;
+
+	if (!symbols->ranges.count)
+		return;
+	qsort(symbols->ranges.items, symbols->ranges.count, sizeof(*symbols->ranges.items), by_start);
+	for (size_t i = 0; i < symbols->ranges.count; i++) {
+		struct code_range range = symbols->ranges.items[i];
+
+		if (kept && range.start < symbols->ranges.items[kept - 1].end)
+			range.start = symbols->ranges.items[kept - 1].end;
+		if (range.start < range.end)
+			symbols->ranges.items[kept++] = range;
+	}
+	symbols->ranges.count = kept;
+}
+
+/* Code is what sections say; without section headers, what segments say. */
+static int read_ranges(struct elf_symbols *symbols, const struct elf_image *image)
+{
+	const uint64_t code = SHF_ALLOC | SHF_EXECINSTR;
+	int err = 0;
+
+	for (size_t i = 0; i < image->sections.count && !err; i++)
+		if ((image->sections.items[i].flags & code) == code)
+			err = add_range(symbols, image->sections.items[i].address, image->sections.items[i].bytes);
+	for (size_t i = 0; i < image->segments.count && !err; i++) {
+		const struct elf_segment *segment = &image->segments.items[i];
+
+		if (segment->type != PT_LOAD)
+			continue;
+		if (array_reserve(&symbols->segments, 1))
+			return -ENOMEM;
+		symbols->segments.items[symbols->segments.count++] = *segment;
+		if (image->sections.count < 2 && segment->flags & PF_X)
+			err = add_range(symbols, segment->address, segment->memory_bytes);
+	}
+	order_ranges(symbols);
+	return err;
 }
 
 /* Of several names for one address people know the global one; a weak alias is second, a local one third. */
-static uint8_t rank_of(const GElf_Sym *symbol)
+static int take_symbol(struct function_table *table, const Elf64_Sym *symbol, enum elf_symbols_source source)
 {
-	int binding = GELF_ST_BIND(symbol->st_info);
-	uint8_t rank = binding == STB_GLOBAL ? 0 : binding == STB_WEAK ? 1 : 2;
+	unsigned int type = ELF64_ST_TYPE(symbol->st_info), binding = ELF64_ST_BIND(symbol->st_info);
+	unsigned int rank = binding == STB_WEAK	   ? FUNCTION_WEAK
+			    : binding == STB_LOCAL ? FUNCTION_LOCAL
+						   : FUNCTION_GLOBAL;
 
-	return (uint8_t)(rank + (symbol->st_size ? 0 : 4));
+	if (symbol->st_shndx == SHN_UNDEF || !symbol->st_name || !symbol->st_value)
+		return 0;
+	/* Assembly often says of no function that it is one. Its local labels are places inside of functions. */
+	if (type == STT_NOTYPE && rank != FUNCTION_LOCAL && symbol->st_shndx < SHN_LORESERVE)
+		rank |= FUNCTION_LABEL;
+	else if (type != STT_FUNC && type != STT_GNU_IFUNC)
+		return 0;
+	if (!symbol->st_size)
+		rank |= FUNCTION_SIZELESS;
+	return function_table_add(table, symbol->st_value, symbol->st_size, symbol->st_name, source, rank);
 }
 
-static int take_block(const void *block, size_t count, bool is_64, candidate_array *candidates)
+static int take_block(struct function_table *table, const void *block, size_t count, bool is_64,
+		      enum elf_symbols_source source)
 {
-	for (size_t i = 0; i < count; i++) {
-		struct candidate *candidate;
-		GElf_Sym symbol;
+	int err = 0;
 
+	for (size_t i = 0; i < count && !err; i++) {
 		if (is_64) {
-			symbol = ((const Elf64_Sym *)block)[i];
+			err = take_symbol(table, &((const Elf64_Sym *)block)[i], source);
 		} else {
 			const Elf32_Sym *small = &((const Elf32_Sym *)block)[i];
+			const Elf64_Sym wide = {small->st_name,	 small->st_info,  small->st_other,
+						small->st_shndx, small->st_value, small->st_size};
 
-			symbol = (GElf_Sym){small->st_name,  small->st_info,  small->st_other,
-					    small->st_shndx, small->st_value, small->st_size};
+			err = take_symbol(table, &wide, source);
 		}
-		if (!is_function(&symbol))
-			continue;
-		candidate = array_add(candidates);
-		if (!candidate)
-			return -ENOMEM;
-		candidate->function.address = symbol.st_value;
-		candidate->function.size = symbol.st_size > UINT32_MAX ? UINT32_MAX : (uint32_t)symbol.st_size;
-		candidate->function.name = symbol.st_name;
-		candidate->rank = rank_of(&symbol);
 	}
-	return 0;
+	return err;
 }
 
-static int read_candidates(int fd, const GElf_Shdr *table, bool is_64, candidate_array *candidates)
+static int read_symbols(struct function_table *table, const struct elf_image *image, const struct elf_section *section,
+			enum elf_symbols_source source)
 {
-	size_t entry = is_64 ? sizeof(Elf64_Sym) : sizeof(Elf32_Sym);
-	uint64_t count = table->sh_size / entry;
+	size_t entry = image->is_64 ? sizeof(Elf64_Sym) : sizeof(Elf32_Sym);
+	uint64_t count = section->bytes / entry < SYMBOLS_MAX ? section->bytes / entry : SYMBOLS_MAX;
 	_cleanup_free_ char *block = malloc(BLOCK_SYMBOLS * entry);
-	int err;
 
 	if (!block)
 		return -ENOMEM;
-	if (count > SYMBOLS_MAX)
-		return -ENOEXEC;
 	for (uint64_t at = 0; at < count; at += BLOCK_SYMBOLS) {
 		size_t wanted = count - at < BLOCK_SYMBOLS ? (size_t)(count - at) : BLOCK_SYMBOLS;
-		ssize_t got = pread(fd, block, wanted * entry, (off_t)(table->sh_offset + at * entry));
+		ssize_t got = elf_source_read(&image->source, section->offset + at * entry, block, wanted * entry);
+		int err = got < 0 ? (int)got : take_block(table, block, (size_t)got / entry, image->is_64, source);
 
-		if (got < 0)
-			return -EIO;
-		err = take_block(block, (size_t)got / entry, is_64, candidates);
 		if (err)
 			return err;
 		if ((size_t)got < wanted * entry)
@@ -160,101 +206,177 @@ static int read_candidates(int fd, const GElf_Shdr *table, bool is_64, candidate
 	return 0;
 }
 
-static int by_address_and_rank(const void *left, const void *right)
+/* Small string sections, and all in borrowed memory, are copied: asking for a name then costs no system call. */
+static int hold_names(struct names *names, const struct elf_image *image, uint64_t offset, uint64_t bytes)
 {
-	const struct candidate *a = left, *b = right;
+	_cleanup_free_ char *held = NULL;
+	ssize_t got;
 
-	if (a->function.address != b->function.address)
-		return a->function.address < b->function.address ? -1 : 1;
-	return (int)a->rank - (int)b->rank;
-}
-
-/* Keeps the best name of each address. */
-static int keep_best(struct elf_symbols *symbols, candidate_array *candidates)
-{
-	if (!candidates->count)
+	*names = (struct names){.source = image->source, .offset = offset, .bytes = bytes};
+	if (image->source.fd >= 0 && bytes > HELD_STRINGS_BYTES_MAX)
 		return 0;
-	qsort(candidates->items, candidates->count, sizeof(*candidates->items), by_address_and_rank);
-	if (array_reserve(&symbols->functions, candidates->count))
-		return -ENOMEM;
-	for (size_t i = 0; i < candidates->count; i++) {
-		const struct function *function = &candidates->items[i].function;
-		size_t kept = symbols->functions.count;
-
-		if (!kept || symbols->functions.items[kept - 1].address != function->address)
-			symbols->functions.items[symbols->functions.count++] = *function;
+	if (!elf_source_holds(&image->source, offset, bytes)) {
+		names->bytes = 0;
+		return 0;
 	}
+	held = malloc(bytes ? (size_t)bytes : 1);
+	if (!held)
+		return -ENOMEM;
+	got = elf_source_read(&image->source, offset, held, (size_t)bytes);
+	if (got < 0)
+		return (int)got;
+	names->bytes = (uint64_t)got;
+	names->offset = 0;
+	names->source = elf_source_memory(held, (size_t)got);
+	names->held = take_ptr(held);
 	return 0;
 }
 
-static int read_table(struct elf_symbols *symbols, Elf *elf, const GElf_Shdr *table)
+/* Returns 1 where such a table gave functions, 0 where it did not, or a negative errno. */
+static int read_table(struct elf_symbols *symbols, const struct elf_image *image, uint32_t type,
+		      enum elf_symbols_source source)
 {
-	candidate_array candidates = {0};
-	Elf_Scn *section = elf_getscn(elf, table->sh_link);
-	GElf_Shdr strings;
+	const struct elf_section *table = elf_image_section_of_type(image, type), *strings;
+	size_t before = symbols->table.entries.count;
 	int err;
 
-	if (!section || !gelf_getshdr(section, &strings) || strings.sh_type != SHT_STRTAB)
-		return -ENOEXEC;
-	err = read_candidates(symbols->fd, table, gelf_getclass(elf) == ELFCLASS64, &candidates);
+	if (!table || table->flags & SHF_COMPRESSED || table->link >= image->sections.count)
+		return 0;
+	strings = &image->sections.items[table->link];
+	if (strings->type != SHT_STRTAB || strings->flags & SHF_COMPRESSED)
+		return 0;
+	err = hold_names(&symbols->names[source], image, strings->offset, strings->bytes);
 	if (!err)
-		err = keep_best(symbols, &candidates);
-	array_deinit(&candidates);
-	symbols->strings_offset = strings.sh_offset;
-	symbols->strings_bytes = strings.sh_size;
+		err = read_symbols(&symbols->table, image, table, source);
+	return err ? err : symbols->table.entries.count > before;
+}
+
+/* An ELF file in an ELF file: Fedora's "minidebuginfo", the functions that .dynsym does not have. */
+static int read_debugdata(struct elf_symbols *symbols, const struct elf_image *image)
+{
+	const struct elf_section *section = elf_image_section(image, ".gnu_debugdata");
+	_cleanup_(cleanup_data) struct elf_data packed = {0}, data = {0};
+	struct elf_source source;
+	struct elf_image inner;
+	void *bytes;
+	int err;
+
+	if (!section)
+		return 0;
+	err = elf_image_data(image, section, DEBUGDATA_PACKED_BYTES_MAX, &packed);
+	if (!err)
+		err = decompress_xz(packed.bytes, packed.size, DEBUGDATA_BYTES_MAX, &bytes, &data.size);
+	if (err)
+		return err == -ENOMEM || err == -EIO ? err : 0;
+	data.bytes = bytes;
+	source = elf_source_memory(data.bytes, data.size);
+	err = elf_image_init(&inner, &source);
+	if (err)
+		return err == -ENOMEM ? err : 0;
+	err = read_table(symbols, &inner, SHT_SYMTAB, ELF_SYMBOLS_DEBUGDATA);
+	elf_image_deinit(&inner);
 	return err;
 }
 
-static int read_functions(struct elf_symbols *symbols, Elf *elf)
+static int read_sources(struct elf_symbols *symbols, const struct elf_image *image)
 {
-	GElf_Shdr header, table = {.sh_type = SHT_NULL};
-	Elf_Scn *section = NULL;
+	int err, full;
 
-	while ((section = elf_nextscn(elf, section))) {
-		if (!gelf_getshdr(section, &header))
-			continue;
-		if (header.sh_type == SHT_SYMTAB || (header.sh_type == SHT_DYNSYM && table.sh_type == SHT_NULL))
-			table = header;
+	full = read_table(symbols, image, SHT_SYMTAB, ELF_SYMBOLS_SYMTAB);
+	if (full < 0)
+		return full;
+	err = read_table(symbols, image, SHT_DYNSYM, ELF_SYMBOLS_DYNSYM);
+	if (err >= 0) {
+		symbols->names[ELF_SYMBOLS_PLT] = symbols->names[ELF_SYMBOLS_DYNSYM];
+		symbols->names[ELF_SYMBOLS_PLT].held = NULL;
+		err = elf_plt_read(image, &symbols->table, ELF_SYMBOLS_PLT);
 	}
-	symbols->full = table.sh_type == SHT_SYMTAB;
-	return table.sh_type == SHT_NULL ? 0 : read_table(symbols, elf, &table);
+	if (err >= 0 && !full)
+		err = full = read_debugdata(symbols, image);
+	if (err < 0)
+		return err;
+	symbols->full = full;
+	return function_table_finish(&symbols->table, symbols->ranges.items, symbols->ranges.count, symbols->full);
 }
 
 int elf_symbols_new(int fd, struct elf_symbols **ret_symbols)
 {
 	_cleanup_(cleanup_symbols) struct elf_symbols *symbols = calloc(1, sizeof(*symbols));
-	_cleanup_(cleanup_elf) Elf *elf = NULL;
-	const char *ident;
+	struct elf_source source = elf_source_file(fd);
+	struct elf_image image;
 	int err;
 
 	if (!symbols)
 		return -ENOMEM;
-	symbols->fd = -1;
-	elf_version(EV_CURRENT);
-	elf = elf_begin(fd, ELF_C_READ, NULL);
-	if (!elf || elf_kind(elf) != ELF_K_ELF)
-		return -ENOEXEC;
-	ident = elf_getident(elf, NULL);
-	if (!ident || ident[EI_DATA] != ELFDATA2LSB)
-		return -ENOEXEC;
-	symbols->fd = fd;
-	err = read_segments(symbols, elf);
-	if (!err)
-		err = read_functions(symbols, elf);
-	if (err) {
-		symbols->fd = -1;
+	symbols->fd = symbols->debug_fd = -1;
+	err = elf_image_init(&image, &source);
+	if (err)
 		return err;
-	}
+	err = read_ranges(symbols, &image);
+	if (!err)
+		err = read_sources(symbols, &image);
+	elf_image_deinit(&image);
+	if (err)
+		return err;
+	symbols->fd = fd;
 	*ret_symbols = take_ptr(symbols);
 	return 0;
+}
+
+/* Into a table of its own first: what goes wrong then leaves the old one as it was. */
+static int add_debug_table(struct elf_symbols *symbols, const struct elf_image *image)
+{
+	struct elf_symbols more = {.fd = -1, .debug_fd = -1};
+	size_t count = symbols->table.entries.count;
+	int err = read_table(&more, image, SHT_SYMTAB, ELF_SYMBOLS_DEBUG_FILE);
+
+	if (err > 0 && array_reserve(&more.table.entries, count))
+		err = -ENOMEM;
+	if (err > 0) {
+		if (count)
+			memcpy(more.table.entries.items + more.table.entries.count, symbols->table.entries.items,
+			       count * sizeof(*symbols->table.entries.items));
+		more.table.entries.count += count;
+		err = function_table_finish(&more.table, symbols->ranges.items, symbols->ranges.count, true);
+	} else if (!err) {
+		err = -ENODATA;
+	}
+	if (err) {
+		function_table_deinit(&more.table);
+		free(more.names[ELF_SYMBOLS_DEBUG_FILE].held);
+		return err;
+	}
+	function_table_deinit(&symbols->table);
+	symbols->table = more.table;
+	symbols->names[ELF_SYMBOLS_DEBUG_FILE] = more.names[ELF_SYMBOLS_DEBUG_FILE];
+	symbols->full = true;
+	return 0;
+}
+
+int elf_symbols_add_debug_file(struct elf_symbols *symbols, int fd)
+{
+	struct elf_source source = elf_source_file(fd);
+	struct elf_image image;
+	int err;
+
+	if (symbols->debug_fd >= 0)
+		return -EALREADY;
+	err = elf_image_init(&image, &source);
+	if (err)
+		return err;
+	err = add_debug_table(symbols, &image);
+	elf_image_deinit(&image);
+	if (!err)
+		symbols->debug_fd = fd;
+	return err;
 }
 
 bool elf_symbols_address(const struct elf_symbols *symbols, uint64_t file_offset, uint64_t *ret_address)
 {
 	for (size_t i = 0; i < symbols->segments.count; i++) {
-		const struct segment *segment = &symbols->segments.items[i];
+		const struct elf_segment *segment = &symbols->segments.items[i];
 
-		if (file_offset >= segment->offset && file_offset - segment->offset < segment->bytes) {
+		if (file_offset >= segment->offset && file_offset - segment->offset < segment->file_bytes) {
 			*ret_address = file_offset - segment->offset + segment->address;
 			return true;
 		}
@@ -262,38 +384,95 @@ bool elf_symbols_address(const struct elf_symbols *symbols, uint64_t file_offset
 	return false;
 }
 
-static const struct function *last_at_or_below(const struct elf_symbols *symbols, uint64_t address)
+bool elf_symbols_file_offset(const struct elf_symbols *symbols, uint64_t address, uint64_t *ret_file_offset)
 {
-	size_t low = 0, high = symbols->functions.count;
+	for (size_t i = 0; i < symbols->segments.count; i++) {
+		const struct elf_segment *segment = &symbols->segments.items[i];
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (symbols->functions.items[middle].address <= address)
-			low = middle + 1;
-		else
-			high = middle;
+		if (address >= segment->address && address - segment->address < segment->file_bytes) {
+			*ret_file_offset = address - segment->address + segment->offset;
+			return true;
+		}
 	}
-	return low ? &symbols->functions.items[low - 1] : NULL;
+	return false;
+}
+
+static struct elf_function as_function(const struct elf_symbols *symbols, const struct function_place *place)
+{
+	const struct function_entry *entry;
+
+	if (place->number == FUNCTION_NONE)
+		return (struct elf_function){.from = place->from, .to = place->to};
+	entry = &symbols->table.entries.items[place->number];
+	return (struct elf_function){
+		.start = entry->address,
+		.end = (uint64_t)entry->address + entry->bytes,
+		.from = place->from,
+		.to = place->to,
+		.source = (enum elf_symbols_source)entry->source,
+		.name = entry->name,
+	};
+}
+
+void elf_symbols_functions(const struct elf_symbols *symbols, const uint64_t *addresses, size_t count,
+			   struct elf_function *functions)
+{
+	struct function_place place = {0};
+
+	for (size_t i = 0; i < count; i++) {
+		function_table_find(&symbols->table, addresses[i], &place);
+		functions[i] = as_function(symbols, &place);
+	}
+}
+
+/* "memcpy@@GLIBC_2.14", as static tables have it, is memcpy; a stub is told by its "@plt". */
+static void tidy_name(char *name, size_t size, enum elf_symbols_source source)
+{
+	size_t length = strlen(name);
+	char *at;
+
+	if (source == ELF_SYMBOLS_GO)
+		return;
+	at = strchr(name + 1, '@');
+	if (at && strcmp(at, "@plt")) {
+		*at = '\0';
+		length = (size_t)(at - name);
+	}
+	if (source == ELF_SYMBOLS_PLT && size - length > strlen("@plt"))
+		memcpy(name + length, "@plt", sizeof("@plt"));
+}
+
+int elf_symbols_name(const struct elf_symbols *symbols, const struct elf_function *function, char *name, size_t size)
+{
+	const struct names *names = &symbols->names[function->source];
+	size_t wanted = SHORT_NAME_BYTES, most = size;
+	ssize_t got;
+
+	if (!size || function->name >= names->bytes)
+		return -ENOENT;
+	if (most > names->bytes - function->name)
+		most = (size_t)(names->bytes - function->name);
+	/* Most names are short: the rest is read where there is no NUL yet. */
+	for (;; wanted = most) {
+		if (wanted > most)
+			wanted = most;
+		got = elf_source_read(&names->source, names->offset + function->name, name, wanted);
+		if (got <= 0)
+			return -EIO;
+		if (wanted == most || memchr(name, '\0', (size_t)got))
+			break;
+	}
+	name[got - 1] = '\0';
+	if (!name[0])
+		return -ENOENT;
+	tidy_name(name, size, function->source);
+	return 0;
 }
 
 int elf_symbols_find(const struct elf_symbols *symbols, uint64_t address, char *name, size_t size)
 {
-	const struct function *function = last_at_or_below(symbols, address);
-	ssize_t got;
+	struct elf_function function;
 
-	if (!function || (function->size && address - function->address >= function->size))
-		return -ENOENT;
-	/* Without a size only a full table can tell where the function ends. */
-	if (!function->size && !symbols->full)
-		return -ENOENT;
-	if (function->name >= symbols->strings_bytes)
-		return -ENOENT;
-	if (size > symbols->strings_bytes - function->name)
-		size = symbols->strings_bytes - function->name;
-	got = pread(symbols->fd, name, size, (off_t)(symbols->strings_offset + function->name));
-	if (got <= 0)
-		return -EIO;
-	name[got - 1] = '\0';
-	return name[0] ? 0 : -ENOENT;
+	elf_symbols_functions(symbols, &address, 1, &function);
+	return function.end ? elf_symbols_name(symbols, &function, name, size) : -ENOENT;
 }

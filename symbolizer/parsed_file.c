@@ -12,13 +12,10 @@
 #include "symbolizer/elf_symbols.h"
 #include "symbolizer/parse_records.h"
 
-#define CRC_FILE_BYTES_MAX (4ull << 30)
-
 struct parsed_file {
 	int fd;
-	int debug_fd, alternate_fd;	   /* or -1 */
-	struct elf_symbols *symbols;	   /* NULL until asked for, and after a trim */
-	struct elf_symbols *debug_symbols; /* of the debug file; the same */
+	int debug_fd, alternate_fd;  /* or -1 */
+	struct elf_symbols *symbols; /* the debug file's too; NULL until asked for, and after a trim */
 };
 
 static void cleanup_file(struct parsed_file **file)
@@ -50,8 +47,7 @@ int parsed_file_new(int fd, struct parsed_file **ret_file)
 void parsed_file_trim(struct parsed_file *file)
 {
 	elf_symbols_free(file->symbols);
-	elf_symbols_free(file->debug_symbols);
-	file->symbols = file->debug_symbols = NULL;
+	file->symbols = NULL;
 }
 
 void parsed_file_free(struct parsed_file *file)
@@ -91,7 +87,7 @@ static void add_facts(int fd, struct parse_facts *facts)
 		memcpy(facts->alternate_id, alternate.build_id.id, alternate.build_id.bytes);
 		facts->alternate_id_bytes = (uint8_t)alternate.build_id.bytes;
 	}
-	facts->has_symbols |= elf_image_section(&image, ".symtab") != NULL;
+	facts->has_symbols |= elf_image_section(&image, ".symtab") || elf_image_section(&image, ".gnu_debugdata");
 	facts->has_lines |= elf_image_section(&image, ".debug_info") != NULL;
 	elf_image_deinit(&image);
 }
@@ -114,13 +110,17 @@ static bool has_build_id(int fd, const unsigned char *id, size_t bytes)
 
 static bool belongs(const struct parsed_file *file, int fd)
 {
-	struct parse_facts facts = {0};
-	uint32_t crc;
+	struct elf_source source = elf_source_file(file->fd);
+	struct elf_build_id build_id = {0};
+	struct elf_debug_link link = {0};
+	struct elf_image image;
 
-	add_facts(file->fd, &facts);
-	if (facts.build_id_bytes)
-		return has_build_id(fd, facts.build_id, facts.build_id_bytes);
-	return facts.debug_link[0] && !elf_file_crc(fd, CRC_FILE_BYTES_MAX, &crc) && crc == facts.debug_link_crc;
+	if (elf_image_init(&image, &source))
+		return false;
+	elf_image_build_id(&image, &build_id);
+	elf_image_debug_link(&image, &link);
+	elf_image_deinit(&image);
+	return !elf_debug_file_check(&build_id, &link, fd);
 }
 
 int parsed_file_add_debug(struct parsed_file *file, int fd)
@@ -148,44 +148,65 @@ int parsed_file_add_alternate(struct parsed_file *file, int fd)
 	return 0;
 }
 
-static const struct elf_symbols *symbols_of(int fd, struct elf_symbols **symbols)
+/* Made when first needed; NULL where it cannot be. The debug file's table is a gain, not a condition. */
+static const struct elf_symbols *symbols_of(struct parsed_file *file)
 {
 	int copy;
 
-	if (*symbols || fd < 0)
-		return *symbols;
-	copy = dup(fd);
-	if (copy >= 0 && elf_symbols_new(copy, symbols))
+	if (file->symbols)
+		return file->symbols;
+	copy = dup(file->fd);
+	if (copy >= 0 && elf_symbols_new(copy, &file->symbols)) {
 		close(copy);
-	return *symbols;
+		return NULL;
+	}
+	copy = file->debug_fd >= 0 ? dup(file->debug_fd) : -1;
+	if (copy >= 0 && elf_symbols_add_debug_file(file->symbols, copy))
+		close(copy);
+	return file->symbols;
 }
 
-static bool find_function(struct parsed_file *file, uint64_t address, char *name, size_t size)
+/* From a function's addresses to those of the request: the part of them that is in one segment with @address. */
+static void answer_range(const struct elf_symbols *symbols, const struct elf_function *function, uint64_t address,
+			 uint32_t flags, uint64_t *ret_start, uint64_t *ret_end)
 {
-	const struct elf_symbols *debug = symbols_of(file->debug_fd, &file->debug_symbols);
-	const struct elf_symbols *own = symbols_of(file->fd, &file->symbols);
+	uint64_t start, last, here;
 
-	return (debug && !elf_symbols_find(debug, address, name, size)) ||
-	       (own && !elf_symbols_find(own, address, name, size));
+	*ret_start = *ret_end = 0;
+	if (flags & PARSE_VIRTUAL) {
+		*ret_start = function->from;
+		*ret_end = function->to;
+	} else if (elf_symbols_file_offset(symbols, address, &here) &&
+		   elf_symbols_file_offset(symbols, function->from, &start) &&
+		   elf_symbols_file_offset(symbols, function->to - 1, &last) &&
+		   here - start == address - function->from && last - here == function->to - 1 - address) {
+		*ret_start = start;
+		*ret_end = last + 1;
+	}
 }
 
 int parsed_file_find(struct parsed_file *file, uint64_t address, uint32_t flags, struct worker_bytes *answer)
 {
-	const struct elf_symbols *own = symbols_of(file->fd, &file->symbols);
+	const struct elf_symbols *symbols = symbols_of(file);
 	_cleanup_free_ char *readable = NULL;
 	char raw[PARSE_NAME_BYTES_MAX];
+	struct elf_function function;
 	struct parse_name name = {0};
+	uint64_t start, end;
 
-	if (!own || (!(flags & PARSE_VIRTUAL) && !elf_symbols_address(own, address, &address)) ||
-	    !find_function(file, address, raw, sizeof(raw)))
+	if (!symbols || (!(flags & PARSE_VIRTUAL) && !elf_symbols_address(symbols, address, &address)))
+		return parse_records_add(answer, 0, 0, NULL, 0);
+	elf_symbols_functions(symbols, &address, 1, &function);
+	if (!function.end || elf_symbols_name(symbols, &function, raw, sizeof(raw)))
 		return parse_records_add(answer, 0, 0, NULL, 0);
 	readable = demangle(raw);
 	name.text = readable ? readable : raw;
 	name.bytes = strlen(name.text);
-	return parse_records_add(answer, 0, 0, &name, 1);
+	answer_range(symbols, &function, address, flags, &start, &end);
+	return parse_records_add(answer, start, end, &name, 1);
 }
 
 size_t parsed_file_bytes(const struct parsed_file *file)
 {
-	return 0;
+	return file->symbols ? elf_symbols_bytes(file->symbols) : 0;
 }
