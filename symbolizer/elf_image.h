@@ -155,7 +155,8 @@ int elf_file_crc(int fd, uint64_t max, uint32_t *ret_crc);
  * elf_debug_file_check() - is a file the debug file of another?
  * @build_id, @link: what the other says, zeroes where it does not
  * @fd:       the candidate; not closed
- * By build-ids where both have one, else by @link's CRC of the whole candidate.
+ * By build-ids where both have one, else by @link's CRC of the whole candidate. It must also have what makes a debug file:
+ * .symtab or .debug_info.
  * Returns 0, -EKEYREJECTED (no), -ENOEXEC, -EIO, -ENOMEM.
  */
 int elf_debug_file_check(const struct elf_build_id *build_id, const struct elf_debug_link *link, int fd);

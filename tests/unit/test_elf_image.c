@@ -292,6 +292,42 @@ static void test_elf_image__section_tables_that_lie_are_empty_or_cut(void **stat
 	elf_image_deinit(&image);
 }
 
+static int check_debug(struct place *place, const char *program, const char *candidate)
+{
+	struct elf_build_id build_id = {0};
+	struct elf_debug_link link = {0};
+	struct elf_image image;
+	int fd, err;
+
+	image = open_image(in_place(place, program), &fd);
+	elf_image_build_id(&image, &build_id);
+	elf_image_debug_link(&image, &link);
+	close_image(&image, fd);
+	fd = open(in_place(place, candidate), O_RDONLY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	err = elf_debug_file_check(&build_id, &link, fd);
+	close(fd);
+	return err;
+}
+
+static void test_elf_image__a_debug_file_is_known_by_build_id_or_by_crc(void **state)
+{
+	compile(*state, "named", "-g -Wl,--build-id=0x0102030405060708");
+	compile(*state, "other", "-g -Wl,--build-id=0x0102030405060709");
+	compile(*state, "nameless", "-g -Wl,--build-id=none");
+	run("cd %s && for i in named other nameless; do objcopy --only-keep-debug $i $i.debug && strip $i && "
+	    "objcopy --add-gnu-debuglink=$i.debug $i; done && cp nameless.debug changed.debug && echo >>changed.debug",
+	    ((struct place *)*state)->folder);
+	assert_int_equal(check_debug(*state, "named", "named.debug"), 0);
+	assert_int_equal(check_debug(*state, "named", "other.debug"), -EKEYREJECTED);
+	assert_int_equal(check_debug(*state, "named", "nameless.debug"), -EKEYREJECTED);
+	assert_int_equal(check_debug(*state, "nameless", "nameless.debug"), 0);
+	assert_int_equal(check_debug(*state, "nameless", "changed.debug"), -EKEYREJECTED);
+	assert_int_equal(check_debug(*state, "nameless", "program.c"), -ENOEXEC);
+	/* Of the same build-id, and no help. */
+	assert_int_equal(check_debug(*state, "named", "named"), -EKEYREJECTED);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -300,6 +336,7 @@ int main(void)
 		cmocka_unit_test(test_elf_image__compressed_sections_read_as_before_compression),
 		cmocka_unit_test(test_elf_image__build_id_is_the_one_that_the_linker_was_given),
 		cmocka_unit_test(test_elf_image__debug_link_names_the_file_with_its_crc),
+		cmocka_unit_test(test_elf_image__a_debug_file_is_known_by_build_id_or_by_crc),
 		cmocka_unit_test(test_elf_image__alt_link_names_the_shared_file_with_its_build_id),
 		cmocka_unit_test(test_elf_image__a_section_past_the_end_of_the_file_costs_no_memory),
 		cmocka_unit_test(test_elf_image__a_kilobyte_that_claims_a_terabyte_is_refused),
