@@ -92,6 +92,11 @@ $(O)/tests/unit/%: tests/unit/%.c $(LIBRARY) Makefile
 
 unit-programs: $(UNIT_TESTS) ## build the unit tests, and do not run them
 
+# What benches measure with, where there is no command for it.
+$(O)/tests/bench/%: tests/bench/%.c $(LIBRARY) Makefile
+	$(call say,BENCH,$<)
+	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) -MMD -MP -MF $@.d $(LDFLAGS) -o $@ $< $(LIBRARY) $(LIBS)
+
 # What is profiled in tests and examples: made to be read in a profile, in no way of stoker's own.
 PROGRAM_CFLAGS := -O1 -g -Wall -Wextra -Werror -Wno-unused-parameter -fno-omit-frame-pointer -fno-optimize-sibling-calls
 

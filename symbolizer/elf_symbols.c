@@ -11,6 +11,7 @@
 #include "symbolizer/decompress.h"
 #include "symbolizer/elf_plt.h"
 #include "symbolizer/function_table.h"
+#include "symbolizer/go_symbols.h"
 
 #define SYMBOLS_MAX (8u << 20)
 #define BLOCK_SYMBOLS 4096
@@ -33,6 +34,7 @@ struct elf_symbols {
 	ARRAY(struct code_range) ranges;
 	struct function_table table;
 	struct names names[ELF_SYMBOLS_SOURCES];
+	struct go_names go_names;
 };
 
 static void cleanup_symbols(struct elf_symbols **symbols)
@@ -278,6 +280,20 @@ static int read_debugdata(struct elf_symbols *symbols, const struct elf_image *i
 	return err;
 }
 
+/* Not a full table: what cgo brought along is not in it. */
+static int read_go(struct elf_symbols *symbols, const struct elf_image *image)
+{
+	struct go_names *names = &symbols->go_names;
+	int err = go_symbols_read(image, symbols->ranges.items, symbols->ranges.count, &symbols->table, ELF_SYMBOLS_GO,
+				  names);
+
+	if (err)
+		return err == -ENOENT || err == -ENOEXEC ? 0 : err;
+	symbols->names[ELF_SYMBOLS_GO] =
+		(struct names){.source = image->source, .offset = names->texts, .bytes = names->texts_bytes};
+	return 0;
+}
+
 static int read_sources(struct elf_symbols *symbols, const struct elf_image *image)
 {
 	int err, full;
@@ -293,6 +309,8 @@ static int read_sources(struct elf_symbols *symbols, const struct elf_image *ima
 	}
 	if (err >= 0 && !full)
 		err = full = read_debugdata(symbols, image);
+	if (err >= 0 && !full)
+		err = read_go(symbols, image);
 	if (err < 0)
 		return err;
 	symbols->full = full;
@@ -446,17 +464,23 @@ int elf_symbols_name(const struct elf_symbols *symbols, const struct elf_functio
 {
 	const struct names *names = &symbols->names[function->source];
 	size_t wanted = SHORT_NAME_BYTES, most = size;
+	uint32_t text = function->name;
+	int err = 0;
 	ssize_t got;
 
-	if (!size || function->name >= names->bytes)
+	if (function->source == ELF_SYMBOLS_GO)
+		err = go_symbols_name(&symbols->go_names, &names->source, function->name, &text);
+	if (err)
+		return err;
+	if (!size || text >= names->bytes)
 		return -ENOENT;
-	if (most > names->bytes - function->name)
-		most = (size_t)(names->bytes - function->name);
+	if (most > names->bytes - text)
+		most = (size_t)(names->bytes - text);
 	/* Most names are short: the rest is read where there is no NUL yet. */
 	for (;; wanted = most) {
 		if (wanted > most)
 			wanted = most;
-		got = elf_source_read(&names->source, names->offset + function->name, name, wanted);
+		got = elf_source_read(&names->source, names->offset + text, name, wanted);
 		if (got <= 0)
 			return -EIO;
 		if (wanted == most || memchr(name, '\0', (size_t)got))
