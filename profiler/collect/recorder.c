@@ -213,8 +213,12 @@ static int take_stack(void *data, const struct stack_event *event, uint64_t toke
 static int take_cgroup(void *data, const struct cgroup_event *event)
 {
 	struct recorder *recorder = data;
+	int err = owners_cgroup(recorder->owners, event);
 
-	return owners_cgroup(recorder->owners, event);
+	if (!err && recorder->parts.filter && event->type != EVENT_CGROUP_REMOVED)
+		err = container_filter_made(recorder->parts.filter, event->cgroup_id, time_now(recorder));
+	/* A container too many for the filter's map is not recorded; the others go on. */
+	return err == -ENOMEM ? err : 0;
 }
 
 static int take_count(void *data, uint64_t token, uint64_t count)
@@ -284,8 +288,12 @@ static struct sampler_callbacks callbacks_of(struct recorder *recorder)
 int recorder_events(struct recorder *recorder)
 {
 	struct sampler_callbacks callbacks = callbacks_of(recorder);
+	int err = sampler_read_events(recorder->parts.sampler, &callbacks);
 
-	return sampler_read_events(recorder->parts.sampler, &callbacks);
+	if (!err && recorder->parts.filter &&
+	    container_filter_again(recorder->parts.filter, time_now(recorder)) == -ENOMEM)
+		err = -ENOMEM;
+	return err;
 }
 
 int recorder_tick(struct recorder *recorder)

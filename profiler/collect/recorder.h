@@ -11,6 +11,7 @@
 
 #include "profiler/collect/owners.h"
 #include "profiler/collect/sampler.h"
+#include "profiler/containers/container_filter.h"
 #include "profiler/recording/recording_writer.h"
 
 struct recorder;
@@ -20,7 +21,8 @@ struct recorder_parts {
 	struct recording_writer *writer;
 	struct cgroup_tree *tree;
 	struct container_resolver *resolver;
-	uint64_t start_ns; /* monotonic clock: sample times count from here */
+	struct container_filter *filter; /* told of new cgroups; NULL: none */
+	uint64_t start_ns;		 /* monotonic clock: sample times count from here */
 };
 
 /* The parts stay the caller's and must live longer. Returns 0 or -ENOMEM. */

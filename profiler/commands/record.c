@@ -34,6 +34,8 @@ static const struct option_row rows[] = {
 	 0, 0, NULL},
 	{'C', "container", OPTION_LIST, offsetof(struct record_settings, containers), "NAME,…",
 	 "these containers: name, unique id prefix or cgroup path", 0, 0, NULL},
+	{0, "wait", OPTION_FLAG, offsetof(struct record_settings, wait), NULL,
+	 "-C may name containers that are not there yet", 0, 0, NULL},
 	{'K', "kernel", OPTION_FLAG, offsetof(struct record_settings, kernel_only), NULL, "kernel stacks only", 0, 0,
 	 NULL},
 	{'U', "user", OPTION_FLAG, offsetof(struct record_settings, user_only), NULL, "user stacks only", 0, 0, NULL},
@@ -49,7 +51,7 @@ static const struct option_usage usage = {
 	.arguments = "[OPTIONS] [SECONDS | -- COMMAND …]",
 	.about = "Samples every container on this host from the kernel that they share, names the frames and writes a\n"
 		 "recording. Without SECONDS or COMMAND it goes on until Ctrl-C. -p and -C together keep what fits "
-		 "either.",
+		 "either. A wanted container that starts or starts again while recording is recorded from then on.",
 	.rows = rows,
 };
 

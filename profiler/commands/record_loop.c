@@ -165,7 +165,9 @@ static int sample(struct loop *loop, struct record_outcome *outcome)
 		return err == -EPERM || err == -EOPNOTSUPP ? EXIT_UNSUPPORTED : EXIT_FAILED;
 	}
 	loop->session.start_ns = record_clock();
-	err = record_first_facts(loop->settings, &loop->session);
+	err = record_catch_up(loop->settings, &loop->session);
+	if (!err)
+		err = record_first_facts(loop->settings, &loop->session);
 	if (go >= 0 && write(go, "", 1) != 1)
 		err = -errno;
 	if (!err)

@@ -14,9 +14,11 @@
 #include <unistd.h>
 
 #include "profiler/commands/commands.h"
+#include "profiler/containers/process_tree.h"
 #include "symbolizer/base/log.h"
 #include "symbolizer/base/text.h"
 
+#define PIDS_MAX 1024			  /* whose children are looked for */
 #define INITIAL_PID_NAMESPACE 0xeffffffcu /* PROC_PID_INIT_INO, include/linux/proc_ns.h */
 
 uint64_t record_clock(void)
@@ -32,6 +34,7 @@ void record_session_deinit(struct record_session *session)
 	recorder_free(session->recorder);
 	sampler_free(session->sampler);
 	recording_writer_free(session->writer);
+	container_filter_free(session->filter);
 	container_resolver_free(session->resolver);
 	cgroup_tree_free(session->tree);
 	memset(session, 0, sizeof(*session));
@@ -81,86 +84,44 @@ static int want_pids(const struct record_settings *settings, struct sampler *sam
 	return EXIT_OK;
 }
 
-struct container_search {
-	struct record_session *session;
-	const char *wanted;
-	size_t found, names_offered;
-	char first_id[80], offered[256];
-	bool ambiguous, by_name;
-};
-
-static void offer(struct container_search *search, const char *name)
+static int want_cgroup(void *data, uint64_t cgroup_id)
 {
-	char shown[80];
-	size_t used = strlen(search->offered);
+	struct record_session *session = data;
 
-	text_printable(name, shown, sizeof(shown));
-	if (search->names_offered >= 3 || strstr(search->offered, shown))
-		return;
-	/* Near enough: one starts like the other. */
-	if (strncmp(name, search->wanted, 2) != 0)
-		return;
-	snprintf(search->offered + used, sizeof(search->offered) - used, "%s%s", used ? ", " : "; did you mean ",
-		 shown);
-	search->names_offered++;
+	return sampler_want_cgroup(session->sampler, cgroup_id);
 }
 
-static int want_if_matches(void *data, uint64_t id, const char *path)
+static int want_container(const char *word, bool wait, struct record_session *session)
 {
-	struct container_search *search = data;
-	struct container_info info;
+	struct container_answer answer;
+	char shown[128];
+	int err = container_filter_add(session->filter, word, &answer);
 
-	if (container_resolver_describe(search->session->resolver, path, &info))
-		return -ENOMEM;
-	if (info.kind != CONTAINER_CONTAINER && strcmp(path, search->wanted) != 0)
-		return 0;
-	if (!container_matches(&info, path, search->wanted)) {
-		offer(search, info.name);
-		return 0;
-	}
-	if (strcmp(info.name, search->wanted) != 0 && info.id && info.id[0] && strcmp(path, search->wanted) != 0) {
-		if (search->first_id[0] && strcmp(search->first_id, info.id) != 0)
-			search->ambiguous = true;
-		snprintf(search->first_id, sizeof(search->first_id), "%s", info.id);
-	}
-	search->found++;
-	return sampler_want_cgroup(search->session->sampler, id);
-}
-
-static int want_below(void *data, uint64_t id, const char *path)
-{
-	struct container_search *search = data;
-
-	search->found++;
-	return sampler_want_cgroup(search->session->sampler, id);
+	text_printable(word, shown, sizeof(shown));
+	if (err)
+		log_error("cannot filter for container '%s': %s", shown, strerror(-err));
+	else if (answer.ambiguous)
+		log_error("'%s' fits several containers: %s; give more of the id", shown, answer.others);
+	else if (!answer.cgroups && !wait)
+		log_error("no container '%s'%s%s; 'stoker ps' lists them, --wait records it when it starts", shown,
+			  answer.others[0] ? "; did you mean " : "", answer.others);
+	else
+		return EXIT_OK;
+	return EXIT_FAILED;
 }
 
 static int want_containers(const struct record_settings *settings, struct record_session *session)
 {
-	for (size_t i = 0; i < settings->containers.entries.count; i++) {
-		struct container_search search = {.session = session, .wanted = settings->containers.entries.items[i]};
-		char shown[128];
-		int err;
+	struct container_filter_parts parts = {session->tree, session->resolver, want_cgroup, session};
+	int status = EXIT_OK;
 
-		if (search.wanted[0] == '/')
-			err = cgroup_tree_below(session->tree, search.wanted, want_below, &search);
-		else
-			err = cgroup_tree_each(session->tree, want_if_matches, &search);
-		text_printable(search.wanted, shown, sizeof(shown));
-		if (err) {
-			log_error("cannot filter for container '%s': %s", shown, strerror(-err));
-			return EXIT_FAILED;
-		}
-		if (search.ambiguous) {
-			log_error("'%s' fits several containers: give more of the id", shown);
-			return EXIT_FAILED;
-		}
-		if (!search.found) {
-			log_error("no container '%s'%s; 'stoker ps' lists them", shown, search.offered);
-			return EXIT_FAILED;
-		}
-	}
-	return EXIT_OK;
+	if (!settings->containers.entries.count)
+		return EXIT_OK;
+	if (container_filter_new(&parts, &session->filter))
+		return refuse(-ENOMEM, "out of memory");
+	for (size_t i = 0; i < settings->containers.entries.count && status == EXIT_OK; i++)
+		status = want_container(settings->containers.entries.items[i], settings->wait, session);
+	return status;
 }
 
 static int setup_sampler(const struct record_settings *settings, struct record_session *session)
@@ -218,9 +179,32 @@ int record_setup(const struct record_settings *settings, struct record_session *
 	if (status != EXIT_OK)
 		return status;
 	session->start_ns = record_clock();
-	parts = (struct recorder_parts){session->sampler, session->writer, session->tree, session->resolver,
-					session->start_ns};
+	parts = (struct recorder_parts){session->sampler,  session->writer, session->tree,
+					session->resolver, session->filter, session->start_ns};
 	return recorder_new(&parts, &session->recorder) ? refuse(-ENOMEM, "out of memory") : EXIT_OK;
+}
+
+static int want_child(void *data, uint32_t pid)
+{
+	struct record_session *session = data;
+
+	return sampler_want_tgid(session->sampler, pid);
+}
+
+int record_catch_up(const struct record_settings *settings, struct record_session *session)
+{
+	uint32_t pids[PIDS_MAX];
+	size_t count = 0;
+	uint64_t pid;
+
+	if (cgroup_tree_scan(session->tree))
+		return -ENOMEM;
+	if (session->filter && container_filter_look(session->filter) == -ENOMEM)
+		return -ENOMEM;
+	for (size_t i = 0; i < settings->pids.entries.count && count < PIDS_MAX; i++)
+		if (text_to_u64(settings->pids.entries.items[i], 10, &pid))
+			pids[count++] = (uint32_t)pid;
+	return count && process_descendants("", pids, count, want_child, session) == -ENOMEM ? -ENOMEM : 0;
 }
 
 static int fact_number(struct record_session *session, const char *key, uint64_t number)

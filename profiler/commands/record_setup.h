@@ -15,12 +15,14 @@ struct record_settings {
 	struct option_list pids, containers;
 	const char *output;
 	bool all, kernel_only, user_only, progress;
+	bool wait; /* for containers that nobody has started yet */
 };
 
 /* Everything that a running recording holds; all-zero is empty. */
 struct record_session {
 	struct cgroup_tree *tree;
 	struct container_resolver *resolver;
+	struct container_filter *filter; /* NULL without -C */
 	struct sampler *sampler;
 	struct recording_writer *writer;
 	struct recorder *recorder;
@@ -33,6 +35,12 @@ struct record_session {
  */
 int record_setup(const struct record_settings *settings, struct record_session *session);
 void record_session_deinit(struct record_session *session);
+
+/**
+ * record_catch_up() - once the sampler runs: what began between the first look and its start
+ * Cgroups made meanwhile, wanted containers among them, and the children that wanted processes have. 0 or -ENOMEM.
+ */
+int record_catch_up(const struct record_settings *settings, struct record_session *session);
 
 /* The facts of a recording: those known at its start, and those known at its end. 0 or -ENOMEM. */
 int record_first_facts(const struct record_settings *settings, struct record_session *session);
