@@ -10,32 +10,31 @@
 #include "symbolizer/process_files.h"
 
 struct file_cache {
+	struct parser *parser;
 	ARRAY(struct pinned_file *) files;
 	struct hash_index index;
 	uint64_t clock;
 	size_t open;
 };
 
-int file_cache_new(struct file_cache **ret_cache)
+int file_cache_new(struct parser *parser, struct file_cache **ret_cache)
 {
 	struct file_cache *cache = calloc(1, sizeof(*cache));
 
 	if (!cache)
 		return -ENOMEM;
+	cache->parser = parser;
 	*ret_cache = cache;
 	return 0;
 }
 
-static void close_file(struct file_cache *cache, struct pinned_file *file, enum pinned_state state)
+static void close_file(struct file_cache *cache, struct pinned_file *file)
 {
-	if (file->fd >= 0)
-		close(file->fd);
-	elf_symbols_free(file->symbols);
-	if (file->fd >= 0 || file->symbols)
-		cache->open--;
-	file->fd = -1;
-	file->symbols = NULL;
-	file->state = state;
+	if (file->state != PINNED_OPEN)
+		return;
+	parser_source_deinit(cache->parser, &file->source);
+	file->state = PINNED_TRIMMED;
+	cache->open--;
 }
 
 void file_cache_free(struct file_cache *cache)
@@ -43,7 +42,8 @@ void file_cache_free(struct file_cache *cache)
 	if (!cache)
 		return;
 	for (size_t i = 0; i < cache->files.count; i++) {
-		close_file(cache, cache->files.items[i], PINNED_TRIMMED);
+		close_file(cache, cache->files.items[i]);
+		range_cache_deinit(&cache->files.items[i]->names);
 		free(cache->files.items[i]);
 	}
 	array_deinit(&cache->files);
@@ -74,7 +74,7 @@ static int add(struct file_cache *cache, uint64_t hash, struct pinned_file **ret
 		return -ENOMEM;
 	}
 	*array_add(&cache->files) = file;
-	file->fd = -1;
+	file->state = PINNED_FAILED;
 	file->used = ++cache->clock;
 	*ret_file = file;
 	return 0;
@@ -82,9 +82,12 @@ static int add(struct file_cache *cache, uint64_t hash, struct pinned_file **ret
 
 static void take_descriptor(struct file_cache *cache, struct pinned_file *file, int fd)
 {
-	file->fd = fd;
-	file->state = fd >= 0 ? PINNED_UNREAD : PINNED_FAILED;
-	cache->open += fd >= 0;
+	if (fd < 0)
+		return;
+	parser_source_init(&file->source, PARSER_FILE, fd);
+	file->state = PINNED_OPEN;
+	file->debug_sought = false;
+	cache->open++;
 }
 
 int file_cache_pin(struct file_cache *cache, int path_fd, const struct stat *status, struct pinned_file **ret_file)
@@ -101,7 +104,7 @@ int file_cache_pin(struct file_cache *cache, int path_fd, const struct stat *sta
 		if (!same_file(file, status))
 			continue;
 		file->used = ++cache->clock;
-		if (file->state == PINNED_TRIMMED || file->state == PINNED_FAILED)
+		if (file->state != PINNED_OPEN)
 			take_descriptor(cache, file, process_files_reopen(path_fd));
 		*ret_file = file;
 		return 0;
@@ -129,21 +132,9 @@ int file_cache_adopt(struct file_cache *cache, int fd, struct pinned_file **ret_
 	return err;
 }
 
-const struct elf_symbols *file_cache_symbols(struct file_cache *cache, struct pinned_file *file)
+void file_cache_touch(struct file_cache *cache, struct pinned_file *file)
 {
-	int err;
-
 	file->used = ++cache->clock;
-	if (file->state != PINNED_UNREAD)
-		return file->symbols;
-	err = elf_symbols_new(file->fd, &file->symbols);
-	if (err) {
-		close_file(cache, file, err == -ENOEXEC ? PINNED_NOT_ELF : PINNED_FAILED);
-		return NULL;
-	}
-	file->fd = -1;
-	file->state = PINNED_READ;
-	return file->symbols;
 }
 
 void file_cache_trim(struct file_cache *cache, size_t count)
@@ -154,11 +145,21 @@ void file_cache_trim(struct file_cache *cache, size_t count)
 		for (size_t i = 0; i < cache->files.count; i++) {
 			struct pinned_file *file = cache->files.items[i];
 
-			if ((file->fd >= 0 || file->symbols) && (!oldest || file->used < oldest->used))
+			if (file->state == PINNED_OPEN && (!oldest || file->used < oldest->used))
 				oldest = file;
 		}
 		if (!oldest)
 			return;
-		close_file(cache, oldest, PINNED_TRIMMED);
+		close_file(cache, oldest);
 	}
+}
+
+size_t file_cache_count(const struct file_cache *cache)
+{
+	return cache->files.count;
+}
+
+const struct pinned_file *file_cache_at(const struct file_cache *cache, size_t number)
+{
+	return cache->files.items[number];
 }

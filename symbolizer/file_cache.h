@@ -4,7 +4,7 @@
  *
  * A file is known by what fstat(2) says of the opened file (device, inode, size, modification time), never by the device that
  * /proc/PID/maps shows: overlayfs and btrfs disagree there. It is pinned by an open descriptor from the moment that it
- * is first seen, and parsed when its first name is asked for.
+ * is first seen, and parsed, in the child, when its first name is asked for. Names once found outlive the descriptor.
  */
 #ifndef SYMBOLIZER_FILE_CACHE_H
 #define SYMBOLIZER_FILE_CACHE_H
@@ -14,16 +14,15 @@
 #include <stdint.h>
 #include <sys/stat.h>
 
-#include "symbolizer/elf_symbols.h"
+#include "symbolizer/parser.h"
+#include "symbolizer/range_cache.h"
 
 struct file_cache;
 
 enum pinned_state {
-	PINNED_UNREAD, /* descriptor open, not parsed */
-	PINNED_READ,
-	PINNED_NOT_ELF,
+	PINNED_OPEN,	/* descriptor held */
 	PINNED_TRIMMED, /* closed again: too many files */
-	PINNED_FAILED,	/* not opened or not readable */
+	PINNED_FAILED,	/* could not be opened */
 };
 
 struct pinned_file {
@@ -32,13 +31,14 @@ struct pinned_file {
 	off_t size;
 	struct timespec modified;
 	enum pinned_state state;
-	int fd;			     /* while unread, else -1 */
-	struct elf_symbols *symbols; /* once read */
-	uint64_t used;		     /* the cache's clock at the last use */
+	struct parser_source source;
+	struct range_cache names; /* by file offset */
+	bool debug_sought;	  /* separate debug files were looked for */
+	uint64_t used;		  /* the cache's clock at the last use */
 };
 
-/* Returns 0 or -ENOMEM. */
-int file_cache_new(struct file_cache **ret_cache);
+/* @parser must live longer. Returns 0 or -ENOMEM. */
+int file_cache_new(struct parser *parser, struct file_cache **ret_cache);
 void file_cache_free(struct file_cache *cache);
 
 /**
@@ -52,10 +52,14 @@ int file_cache_pin(struct file_cache *cache, int path_fd, const struct stat *sta
 /* Takes a descriptor of a file that belongs to no process (the vdso's copy). 0 or -ENOMEM; @fd is owned at once. */
 int file_cache_adopt(struct file_cache *cache, int fd, struct pinned_file **ret_file);
 
-/* The symbols of a file, read now if they were not; NULL where there are none: file->state says why. */
-const struct elf_symbols *file_cache_symbols(struct file_cache *cache, struct pinned_file *file);
+/* Says that a file is in use: others are trimmed before it. */
+void file_cache_touch(struct file_cache *cache, struct pinned_file *file);
 
 /* Closes the files unused for longest until at most @count are open. */
 void file_cache_trim(struct file_cache *cache, size_t count);
+
+/* Those known, for a walk. */
+size_t file_cache_count(const struct file_cache *cache);
+const struct pinned_file *file_cache_at(const struct file_cache *cache, size_t number);
 
 #endif

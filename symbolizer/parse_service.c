@@ -131,9 +131,9 @@ static int find(struct service *service, const struct parse_request *request, st
 
 	if (!object || (!object->file && !object->map))
 		return -ENOENT;
-	/* What a runtime has appended by now; a map that is too large keeps what was read of it. */
-	if (object->map)
-		read_err = perf_map_read(object->map);
+	/* What a runtime has appended by now. What could not be read keeps what was; only "too large" is for good. */
+	if (object->map && perf_map_read(object->map) == -EFBIG)
+		read_err = -EFBIG;
 	for (uint32_t i = 0; i < request->count && !err; i++) {
 		err = object->file
 			      ? parsed_file_find(object->file, request->addresses[i], request->flags, service->answer)

@@ -69,8 +69,9 @@ static int ask(struct parser *parser, const struct parse_request *request, int f
 		return err;
 	answer->reader =
 		(struct parse_reader){answer->bytes.list.items, answer->bytes.list.items + answer->bytes.list.count};
+	/* Out of memory there: the child's limit, not ours. */
 	if (answer->bytes.list.count < sizeof(head))
-		return -ENOMEM;
+		return -EFBIG;
 	memcpy(&head, answer->reader.at, sizeof(head));
 	answer->reader.at += sizeof(head);
 	/* Only errors that a caller expects: anything else from there is noise. */
@@ -79,8 +80,9 @@ static int ask(struct parser *parser, const struct parse_request *request, int f
 	case -ENOEXEC:
 	case -ENOENT:
 	case -EFBIG:
-	case -ENOMEM:
 		return head.error;
+	case -ENOMEM:
+		return -EFBIG;
 	default:
 		worker_discard(parser->worker);
 		return -EBADMSG;
@@ -237,6 +239,12 @@ int parser_find(struct parser *parser, struct parser_source *source, const uint6
 	parser->request->count = (uint32_t)count;
 	memcpy(parser->request->addresses, addresses, count * sizeof(*addresses));
 	return ask_about(parser, source, parser->request, -1, timeout_ms, ret_answer);
+}
+
+void parser_distrust(struct parser *parser, struct parser_source *source)
+{
+	worker_discard(parser->worker);
+	source->deaths++;
 }
 
 struct parse_cost parser_cost(struct parser *parser)

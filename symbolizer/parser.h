@@ -55,7 +55,7 @@ static inline bool parser_source_quarantined(const struct parser_source *source)
 
 /**
  * parser_open() - have a source parsed as far as its facts
- * Returns 0, -ENOEXEC (not ELF), -ENOTRECOVERABLE (in quarantine), -EIO, -EAGAIN (no child), -ENOMEM.
+ * Returns 0, -ENOEXEC (not ELF), -ENOTRECOVERABLE (in quarantine), -EFBIG, -EIO, -EAGAIN (no child), -ENOMEM.
  */
 int parser_open(struct parser *parser, struct parser_source *source);
 
@@ -78,10 +78,14 @@ void parser_answer_deinit(struct parser_answer *answer);
  * @addresses: [count], at most PARSE_ADDRESSES_MAX; sorted is faster. File offsets (or PARSE_VIRTUAL ones) for a file,
  *             addresses in the process for a JIT map
  * @ret_answer: one record for each address, in order (parse_records_next() on its reader)
- * Returns 0, -EFBIG (a JIT map past its limit; the answer holds what is known of it), or as parser_open().
+ * Returns 0, -EFBIG (a JIT map past its limit: the answer holds what is known of it; a file that takes too much
+ * memory), or as parser_open().
  */
 int parser_find(struct parser *parser, struct parser_source *source, const uint64_t *addresses, size_t count,
 		uint32_t flags, struct parser_answer *ret_answer);
+
+/* Its answer made no sense: counts as a death of the child, which is replaced. */
+void parser_distrust(struct parser *parser, struct parser_source *source);
 
 /* What the child has cost so far; zero where it does not answer. */
 struct parse_cost parser_cost(struct parser *parser);

@@ -63,10 +63,12 @@ static int take_line(char *line, struct string_table *strings, struct mapping_ar
 	mapping = array_add(&mappings->list);
 	if (!mapping)
 		return -ENOMEM;
-	*mapping =
-		(struct mapping){.start = start, .end = end, .offset = offset, .kind = kind_of(path, deleted, inode)};
+	*mapping = (struct mapping){
+		.start = start, .end = end, .offset = offset, .inode = inode, .kind = kind_of(path, deleted, inode)};
 	base = base ? base + 1 : path;
-	return string_table_add(strings, base, strlen(base), &mapping->name);
+	if (string_table_add(strings, base, strlen(base), &mapping->name))
+		return -ENOMEM;
+	return string_table_add(strings, path, strlen(path), &mapping->path);
 }
 
 int process_maps_parse(char *text, struct string_table *strings, struct mapping_array *mappings)

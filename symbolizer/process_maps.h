@@ -12,6 +12,8 @@
 #include "symbolizer/base/array.h"
 #include "symbolizer/base/string_table.h"
 
+struct pinned_file;
+
 enum mapping_kind {
 	MAPPING_FILE,
 	MAPPING_JIT, /* anonymous, named-anonymous or memfd memory: code that was made here */
@@ -22,9 +24,11 @@ enum mapping_kind {
 struct mapping {
 	uint64_t start, end; /* [start, end) */
 	uint64_t offset;     /* in the file */
+	uint64_t inode;	     /* as the line shows it: to know the line again, not the file */
 	enum mapping_kind kind;
-	string_id name; /* base name of the file without " (deleted)", or what stands in brackets */
-	void *file;	/* the symbolizer's own: the pinned file, or NULL */
+	string_id name;		  /* base name of the file, or what stands in brackets */
+	string_id path;		  /* the whole of it as the process sees it, without " (deleted)" */
+	struct pinned_file *file; /* file_cache.h; NULL where there is none. Not touched here. */
 };
 
 struct mapping_array {

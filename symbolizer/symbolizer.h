@@ -8,8 +8,8 @@
  * again when an address is in none of them.
  *
  * "No symbol" is an answer: symbol.named is false and the name is a reason in brackets. Names are raw text from
- * strangers. All parsing of what a container wrote is behind this face, in batches, so that it can live in a process
- * of its own. Not thread-safe.
+ * strangers. Everything that a container wrote is parsed in a child process without rights (worker.h): what it names
+ * comes back in batches, so ask for many addresses at once. Not thread-safe.
  */
 #ifndef STOKER_SYMBOLIZER_H
 #define STOKER_SYMBOLIZER_H
@@ -28,14 +28,34 @@ enum symbol_kind {
 	SYMBOL_USER,
 	SYMBOL_KERNEL,
 	SYMBOL_JIT,
+	SYMBOL_INLINED, /* into the next one of its span */
 };
 
 struct symbol {
 	string_id name;	  /* in symbolizer_strings(); demangled; never empty */
 	string_id module; /* base name of the mapped file, "vmlinux", a kernel module; 0 where there is none */
+	string_id file;	  /* source file as the debug information has it; 0: not asked for, or not known */
+	uint32_t line;	  /* in @file; 0: not known */
 	enum symbol_kind kind;
 	bool named;   /* false: name is a reason */
 	bool pending; /* JIT code whose map may still name it, or a mapping that is not known yet: ask again */
+};
+
+/* What stands for one address: @count symbols from @first on, innermost first. More than one only with inlines. */
+struct symbol_span {
+	uint32_t first, count;
+};
+
+/* The answer for [n] addresses: spans[n], in their order. All zero before its first use; used again, it is replaced. */
+struct symbols {
+	ARRAY(struct symbol) list;
+	ARRAY(struct symbol_span) spans;
+};
+void symbols_deinit(struct symbols *symbols);
+
+struct symbolizer_options {
+	bool lines;   /* source files and lines, from DWARF */
+	bool inlines; /* functions that were inlined, from DWARF */
 };
 
 /* Which process, and how to know that /proc still shows the one that was sampled. */
@@ -46,9 +66,18 @@ struct process_identity {
 	uint64_t address_space; /* mm->start_stack: tells one exec from the next; 0: not checked */
 };
 
-/* Returns 0 or -ENOMEM. */
-int symbolizer_new(struct symbolizer **ret_symbolizer);
+/**
+ * symbolizer_new() - call it before any thread is started, and early: its children are copies of the caller
+ * Returns 0, -ENOMEM, or -EAGAIN where no process can be started.
+ */
+int symbolizer_new(const struct symbolizer_options *options, struct symbolizer **ret_symbolizer);
 void symbolizer_free(struct symbolizer *symbolizer);
+
+/*
+ * What to do, every few ms, while symbolizer_user() waits for the child. Of the symbolizer it may use
+ * symbolizer_process_new(), _maps() and _refresh() only.
+ */
+void symbolizer_set_waiting(struct symbolizer *symbolizer, void (*call)(void *data), void *data);
 
 /* Where the names of every struct symbol live, as long as the symbolizer does. */
 const struct string_table *symbolizer_strings(const struct symbolizer *symbolizer);
@@ -74,18 +103,37 @@ int symbolizer_process_refresh(struct symbolizer_process *process);
 
 /**
  * symbolizer_user() - name user addresses of a process
- * @addresses: [count]
- * @symbols: [count], filled
- * Returns 0 or -ENOMEM. Return addresses are to be given less one by the caller.
+ * @addresses: [count]. Return addresses are to be given less one by the caller.
+ * Returns 0 or -ENOMEM.
  */
 int symbolizer_user(struct symbolizer_process *process, const uint64_t *addresses, size_t count,
-		    struct symbol *symbols);
+		    struct symbols *ret_symbols);
 
 /* The same for kernel addresses. */
-int symbolizer_kernel(struct symbolizer *symbolizer, const uint64_t *addresses, size_t count, struct symbol *symbols);
+int symbolizer_kernel(struct symbolizer *symbolizer, const uint64_t *addresses, size_t count,
+		      struct symbols *ret_symbols);
+
+/**
+ * symbolizer_file() - name addresses of a file that no process maps
+ * @path: a regular file of the host; also the module's name in reasons
+ * @addresses: [count], as the file's own symbols have them
+ * Returns 0, -ENOMEM, -EINVAL (no regular file), or what open(2) gave.
+ */
+int symbolizer_file(struct symbolizer *symbolizer, const char *path, const uint64_t *addresses, size_t count,
+		    struct symbols *ret_symbols);
 
 /* True where /proc/kallsyms hides its addresses: set kernel.kptr_restrict=0 or run as root. Known after a look-up. */
 bool symbolizer_kernel_hidden(const struct symbolizer *symbolizer);
+
+/* What the child has cost, and what went wrong in it. */
+struct symbolizer_costs {
+	uint64_t cpu_ns;       /* of the child that runs now */
+	uint64_t memory_bytes; /* the most that it had resident */
+	uint64_t requests, crashes, timeouts;
+	size_t quarantined;	    /* files that killed it twice and are asked nothing more */
+	string_id quarantined_last; /* mapped name of one of them */
+};
+struct symbolizer_costs symbolizer_costs(struct symbolizer *symbolizer);
 
 /* Closes what no process has used for longest, down to @files open files. */
 void symbolizer_trim(struct symbolizer *symbolizer, size_t files);

@@ -34,19 +34,23 @@ struct waiting_stack {
 	uint8_t kernel_count, user_count;
 };
 
+typedef ARRAY(struct waiting_stack) waiting_array;
+typedef ARRAY(uint64_t) address_array;
+
 struct recorder {
 	struct recorder_parts parts;
-	struct symbolizer *symbolizer;
 	struct owners *owners;
 	struct processes *processes;
 	struct stacks *stacks;
 	key_array keys[2];
 	ARRAY(uint64_t) touched; /* tokens with a count to be written */
-	ARRAY(struct waiting_stack) waiting;
-	ARRAY(uint64_t) addresses;
+	waiting_array waiting;
+	address_array addresses;
 	ARRAY(uint64_t) kept_by_container;
 	uint64_t kept, tick;
 };
+
+static void while_naming(void *data);
 
 int recorder_new(const struct recorder_parts *parts, struct recorder **ret_recorder)
 {
@@ -55,13 +59,13 @@ int recorder_new(const struct recorder_parts *parts, struct recorder **ret_recor
 	if (!recorder)
 		return -ENOMEM;
 	recorder->parts = *parts;
-	if (symbolizer_new(&recorder->symbolizer) ||
-	    owners_new(parts->tree, parts->resolver, parts->writer, &recorder->owners) ||
-	    processes_new(recorder->symbolizer, parts->writer, parts->sampler, &recorder->processes) ||
-	    stacks_new(recorder->symbolizer, parts->writer, &recorder->stacks)) {
+	if (owners_new(parts->tree, parts->resolver, parts->writer, &recorder->owners) ||
+	    processes_new(recorder->parts.symbolizer, parts->writer, parts->sampler, &recorder->processes) ||
+	    stacks_new(recorder->parts.symbolizer, parts->writer, &recorder->stacks)) {
 		recorder_free(recorder);
 		return -ENOMEM;
 	}
+	symbolizer_set_waiting(parts->symbolizer, while_naming, recorder);
 	*ret_recorder = recorder;
 	return 0;
 }
@@ -73,7 +77,6 @@ void recorder_free(struct recorder *recorder)
 	stacks_free(recorder->stacks);
 	processes_free(recorder->processes);
 	owners_free(recorder->owners);
-	symbolizer_free(recorder->symbolizer);
 	array_deinit(&recorder->keys[0]);
 	array_deinit(&recorder->keys[1]);
 	array_deinit(&recorder->touched);
@@ -90,7 +93,7 @@ uint64_t recorder_samples(const struct recorder *recorder)
 
 bool recorder_kernel_hidden(const struct recorder *recorder)
 {
-	return symbolizer_kernel_hidden(recorder->symbolizer);
+	return symbolizer_kernel_hidden(recorder->parts.symbolizer);
 }
 
 static uint64_t time_now(const struct recorder *recorder)
@@ -226,24 +229,55 @@ static int take_count(void *data, uint64_t token, uint64_t count)
 	return add_count(data, token, count);
 }
 
+static int name_one(struct recorder *recorder, const struct waiting_stack *waiting, const uint64_t *addresses)
+{
+	struct recorded_key *key;
+	enum stack_end end;
+	uint32_t row;
+	int err = stacks_row(recorder->stacks, waiting->process, addresses, waiting->kernel_count,
+			     addresses + waiting->kernel_count, waiting->user_count, &row, &end);
+
+	if (err)
+		return err;
+	key = &recorder->keys[waiting->set].items[waiting->number];
+	key->stack = row;
+	key->stack_end = (uint8_t)end;
+	key->named = true;
+	return 0;
+}
+
+/* While names are being found new stacks come in (while_naming()): those wait in fresh arrays for the next round. */
+static int name_round(struct recorder *recorder)
+{
+	waiting_array waiting = recorder->waiting;
+	address_array addresses = recorder->addresses;
+	int err = 0;
+
+	memset(&recorder->waiting, 0, sizeof(recorder->waiting));
+	memset(&recorder->addresses, 0, sizeof(recorder->addresses));
+	for (size_t i = 0; i < waiting.count && !err; i++) {
+		const struct waiting_stack *stack = &waiting.items[i];
+		const uint64_t *kernel = addresses.items + stack->first;
+
+		err = stacks_want(recorder->stacks, stack->process, kernel, stack->kernel_count,
+				  kernel + stack->kernel_count, stack->user_count);
+	}
+	if (!err)
+		err = stacks_name_wanted(recorder->stacks);
+	for (size_t i = 0; i < waiting.count && !err; i++)
+		err = name_one(recorder, &waiting.items[i], addresses.items + waiting.items[i].first);
+	array_deinit(&waiting);
+	array_deinit(&addresses);
+	return err;
+}
+
 static int name_waiting(struct recorder *recorder)
 {
-	for (size_t i = 0; i < recorder->waiting.count; i++) {
-		const struct waiting_stack *waiting = &recorder->waiting.items[i];
-		struct recorded_key *key = &recorder->keys[waiting->set].items[waiting->number];
-		const uint64_t *addresses = recorder->addresses.items + waiting->first;
-		enum stack_end end;
-		int err = stacks_row(recorder->stacks, waiting->process, addresses, waiting->kernel_count,
-				     addresses + waiting->kernel_count, waiting->user_count, &key->stack, &end);
+	int err = 0;
 
-		if (err)
-			return err;
-		key->stack_end = (uint8_t)end;
-		key->named = true;
-	}
-	recorder->waiting.count = 0;
-	recorder->addresses.count = 0;
-	return 0;
+	while (recorder->waiting.count && !err)
+		err = name_round(recorder);
+	return err;
 }
 
 static int write_samples(struct recorder *recorder)
@@ -294,6 +328,15 @@ int recorder_events(struct recorder *recorder)
 	    container_filter_again(recorder->parts.filter, time_now(recorder)) == -ENOMEM)
 		err = -ENOMEM;
 	return err;
+}
+
+/*
+ * The child may take its time over a hostile file. Meanwhile events are taken from the ring, and new processes pinned,
+ * as ever. What goes wrong here shows in the account.
+ */
+static void while_naming(void *data)
+{
+	recorder_events(data);
 }
 
 int recorder_tick(struct recorder *recorder)
@@ -375,7 +418,7 @@ static int flush(struct recorder *recorder, bool stopped)
 		err = recording_writer_flush(recorder->parts.writer);
 	if (recorder->tick > IDLE_TICKS)
 		processes_forget(recorder->processes, recorder->tick - IDLE_TICKS);
-	symbolizer_trim(recorder->symbolizer, OPEN_FILES_MAX);
+	symbolizer_trim(recorder->parts.symbolizer, OPEN_FILES_MAX);
 	return err;
 }
 

@@ -16,8 +16,11 @@
 
 struct recorder;
 
+struct symbolizer;
+
 struct recorder_parts {
 	struct sampler *sampler;
+	struct symbolizer *symbolizer; /* what it does while it waits is the recorder's to say */
 	struct recording_writer *writer;
 	struct cgroup_tree *tree;
 	struct container_resolver *resolver;

@@ -11,11 +11,24 @@
 #define KERNEL UINT32_MAX /* in place of a process row */
 #define NAMED_MAX (1u << 20)
 #define PENDING_MAX 65536
+#define ROWS_MAX 1024 /* of a stack with everything that was inlined */
 
+struct frame_rows {
+	uint32_t rows[ROWS_MAX]; /* [count] */
+	size_t count;
+};
+
+/* One address of a process: the frame rows that stand for it. */
 struct named_address {
 	uint64_t address;
 	uint32_t process; /* row, or KERNEL */
-	uint32_t frame;	  /* row */
+	uint32_t first;	  /* in stacks.frames, innermost first */
+	uint8_t count;
+};
+
+struct wanted_address {
+	uint64_t address;
+	const struct process *process; /* NULL: the kernel's */
 };
 
 struct pending_address {
@@ -29,6 +42,10 @@ struct stacks {
 	struct recording_writer *writer;
 	ARRAY(struct named_address) named;
 	struct hash_index index;
+	ARRAY(uint32_t) frames;
+	ARRAY(struct wanted_address) wanted;
+	ARRAY(uint64_t) asked; /* the addresses of one question */
+	struct symbols symbols;
 	ARRAY(struct pending_address) pending;
 	ARRAY(string_id) strings; /* the writer's number + 1 for each of the symbolizer's; 0: not known yet */
 };
@@ -51,6 +68,10 @@ void stacks_free(struct stacks *stacks)
 		return;
 	array_deinit(&stacks->named);
 	hash_index_deinit(&stacks->index);
+	array_deinit(&stacks->frames);
+	array_deinit(&stacks->wanted);
+	array_deinit(&stacks->asked);
+	symbols_deinit(&stacks->symbols);
 	array_deinit(&stacks->pending);
 	array_deinit(&stacks->strings);
 	free(stacks);
@@ -79,7 +100,11 @@ static int to_writer(struct stacks *stacks, string_id id, string_id *ret_id)
 static int to_frame(struct stacks *stacks, const struct symbol *symbol, struct recording_frame *ret_frame)
 {
 	static const uint8_t kinds[] = {
-		[SYMBOL_USER] = FRAME_USER, [SYMBOL_KERNEL] = FRAME_KERNEL, [SYMBOL_JIT] = FRAME_JIT};
+		[SYMBOL_USER] = FRAME_USER,
+		[SYMBOL_KERNEL] = FRAME_KERNEL,
+		[SYMBOL_JIT] = FRAME_JIT,
+		[SYMBOL_INLINED] = FRAME_INLINED,
+	};
 	struct recording_frame frame = {.kind = kinds[symbol->kind], .named = symbol->named};
 
 	if (to_writer(stacks, symbol->name, &frame.name) || to_writer(stacks, symbol->module, &frame.module))
@@ -88,19 +113,23 @@ static int to_frame(struct stacks *stacks, const struct symbol *symbol, struct r
 	return 0;
 }
 
-static int remember(struct stacks *stacks, uint64_t hash, uint32_t process, uint64_t address, uint32_t frame)
+static const struct named_address *find_named(const struct stacks *stacks, uint32_t owner, uint64_t address)
 {
-	struct named_address *added;
+	uint64_t hash = hash_words(address, owner);
+	uint32_t number;
 
-	if (stacks->named.count >= NAMED_MAX) {
-		stacks->named.count = 0;
-		hash_index_clear(&stacks->index);
+	for (size_t at = hash_index_first(&stacks->index, hash); hash_index_next(&stacks->index, hash, &at, &number);) {
+		const struct named_address *known = &stacks->named.items[number];
+
+		if (known->address == address && known->process == owner)
+			return known;
 	}
-	if (array_reserve(&stacks->named, 1) || hash_index_insert(&stacks->index, hash, (uint32_t)stacks->named.count))
-		return -ENOMEM;
-	added = array_add(&stacks->named);
-	*added = (struct named_address){address, process, frame};
-	return 0;
+	return NULL;
+}
+
+static uint32_t owner_of(const struct process *process)
+{
+	return process ? process->row : KERNEL;
 }
 
 static int add_pending(struct stacks *stacks, const struct recording_frame *row, uint32_t process, uint64_t address,
@@ -117,31 +146,113 @@ static int add_pending(struct stacks *stacks, const struct recording_frame *row,
 	return 0;
 }
 
-static int frame_of(struct stacks *stacks, const struct process *process, uint64_t address, uint32_t *ret_frame)
+/* Takes the answer for one address: [count] symbols, innermost first. */
+static int remember(struct stacks *stacks, uint32_t owner, uint64_t address, const struct symbol *symbols, size_t count)
 {
-	uint32_t owner = process ? process->row : KERNEL, number;
-	uint64_t hash = hash_words(address, owner);
-	struct recording_frame row;
-	struct symbol symbol;
-	int err;
+	struct named_address known = {address, owner, (uint32_t)stacks->frames.count, (uint8_t)count};
 
-	for (size_t at = hash_index_first(&stacks->index, hash); hash_index_next(&stacks->index, hash, &at, &number);) {
-		const struct named_address *known = &stacks->named.items[number];
+	if (array_reserve(&stacks->frames, count) || array_reserve(&stacks->named, 1))
+		return -ENOMEM;
+	for (size_t i = 0; i < count; i++) {
+		struct recording_frame row;
+		uint32_t frame;
+		int err = to_frame(stacks, &symbols[i], &row);
 
-		if (known->address == address && known->process == owner) {
-			*ret_frame = known->frame;
-			return 0;
-		}
+		if (!err)
+			err = symbols[i].pending ? add_pending(stacks, &row, owner, address, &frame)
+						 : recording_writer_frame(stacks->writer, &row, &frame);
+		if (err)
+			return err;
+		*array_add(&stacks->frames) = frame;
 	}
-	err = process ? symbolizer_user(process->snapshot, &address, 1, &symbol)
-		      : symbolizer_kernel(stacks->symbolizer, &address, 1, &symbol);
-	if (!err)
-		err = to_frame(stacks, &symbol, &row);
-	if (err)
-		return err;
-	err = symbol.pending ? add_pending(stacks, &row, owner, address, ret_frame)
-			     : recording_writer_frame(stacks->writer, &row, ret_frame);
-	return err ? err : remember(stacks, hash, owner, address, *ret_frame);
+	if (hash_index_insert(&stacks->index, hash_words(address, owner), (uint32_t)stacks->named.count))
+		return -ENOMEM;
+	*array_add(&stacks->named) = known;
+	return 0;
+}
+
+/* Names those of stacks.asked, which all are of one process (NULL: the kernel's). */
+static int name_asked(struct stacks *stacks, const struct process *process)
+{
+	const uint64_t *addresses = stacks->asked.items;
+	size_t count = stacks->asked.count;
+	int err = process ? symbolizer_user(process->snapshot, addresses, count, &stacks->symbols)
+			  : symbolizer_kernel(stacks->symbolizer, addresses, count, &stacks->symbols);
+
+	for (size_t i = 0; i < count && !err; i++) {
+		struct symbol_span span = stacks->symbols.spans.items[i];
+
+		if (!find_named(stacks, owner_of(process), addresses[i]))
+			err = remember(stacks, owner_of(process), addresses[i], stacks->symbols.list.items + span.first,
+				       span.count);
+	}
+	stacks->asked.count = 0;
+	return err;
+}
+
+static int ask(struct stacks *stacks, uint64_t address)
+{
+	uint64_t *asked = array_add(&stacks->asked);
+
+	if (!asked)
+		return -ENOMEM;
+	*asked = address;
+	return 0;
+}
+
+/* A return address may be the first of the next function: the call lies before it. */
+static uint64_t call_address(const uint64_t *addresses, size_t number)
+{
+	return addresses[number] - (number > 0);
+}
+
+static int want_all(struct stacks *stacks, const struct process *process, const uint64_t *addresses, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		uint64_t address = call_address(addresses, i);
+		struct wanted_address *added;
+
+		if (find_named(stacks, owner_of(process), address))
+			continue;
+		added = array_add(&stacks->wanted);
+		if (!added)
+			return -ENOMEM;
+		*added = (struct wanted_address){address, process};
+	}
+	return 0;
+}
+
+static int by_process_and_address(const void *left, const void *right)
+{
+	const struct wanted_address *a = left, *b = right;
+
+	if (a->process != b->process)
+		return a->process < b->process ? -1 : 1;
+	return (a->address > b->address) - (a->address < b->address);
+}
+
+int stacks_name_wanted(struct stacks *stacks)
+{
+	size_t count = stacks->wanted.count;
+	int err = 0;
+
+	if (stacks->named.count >= NAMED_MAX) {
+		stacks->named.count = stacks->frames.count = 0;
+		hash_index_clear(&stacks->index);
+	}
+	if (count)
+		qsort(stacks->wanted.items, count, sizeof(*stacks->wanted.items), by_process_and_address);
+	for (size_t i = 0; i < count && !err; i++) {
+		const struct wanted_address wanted = stacks->wanted.items[i];
+		bool last = i + 1 == count || stacks->wanted.items[i + 1].process != wanted.process;
+
+		if (last || stacks->wanted.items[i + 1].address != wanted.address)
+			err = ask(stacks, wanted.address);
+		if (!err && last)
+			err = name_asked(stacks, wanted.process);
+	}
+	stacks->wanted.count = 0;
+	return err;
 }
 
 /* First functions of a thread, as libcs and runtimes name them. A stack that reaches one is whole. */
@@ -172,23 +283,34 @@ static enum stack_end end_of(struct stacks *stacks, const uint32_t *frames, size
 	return count >= STACK_FRAMES_MAX ? STACK_TRUNCATED : STACK_ASSUMED;
 }
 
-static int name_all(struct stacks *stacks, const struct process *process, const uint64_t *addresses, size_t count,
-		    uint32_t *frames)
+/* The frame rows of a stack, leaf first; what does not fit is left out at the root. */
+static int rows_of(struct stacks *stacks, const struct process *process, const uint64_t *addresses, size_t count,
+		   struct frame_rows *rows)
 {
+	rows->count = 0;
 	for (size_t i = 0; i < count; i++) {
-		/* A return address may be the first of the next function: the call lies before it. */
-		int err = frame_of(stacks, process, addresses[i] - (i > 0), &frames[i]);
+		uint64_t address = call_address(addresses, i);
+		const struct named_address *known = find_named(stacks, owner_of(process), address);
+		int err;
 
-		if (err)
-			return err;
+		if (!known) {
+			err = ask(stacks, address);
+			if (!err)
+				err = name_asked(stacks, process);
+			if (err)
+				return err;
+			known = find_named(stacks, owner_of(process), address);
+		}
+		for (size_t j = 0; j < known->count && rows->count < ROWS_MAX; j++)
+			rows->rows[rows->count++] = stacks->frames.items[known->first + j];
 	}
 	return 0;
 }
 
-static int add_rows(struct stacks *stacks, const uint32_t *frames, size_t count, uint32_t *row)
+static int add_rows(struct stacks *stacks, const struct frame_rows *rows, uint32_t *row)
 {
-	for (size_t i = count; i > 0; i--) {
-		struct recording_stack step = {.parent = *row, .frame = frames[i - 1]};
+	for (size_t i = rows->count; i > 0; i--) {
+		struct recording_stack step = {.parent = *row, .frame = rows->rows[i - 1]};
 		int err = recording_writer_stack(stacks->writer, &step, row);
 
 		if (err)
@@ -209,26 +331,37 @@ static size_t without_garbage(const struct process *process, const uint64_t *use
 	return count;
 }
 
+int stacks_want(struct stacks *stacks, const struct process *process, const uint64_t *kernel, size_t kernel_count,
+		const uint64_t *user, size_t user_count)
+{
+	int err = want_all(stacks, NULL, kernel, kernel_count);
+
+	if (!err && user_count && process->snapshot)
+		err = want_all(stacks, process, user, without_garbage(process, user, user_count));
+	return err;
+}
+
 int stacks_row(struct stacks *stacks, const struct process *process, const uint64_t *kernel, size_t kernel_count,
 	       const uint64_t *user, size_t user_count, uint32_t *ret_row, enum stack_end *ret_end)
 {
-	uint32_t frames[STACK_FRAMES_MAX], row = RECORDING_STACK_ROOT;
+	uint32_t row = RECORDING_STACK_ROOT;
+	struct frame_rows rows;
 	int err = 0;
 
 	*ret_end = STACK_NO_USER;
 	if (user_count && process->snapshot) {
 		size_t count = without_garbage(process, user, user_count);
 
-		err = name_all(stacks, process, user, count, frames);
+		err = rows_of(stacks, process, user, count, &rows);
 		if (!err) {
-			*ret_end = count < user_count ? STACK_TRUNCATED : end_of(stacks, frames, count);
-			err = add_rows(stacks, frames, count, &row);
+			*ret_end = count < user_count ? STACK_TRUNCATED : end_of(stacks, rows.rows, rows.count);
+			err = add_rows(stacks, &rows, &row);
 		}
 	}
 	if (!err)
-		err = name_all(stacks, NULL, kernel, kernel_count, frames);
+		err = rows_of(stacks, NULL, kernel, kernel_count, &rows);
 	if (!err)
-		err = add_rows(stacks, frames, kernel_count, &row);
+		err = add_rows(stacks, &rows, &row);
 	if (!err)
 		*ret_row = row;
 	return err;
@@ -242,37 +375,61 @@ static const struct process *process_of(struct processes *processes, uint32_t ro
 	return NULL;
 }
 
-int stacks_name_pending(struct stacks *stacks, struct processes *processes)
+static int by_process_row(const void *left, const void *right)
 {
-	const struct process *process = NULL;
-	size_t kept = 0;
+	const struct pending_address *a = left, *b = right;
 
-	for (size_t i = 0; i < stacks->pending.count; i++) {
+	if (a->process != b->process)
+		return a->process < b->process ? -1 : 1;
+	return (a->frame > b->frame) - (a->frame < b->frame);
+}
+
+/* Those of one process, from @first on; what is still pending moves to @kept. */
+static int name_pending_of(struct stacks *stacks, const struct process *process, size_t first, size_t end, size_t *kept)
+{
+	int err = 0;
+
+	for (size_t i = first; i < end && !err; i++)
+		err = ask(stacks, stacks->pending.items[i].address);
+	if (!err)
+		err = symbolizer_user(process->snapshot, stacks->asked.items, stacks->asked.count, &stacks->symbols);
+	stacks->asked.count = 0;
+	for (size_t i = first; i < end && !err; i++) {
 		const struct pending_address pending = stacks->pending.items[i];
+		const struct symbol *symbol = &stacks->symbols.list.items[stacks->symbols.spans.items[i - first].first];
 		struct recording_frame row;
-		struct symbol symbol;
-		int err;
 
-		if (!process || process->row != pending.process) {
-			process = process_of(processes, pending.process);
-			/* A map that came late is found by reading the process again. */
-			if (process && symbolizer_process_refresh(process->snapshot) == -ENOMEM)
-				return -ENOMEM;
-		}
-		if (!process)
-			continue;
-		err = symbolizer_user(process->snapshot, &pending.address, 1, &symbol);
-		if (!err && symbol.pending) {
-			stacks->pending.items[kept++] = pending;
+		if (symbol->pending) {
+			stacks->pending.items[(*kept)++] = pending;
 			continue;
 		}
-		if (!err)
-			err = to_frame(stacks, &symbol, &row);
+		err = to_frame(stacks, symbol, &row);
 		if (!err)
 			err = recording_writer_redefine_frame(stacks->writer, pending.frame, &row);
-		if (err)
-			return err;
+	}
+	return err;
+}
+
+int stacks_name_pending(struct stacks *stacks, struct processes *processes)
+{
+	size_t count = stacks->pending.count, kept = 0;
+	int err = 0;
+
+	if (count)
+		qsort(stacks->pending.items, count, sizeof(*stacks->pending.items), by_process_row);
+	for (size_t i = 0, end; i < count && !err; i = end) {
+		const struct process *process = process_of(processes, stacks->pending.items[i].process);
+
+		for (end = i + 1; end < count; end++)
+			if (stacks->pending.items[end].process != stacks->pending.items[i].process)
+				break;
+		if (!process)
+			continue;
+		/* A map that came late is found by reading the process again. */
+		if (symbolizer_process_refresh(process->snapshot) == -ENOMEM)
+			return -ENOMEM;
+		err = name_pending_of(stacks, process, i, end, &kept);
 	}
 	stacks->pending.count = kept;
-	return 0;
+	return err;
 }

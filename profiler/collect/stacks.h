@@ -2,7 +2,7 @@
 /*
  * stacks: from addresses to stack rows of the recording.
  *
- * Each address of a process is named once. JIT code that no map names yet keeps a frame row of its own, and is asked
+ * Each address of a process is named once; what was inlined there makes it several frames. JIT code that no map names yet keeps a frame row of its own, and is asked
  * for again until its process is forgotten.
  */
 #ifndef STOKER_STACKS_H
@@ -17,6 +17,16 @@ struct stacks;
 /* The others stay the caller's and must live longer. Returns 0 or -ENOMEM. */
 int stacks_new(struct symbolizer *symbolizer, struct recording_writer *writer, struct stacks **ret_stacks);
 void stacks_free(struct stacks *stacks);
+
+/**
+ * stacks_want() - say that a stack will be asked for
+ * Asking the symbolizer costs a round trip: so all that is wanted is named at once, by stacks_name_wanted().
+ * @process, @kernel, @user: as for stacks_row(); @process must live until then
+ * Both return 0 or -ENOMEM.
+ */
+int stacks_want(struct stacks *stacks, const struct process *process, const uint64_t *kernel, size_t kernel_count,
+		const uint64_t *user, size_t user_count);
+int stacks_name_wanted(struct stacks *stacks);
 
 /**
  * stacks_row() - the stack row of a sample

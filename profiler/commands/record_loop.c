@@ -14,6 +14,7 @@
 #include "symbolizer/base/cleanup.h"
 #include "symbolizer/base/log.h"
 #include "symbolizer/base/text.h"
+#include "symbolizer/symbolizer.h"
 
 #define EVENTS_EVERY_MS 200
 #define TICK_NS 1000000000ull
@@ -138,12 +139,28 @@ static int finish(struct loop *loop, int err)
 	duration_ns = record_clock() - loop->session.start_ns;
 	if (loop->settings->progress && isatty(STDERR_FILENO))
 		fprintf(stderr, "\r\033[K");
-	last = record_last_facts(&loop->session, duration_ns);
+	last = recorder_finish(loop->session.recorder);
 	if (!last)
-		last = recorder_finish(loop->session.recorder);
+		last = record_last_facts(&loop->session, duration_ns);
 	if (!last && !err)
 		last = recording_writer_finish(loop->session.writer);
 	return err ? err : last;
+}
+
+/* A container's file that crashes or stalls a parser was made to, or has found a fault of ours: worth a line. */
+static void warn_of_parser(struct symbolizer *symbolizer)
+{
+	struct symbolizer_costs costs = symbolizer_costs(symbolizer);
+	char shown[128] = "";
+
+	if (!costs.crashes && !costs.timeouts)
+		return;
+	if (costs.quarantined)
+		text_printable(string_table_text(symbolizer_strings(symbolizer), costs.quarantined_last), shown,
+			       sizeof(shown));
+	log_warning("the parser was killed by files: %llu crashes, %llu time-outs; not asked again: %zu%s%s",
+		    (unsigned long long)costs.crashes, (unsigned long long)costs.timeouts, costs.quarantined,
+		    costs.quarantined ? ", last " : "", shown);
 }
 
 static int sample(struct loop *loop, struct record_outcome *outcome)
@@ -176,6 +193,7 @@ static int sample(struct loop *loop, struct record_outcome *outcome)
 	outcome->written = true;
 	if (recorder_kernel_hidden(loop->session.recorder))
 		log_warning("kernel functions have no names: set kernel.kptr_restrict to 0 or 1 and run as root");
+	warn_of_parser(loop->session.symbolizer);
 	if (!err)
 		return EXIT_OK;
 	log_error("writing %s failed: %s; what was recorded before is readable",

@@ -17,6 +17,7 @@
 #include "profiler/containers/process_tree.h"
 #include "symbolizer/base/log.h"
 #include "symbolizer/base/text.h"
+#include "symbolizer/symbolizer.h"
 
 #define PIDS_MAX 1024			  /* whose children are looked for */
 #define INITIAL_PID_NAMESPACE 0xeffffffcu /* PROC_PID_INIT_INO, include/linux/proc_ns.h */
@@ -32,6 +33,7 @@ uint64_t record_clock(void)
 void record_session_deinit(struct record_session *session)
 {
 	recorder_free(session->recorder);
+	symbolizer_free(session->symbolizer);
 	sampler_free(session->sampler);
 	recording_writer_free(session->writer);
 	container_filter_free(session->filter);
@@ -159,12 +161,17 @@ static int setup_writer(const struct record_settings *settings, struct record_se
 
 int record_setup(const struct record_settings *settings, struct record_session *session)
 {
+	static const struct symbolizer_options names = {0};
 	struct recorder_parts parts;
 	struct rlimit files;
 	int status = check_place();
 
 	if (status != EXIT_OK)
 		return status;
+	/* First of all: its children are copies of this process, and shall hold nothing that is opened later. */
+	if (symbolizer_new(&names, &session->symbolizer))
+		return refuse(-EAGAIN, "cannot start the process that parses what containers wrote: out of memory or "
+				       "of processes");
 	if (!getrlimit(RLIMIT_NOFILE, &files)) {
 		files.rlim_cur = files.rlim_max;
 		setrlimit(RLIMIT_NOFILE, &files);
@@ -179,8 +186,15 @@ int record_setup(const struct record_settings *settings, struct record_session *
 	if (status != EXIT_OK)
 		return status;
 	session->start_ns = record_clock();
-	parts = (struct recorder_parts){session->sampler,  session->writer, session->tree,
-					session->resolver, session->filter, session->start_ns};
+	parts = (struct recorder_parts){
+		.sampler = session->sampler,
+		.symbolizer = session->symbolizer,
+		.writer = session->writer,
+		.tree = session->tree,
+		.resolver = session->resolver,
+		.filter = session->filter,
+		.start_ns = session->start_ns,
+	};
 	return recorder_new(&parts, &session->recorder) ? refuse(-ENOMEM, "out of memory") : EXIT_OK;
 }
 
@@ -280,6 +294,7 @@ static uint64_t memory_bytes(struct record_session *session)
 
 int record_last_facts(struct record_session *session, uint64_t duration_ns)
 {
+	struct symbolizer_costs costs = symbolizer_costs(session->symbolizer);
 	uint64_t runs = 0, run_ns;
 	struct tick_counters ticks = {0};
 	struct rusage used;
@@ -293,9 +308,18 @@ int record_last_facts(struct record_session *session, uint64_t duration_ns)
 	if (!err)
 		err = fact_number(session, "self.cpu_ns",
 				  (uint64_t)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) * 1000000000ull +
-					  (uint64_t)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) * 1000ull);
+					  (uint64_t)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) * 1000ull +
+					  costs.cpu_ns);
 	if (!err)
-		err = fact_number(session, "self.memory_bytes", memory_bytes(session));
+		err = fact_number(session, "self.memory_bytes", memory_bytes(session) + costs.memory_bytes);
+	if (!err)
+		err = fact_number(session, "parser.requests", costs.requests);
+	if (!err)
+		err = fact_number(session, "parser.crashes", costs.crashes);
+	if (!err)
+		err = fact_number(session, "parser.timeouts", costs.timeouts);
+	if (!err)
+		err = fact_number(session, "parser.quarantined", costs.quarantined);
 	if (!err)
 		err = fact_number(session, "bpf.hits", ticks.hits);
 	if (!err)

@@ -23,6 +23,7 @@ struct record_session {
 	struct cgroup_tree *tree;
 	struct container_resolver *resolver;
 	struct container_filter *filter; /* NULL without -C */
+	struct symbolizer *symbolizer;
 	struct sampler *sampler;
 	struct recording_writer *writer;
 	struct recorder *recorder;

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "symbolizer/base/cleanup.h"
+#include "symbolizer/process_files.h"
+#include "symbolizer/symbolizer_private.h"
+
+/* Those of now and those of before: a process that maps and unmaps for ever does not grow for ever. */
+#define MAPPINGS_KEPT_MAX 131072
+
+/* The first of [count] sorted mappings that ends above an address, or @count. */
+static size_t first_above(const struct mapping_array *mappings, size_t count, uint64_t address)
+{
+	size_t low = 0, high = count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (mappings->list.items[middle].end <= address)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+/* The same line was there before, so the file behind it is pinned already: a refresh opens only what is new. */
+static const struct mapping *known_line(const struct mapping_array *old, const struct mapping *mapping)
+{
+	size_t at = first_above(old, old->list.count, mapping->start);
+	const struct mapping *known = &old->list.items[at];
+
+	if (at == old->list.count || known->start != mapping->start || known->end != mapping->end ||
+	    known->offset != mapping->offset || known->inode != mapping->inode || known->path != mapping->path)
+		return NULL;
+	return known;
+}
+
+/* A file that cannot be pinned leaves the mapping without one: its frames then say so. */
+static int pin_files(struct symbolizer_process *process, pid_t pid, struct mapping_array *mappings)
+{
+	for (size_t i = 0; i < mappings->list.count; i++) {
+		struct mapping *mapping = &mappings->list.items[i];
+		const struct mapping *known = known_line(&process->mappings, mapping);
+		_cleanup_close_ int fd = -1;
+		struct stat status;
+		int err;
+
+		if (mapping->kind == MAPPING_VDSO)
+			mapping->file = process->symbolizer->vdso;
+		else if (known && known->file && known->file->state == PINNED_OPEN)
+			mapping->file = known->file;
+		if (mapping->kind != MAPPING_FILE || mapping->file ||
+		    process_files_mapped(pid, mapping->start, mapping->end, &fd, &status))
+			continue;
+		err = file_cache_pin(process->symbolizer->files, fd, &status, &mapping->file);
+		if (err == -ENOMEM)
+			return err;
+	}
+	return 0;
+}
+
+static int by_start(const void *left, const void *right)
+{
+	const struct mapping *a = left, *b = right;
+
+	return (a->start > b->start) - (a->start < b->start);
+}
+
+/* What was unmapped since may have been sampled before: it stays unless something new lies there. */
+static int keep_old(struct mapping_array *fresh, const struct mapping_array *old)
+{
+	size_t count = fresh->list.count;
+
+	for (size_t i = 0; i < old->list.count && fresh->list.count < MAPPINGS_KEPT_MAX; i++) {
+		const struct mapping *mapping = &old->list.items[i];
+		size_t at = first_above(fresh, count, mapping->start);
+		struct mapping *kept;
+
+		if (at < count && fresh->list.items[at].start < mapping->end)
+			continue;
+		kept = array_add(&fresh->list);
+		if (!kept)
+			return -ENOMEM;
+		*kept = *mapping;
+	}
+	if (fresh->list.count > count)
+		qsort(fresh->list.items, fresh->list.count, sizeof(struct mapping), by_start);
+	return 0;
+}
+
+static bool has_jit(const struct symbolizer_process *process)
+{
+	for (size_t i = 0; i < process->mappings.list.count; i++)
+		if (process->mappings.list.items[i].kind == MAPPING_JIT)
+			return true;
+	return false;
+}
+
+static void pin_perf_map(struct symbolizer_process *process, pid_t pid)
+{
+	int fd;
+
+	if (process->perf_map.fd >= 0 || !has_jit(process))
+		return;
+	fd = process_files_perf_map(pid, process->identity.ns_pid);
+	process->perf_map_error = fd < 0 ? fd : 0;
+	if (fd >= 0)
+		parser_source_init(&process->perf_map, PARSER_PERF_MAP, fd);
+}
+
+static int take_snapshot(struct symbolizer_process *process, struct mapping_array *fresh)
+{
+	const struct process_identity *identity = &process->identity;
+	_cleanup_free_ char *text = NULL;
+	pid_t pid;
+	int err;
+
+	if (!process_maps_check(identity->pid, identity->start_ns, identity->address_space, &pid))
+		return -ESRCH;
+	err = process_maps_read(pid, &text);
+	if (!err)
+		err = process_maps_parse(text, &process->symbolizer->strings, fresh);
+	if (!err)
+		err = pin_files(process, pid, fresh);
+	if (err)
+		return err == -ENOMEM ? err : -ESRCH;
+	/* It may have ended or become another image while it was read: then nothing of this is true. */
+	if (!fresh->list.count || !process_maps_check(identity->pid, identity->start_ns, identity->address_space, &pid))
+		return -ESRCH;
+	err = keep_old(fresh, &process->mappings);
+	if (err)
+		return err;
+	array_deinit(&process->mappings.list);
+	process->mappings = *fresh;
+	memset(fresh, 0, sizeof(*fresh));
+	pin_perf_map(process, pid);
+	return 0;
+}
+
+int symbolizer_process_refresh(struct symbolizer_process *process)
+{
+	struct mapping_array fresh = {0};
+	int err = process->exited ? -ESRCH : take_snapshot(process, &fresh);
+
+	array_deinit(&fresh.list);
+	if (err == -ESRCH)
+		process->exited = true;
+	return err;
+}
+
+int symbolizer_process_new(struct symbolizer *symbolizer, const struct process_identity *identity,
+			   struct symbolizer_process **ret_process)
+{
+	struct symbolizer_process *process = calloc(1, sizeof(*process));
+	int err;
+
+	if (!process)
+		return -ENOMEM;
+	process->symbolizer = symbolizer;
+	process->identity = *identity;
+	process->perf_map_error = -ENOENT;
+	parser_source_init(&process->perf_map, PARSER_PERF_MAP, -1);
+	err = symbolizer_process_refresh(process);
+	if (err == -ENOMEM) {
+		symbolizer_process_free(process);
+		return err;
+	}
+	*ret_process = process;
+	return 0;
+}
+
+void symbolizer_process_free(struct symbolizer_process *process)
+{
+	if (!process)
+		return;
+	array_deinit(&process->mappings.list);
+	parser_source_deinit(process->symbolizer->parser, &process->perf_map);
+	free(process);
+}
+
+const struct mapping *process_snapshot_mapping(const struct symbolizer_process *process, uint64_t address)
+{
+	const struct mapping_array *mappings = &process->mappings;
+	size_t at = first_above(mappings, mappings->list.count, address);
+
+	if (at == mappings->list.count || address < mappings->list.items[at].start)
+		return NULL;
+	return &mappings->list.items[at];
+}
+
+bool symbolizer_process_maps(const struct symbolizer_process *process, uint64_t address)
+{
+	return process_snapshot_mapping(process, address);
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * symbolizer_private: what the files behind symbolizer.h share.
+ *
+ * symbolizer.c makes and ends things and names the kernel's addresses; process_snapshot.c knows what a process maps;
+ * naming.c turns user addresses into questions and answers into symbols.
+ */
+#ifndef SYMBOLIZER_PRIVATE_H
+#define SYMBOLIZER_PRIVATE_H
+
+#include "symbolizer/file_cache.h"
+#include "symbolizer/parser.h"
+#include "symbolizer/process_maps.h"
+#include "symbolizer/symbolizer.h"
+
+struct symbolizer {
+	struct symbolizer_options options;
+	struct string_table strings;
+	struct parser *parser;
+	struct file_cache *files;
+	struct pinned_file *vdso;      /* our own; NULL where we have none */
+	struct kernel_symbols *kernel; /* NULL until the first look-up */
+	struct worker_waiting waiting; /* in force while user addresses are named */
+	size_t quarantined;
+	string_id quarantined_last;
+};
+
+struct symbolizer_process {
+	struct symbolizer *symbolizer;
+	struct process_identity identity;
+	struct mapping_array mappings; /* sorted by start, not overlapping */
+	bool exited;		       /* /proc did not show this image any more when last asked */
+	struct parser_source perf_map; /* its fd is -1 while there is none */
+	int perf_map_error;	       /* why: a negative errno */
+};
+
+/* The mapping that holds an address, or NULL. */
+const struct mapping *process_snapshot_mapping(const struct symbolizer_process *process, uint64_t address);
+
+/* Replaces symbol->name by a reason and says that it is one. 0 or -ENOMEM. */
+int symbol_set_reason(struct symbolizer *symbolizer, struct symbol *symbol, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+#endif

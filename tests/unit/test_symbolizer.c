@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Addresses of this very process, of files, and of files that kill their parser. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "symbolizer/symbolizer.h"
+
+#define NODE "/usr/bin/node" /* large: its parser is still busy when it is killed */
+
+static struct symbolizer *symbolizer;
+static struct symbols symbols;
+
+__attribute__((noinline)) int test_symbolizer_here(int number);
+int test_symbolizer_here(int number)
+{
+	return number + 1;
+}
+
+static int set_up(void **state)
+{
+	static const struct symbolizer_options options = {0};
+
+	return symbolizer_new(&options, &symbolizer);
+}
+
+static int tear_down(void **state)
+{
+	symbols_deinit(&symbols);
+	symbolizer_free(symbolizer);
+	return 0;
+}
+
+static const char *text(string_id id)
+{
+	return string_table_text(symbolizer_strings(symbolizer), id);
+}
+
+static const struct symbol *answer(size_t number)
+{
+	return &symbols.list.items[symbols.spans.items[number].first];
+}
+
+/* The start of this process in ns since boot, from /proc/self/stat. */
+static uint64_t own_start_ns(void)
+{
+	unsigned long long ticks = 0;
+	char line[2048] = "";
+	FILE *file = fopen("/proc/self/stat", "re");
+
+	assert_non_null(file);
+	assert_non_null(fgets(line, sizeof(line), file));
+	fclose(file);
+	assert_int_equal(sscanf(strrchr(line, ')'),
+				") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
+				&ticks),
+			 1);
+	return ticks * 10000000ull;
+}
+
+static void test_symbolizer__its_own_process_has_names_and_reasons(void **state)
+{
+	struct process_identity identity = {.pid = getpid(), .ns_pid = (uint32_t)getpid(), .start_ns = own_start_ns()};
+	char *code = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint64_t addresses[] = {
+		(uint64_t)test_symbolizer_here, (uint64_t)qsort, (uint64_t)code, 4096, getauxval(AT_SYSINFO_EHDR) + 64,
+	};
+	struct symbolizer_process *process;
+
+	assert_int_equal(symbolizer_process_new(symbolizer, &identity, &process), 0);
+	assert_true(symbolizer_process_maps(process, addresses[0]));
+	assert_false(symbolizer_process_maps(process, 4096));
+	/* Twice: from the child, and from what is remembered of it. */
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(symbolizer_user(process, addresses, 5, &symbols), 0);
+		assert_string_equal(text(answer(0)->name), "test_symbolizer_here");
+		assert_string_equal(text(answer(0)->module), "test_symbolizer");
+		assert_true(answer(0)->named);
+		assert_string_equal(text(answer(2)->name), "[jit: no map]");
+		assert_int_equal(answer(2)->kind, SYMBOL_JIT);
+		assert_true(answer(2)->pending);
+		assert_string_equal(text(answer(3)->name), "[no mapping]");
+		assert_string_equal(text(answer(4)->module), "[vdso]");
+	}
+#ifndef __SANITIZE_ADDRESS__
+	assert_string_equal(text(answer(1)->name), "qsort");
+	assert_string_equal(text(answer(1)->module), "libc.so.6");
+#endif
+	symbolizer_process_free(process);
+	munmap(code, 4096);
+}
+
+static void test_symbolizer__another_image_under_the_pid_is_not_asked(void **state)
+{
+	struct process_identity identity = {.pid = getpid(), .start_ns = own_start_ns() - 1000000000ull};
+	struct symbolizer_process *process;
+	uint64_t address = (uint64_t)test_symbolizer_here;
+
+	assert_int_equal(symbolizer_process_new(symbolizer, &identity, &process), 0);
+	assert_int_equal(symbolizer_user(process, &address, 1, &symbols), 0);
+	assert_string_equal(text(answer(0)->name), "[exited]");
+	assert_false(answer(0)->named);
+	symbolizer_process_free(process);
+}
+
+static void test_symbolizer__a_file_that_is_none_says_so(void **state)
+{
+	uint64_t address = 4096;
+
+	assert_int_equal(symbolizer_file(symbolizer, "/etc/passwd", &address, 1, &symbols), 0);
+	assert_string_equal(text(answer(0)->name), "[not ELF passwd]");
+	assert_int_equal(symbolizer_file(symbolizer, "/dev/null", &address, 1, &symbols), -EINVAL);
+	assert_int_equal(symbolizer_file(symbolizer, "/nowhere", &address, 1, &symbols), -ENOENT);
+}
+
+/* The children of a process's first thread. */
+static size_t children_of(pid_t pid, pid_t *children, size_t capacity)
+{
+	char path[64];
+	size_t count = 0;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", pid, pid);
+	file = fopen(path, "re");
+	while (file && count < capacity && fscanf(file, "%d", &children[count]) == 1)
+		count++;
+	if (file)
+		fclose(file);
+	return count;
+}
+
+/* Its parser is the child of its nursery. */
+static void kill_parser(void *data)
+{
+	pid_t nursery[4], parser[4];
+
+	for (size_t i = children_of(getpid(), nursery, 4); i > 0; i--)
+		for (size_t j = children_of(nursery[i - 1], parser, 4); j > 0; j--)
+			kill(parser[j - 1], SIGKILL);
+}
+
+static uint64_t mapped_at(const char *path)
+{
+	char line[512], name[256];
+	unsigned long long start = 0;
+	FILE *file = fopen("/proc/self/maps", "re");
+
+	while (file && fgets(line, sizeof(line), file))
+		if (sscanf(line, "%llx-%*x r-xp %*x %*s %*u %255s", &start, name) == 2 && !strcmp(name, path))
+			break;
+	fclose(file);
+	return start;
+}
+
+static void test_symbolizer__a_file_that_kills_two_parsers_is_in_quarantine(void **state)
+{
+	struct process_identity identity = {.pid = getpid(), .start_ns = own_start_ns()};
+	FILE *file = fopen(NODE, "re");
+	struct symbolizer_process *process;
+	struct symbolizer_costs costs;
+	uint64_t addresses[2];
+	char *mapped;
+
+	if (!file)
+		skip();
+	mapped = mmap(NULL, 1 << 20, PROT_READ | PROT_EXEC, MAP_PRIVATE, fileno(file), 0x1000000);
+	fclose(file);
+	assert_int_equal(symbolizer_process_new(symbolizer, &identity, &process), 0);
+	addresses[0] = mapped_at(NODE) + 4096;
+	addresses[1] = (uint64_t)test_symbolizer_here;
+	symbolizer_set_waiting(symbolizer, kill_parser, NULL);
+	assert_int_equal(symbolizer_user(process, addresses, 1, &symbols), 0);
+	symbolizer_set_waiting(symbolizer, NULL, NULL);
+	assert_string_equal(text(answer(0)->name), "[quarantined node]");
+
+	/* The others go on. */
+	assert_int_equal(symbolizer_user(process, addresses, 2, &symbols), 0);
+	assert_string_equal(text(answer(0)->name), "[quarantined node]");
+	assert_string_equal(text(answer(1)->name), "test_symbolizer_here");
+	costs = symbolizer_costs(symbolizer);
+	assert_int_equal(costs.crashes, 2);
+	assert_int_equal(costs.quarantined, 1);
+	assert_string_equal(text(costs.quarantined_last), "node");
+	symbolizer_process_free(process);
+	munmap(mapped, 1 << 20);
+}
+
+static void test_symbolizer__kernel_addresses_have_names_or_a_reason(void **state)
+{
+	uint64_t address = 1;
+
+	assert_int_equal(symbolizer_kernel(symbolizer, &address, 1, &symbols), 0);
+	assert_int_equal(answer(0)->kind, SYMBOL_KERNEL);
+	assert_false(answer(0)->named);
+	assert_string_equal(text(answer(0)->name),
+			    symbolizer_kernel_hidden(symbolizer) ? "[kernel: kptr_restrict]" : "[kernel: no symbol]");
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		TEST(test_symbolizer__its_own_process_has_names_and_reasons),
+		TEST(test_symbolizer__another_image_under_the_pid_is_not_asked),
+		TEST(test_symbolizer__a_file_that_is_none_says_so),
+		TEST(test_symbolizer__a_file_that_kills_two_parsers_is_in_quarantine),
+		TEST(test_symbolizer__kernel_addresses_have_names_or_a_reason),
+	};
+
+	memset(&symbols, 0, sizeof(symbols));
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
