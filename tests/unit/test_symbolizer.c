@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -142,14 +143,17 @@ static size_t children_of(pid_t pid, pid_t *children, size_t capacity)
 	return count;
 }
 
-/* Its parser is the child of its nursery. */
-static void kill_parser(void *data)
+/* A process that kills each parser of ours (the child of a nursery, which is our child) as soon as it is there. */
+static pid_t start_killer(void)
 {
-	pid_t nursery[4], parser[4];
+	pid_t us = getpid(), nursery[4], parser[4], killer = fork();
 
-	for (size_t i = children_of(getpid(), nursery, 4); i > 0; i--)
-		for (size_t j = children_of(nursery[i - 1], parser, 4); j > 0; j--)
-			kill(parser[j - 1], SIGKILL);
+	if (killer)
+		return killer;
+	for (;;)
+		for (size_t i = children_of(us, nursery, 4); i > 0; i--)
+			for (size_t j = children_of(nursery[i - 1], parser, 4); j > 0; j--)
+				kill(parser[j - 1], SIGKILL);
 }
 
 static uint64_t mapped_at(const char *path)
@@ -173,6 +177,7 @@ static void test_symbolizer__a_file_that_kills_two_parsers_is_in_quarantine(void
 	struct symbolizer_costs costs;
 	uint64_t addresses[2];
 	char *mapped;
+	pid_t killer;
 
 	if (!file)
 		skip();
@@ -181,17 +186,18 @@ static void test_symbolizer__a_file_that_kills_two_parsers_is_in_quarantine(void
 	assert_int_equal(symbolizer_process_new(symbolizer, &identity, &process), 0);
 	addresses[0] = mapped_at(NODE) + 4096;
 	addresses[1] = (uint64_t)test_symbolizer_here;
-	symbolizer_set_waiting(symbolizer, kill_parser, NULL);
+	killer = start_killer();
 	assert_int_equal(symbolizer_user(process, addresses, 1, &symbols), 0);
-	symbolizer_set_waiting(symbolizer, NULL, NULL);
+	kill(killer, SIGKILL);
+	waitpid(killer, NULL, 0);
 	assert_string_equal(text(answer(0)->name), "[quarantined node]");
 
-	/* The others go on. */
+	/* The others go on; the last parser to be killed may have been asked nothing yet. */
 	assert_int_equal(symbolizer_user(process, addresses, 2, &symbols), 0);
 	assert_string_equal(text(answer(0)->name), "[quarantined node]");
 	assert_string_equal(text(answer(1)->name), "test_symbolizer_here");
 	costs = symbolizer_costs(symbolizer);
-	assert_int_equal(costs.crashes, 2);
+	assert_in_range(costs.crashes, 2, 3);
 	assert_int_equal(costs.quarantined, 1);
 	assert_string_equal(text(costs.quarantined_last), "node");
 	symbolizer_process_free(process);
