@@ -31,8 +31,10 @@ struct pt_regs;
 struct rb_node;
 struct rb_root;
 struct refcount_struct;
+struct sched_entity;
 struct signal_struct;
 struct task_struct;
+struct thread_info;
 struct upid;
 
 typedef unsigned char __u8;
@@ -84,31 +86,56 @@ typedef struct {
 	int counter;
 } atomic_t;
 
+struct thread_info {
+	long unsigned int flags;
+	long unsigned int syscall_work;
+	u32 status;
+	u32 cpu;
+};
+
 struct refcount_struct {
 	atomic_t refs;
 };
 
 typedef struct refcount_struct refcount_t;
 
+struct sched_entity {
+	unsigned char on_rq;
+	unsigned char sched_delayed;
+	struct sched_entity *parent;
+};
+
 struct rb_root {
 	struct rb_node *rb_node;
 };
+
+typedef struct {
+	long unsigned int sig[1];
+} sigset_t;
 
 typedef struct {
 	uid_t val;
 } kuid_t;
 
 struct task_struct {
+	struct thread_info thread_info;
+	unsigned int __state;
 	unsigned int flags;
+	int on_cpu;
+	int on_rq;
+	struct sched_entity se;
 	struct mm_struct *mm;
+	unsigned int in_iowait: 1;
 	pid_t pid;
 	pid_t tgid;
 	struct task_struct *parent;
 	struct task_struct *group_leader;
 	struct pid *thread_pid;
+	u64 start_time;
 	u64 start_boottime;
 	char comm[16];
 	struct signal_struct *signal;
+	sigset_t blocked;
 	u64 self_exec_id;
 	struct css_set *cgroups;
 };
@@ -121,6 +148,7 @@ struct fred_cs {
 
 struct pt_regs {
 	long unsigned int bp;
+	long unsigned int orig_ax;
 	long unsigned int ip;
 	union {
 		u16 cs;
@@ -205,6 +233,7 @@ struct signal_struct {
 
 struct css_set {
 	struct cgroup_subsys_state *subsys[12];
+	struct cgroup *dfl_cgrp;
 };
 
 struct cgroup_subsys_state {
@@ -246,8 +275,10 @@ struct cgroup_root {
 
 enum bpf_map_type {
 	BPF_MAP_TYPE_HASH = 1,
+	BPF_MAP_TYPE_ARRAY = 2,
 	BPF_MAP_TYPE_PERCPU_ARRAY = 6,
 	BPF_MAP_TYPE_RINGBUF = 27,
+	BPF_MAP_TYPE_TASK_STORAGE = 29,
 };
 
 enum bpf_func_id {
@@ -279,12 +310,20 @@ enum {
 };
 
 enum {
+	BPF_F_NO_PREALLOC = 1,
+};
+
+enum {
 	BPF_RB_NO_WAKEUP = 1,
 	BPF_RB_FORCE_WAKEUP = 2,
 };
 
 enum {
 	BPF_RB_AVAIL_DATA = 0,
+};
+
+enum {
+	BPF_LOCAL_STORAGE_GET_F_CREATE = 1,
 };
 
 enum {

@@ -8,6 +8,7 @@
 
 #include "profiler/collect/processes.h"
 #include "profiler/collect/stacks.h"
+#include "profiler/collect/waits.h"
 #include "symbolizer/base/array.h"
 
 #define OPEN_FILES_MAX 512
@@ -42,6 +43,7 @@ struct recorder {
 	struct owners *owners;
 	struct processes *processes;
 	struct stacks *stacks;
+	struct waits *waits; /* NULL: samples alone */
 	key_array keys[2];
 	ARRAY(uint64_t) touched; /* tokens with a count to be written */
 	waiting_array waiting;
@@ -52,6 +54,13 @@ struct recorder {
 
 static void while_naming(void *data);
 
+static int add_waits(struct recorder *recorder)
+{
+	struct waits_parts parts = {recorder->parts.sampler, recorder->parts.writer, recorder->owners};
+
+	return wait_settings_any(sampler_wait_settings(parts.sampler)) ? waits_new(&parts, &recorder->waits) : 0;
+}
+
 int recorder_new(const struct recorder_parts *parts, struct recorder **ret_recorder)
 {
 	struct recorder *recorder = calloc(1, sizeof(*recorder));
@@ -61,7 +70,7 @@ int recorder_new(const struct recorder_parts *parts, struct recorder **ret_recor
 	recorder->parts = *parts;
 	if (owners_new(parts->tree, parts->resolver, parts->writer, &recorder->owners) ||
 	    processes_new(recorder->parts.symbolizer, parts->writer, parts->sampler, &recorder->processes) ||
-	    stacks_new(recorder->parts.symbolizer, parts->writer, &recorder->stacks)) {
+	    stacks_new(recorder->parts.symbolizer, parts->writer, &recorder->stacks) || add_waits(recorder)) {
 		recorder_free(recorder);
 		return -ENOMEM;
 	}
@@ -74,6 +83,7 @@ void recorder_free(struct recorder *recorder)
 {
 	if (!recorder)
 		return;
+	waits_free(recorder->waits);
 	stacks_free(recorder->stacks);
 	processes_free(recorder->processes);
 	owners_free(recorder->owners);
@@ -414,6 +424,9 @@ static int flush(struct recorder *recorder, bool stopped)
 		err = owners_refresh(recorder->owners);
 	if (!err)
 		err = write_accounting(recorder, &ticks, stopped);
+	if (!err && recorder->waits)
+		err = stopped ? waits_finish(recorder->waits, time_now(recorder))
+			      : waits_flush(recorder->waits, time_now(recorder));
 	if (!err)
 		err = recording_writer_flush(recorder->parts.writer);
 	if (recorder->tick > IDLE_TICKS)

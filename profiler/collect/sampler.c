@@ -97,6 +97,7 @@ static void configure(struct stoker_bpf *skeleton, const struct sampler_settings
 		log_debug("getrandom: %s", strerror(errno));
 	bpf_program__set_autoload(skeleton->progs.process_forked, settings->filter_tgids);
 	bpf_program__set_autoload(skeleton->progs.process_exited, settings->filter_tgids);
+	wait_programs_configure(skeleton, &settings->waits);
 }
 
 static int take_event(void *data, void *bytes, size_t size);
@@ -230,6 +231,18 @@ static int attach_tracepoint(struct sampler *sampler, struct bpf_program *progra
 	return -errno;
 }
 
+static int attach_waits(struct sampler *sampler)
+{
+	struct bpf_program *programs[WAIT_PROGRAMS_MAX];
+	size_t count = wait_programs_list(sampler->skeleton, &sampler->settings.waits, programs);
+	int err = 0;
+
+	wait_programs_start(sampler->skeleton);
+	for (size_t i = 0; i < count && !err; i++)
+		err = attach_tracepoint(sampler, programs[i]);
+	return err;
+}
+
 static int attach_tracepoints(struct sampler *sampler)
 {
 	int err = attach_tracepoint(sampler, sampler->skeleton->progs.cgroup_made);
@@ -242,7 +255,7 @@ static int attach_tracepoints(struct sampler *sampler)
 		err = attach_tracepoint(sampler, sampler->skeleton->progs.process_forked);
 	if (!err && sampler->settings.filter_tgids)
 		err = attach_tracepoint(sampler, sampler->skeleton->progs.process_exited);
-	return err;
+	return err ? err : attach_waits(sampler);
 }
 
 int sampler_start(struct sampler *sampler, char *error, size_t error_size)
@@ -425,6 +438,16 @@ size_t sampler_lost(struct sampler *sampler, uint64_t *ids, uint64_t *counts, si
 			count++;
 	}
 	return count;
+}
+
+struct stoker_bpf *sampler_skeleton(struct sampler *sampler)
+{
+	return sampler->skeleton;
+}
+
+const struct wait_settings *sampler_wait_settings(const struct sampler *sampler)
+{
+	return &sampler->settings.waits;
 }
 
 uint64_t sampler_run_ns(struct sampler *sampler, uint64_t *ret_runs)

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "bpf/shared.h"
+#include "profiler/collect/wait_programs.h"
 
 struct sampler;
 
@@ -21,11 +22,12 @@ struct sampler_settings {
 	uint64_t hz; /* 1 … 100,000 */
 	bool kernel_stacks;
 	bool user_stacks;
-	bool filter_tgids;	 /* keep samples of sampler_want_tgid() */
-	bool filter_cgroups;	 /* keep samples of sampler_want_cgroup(); with both, either will do */
-	bool cgroup_v2;		 /* ask the unified hierarchy … */
-	uint64_t cgroup_v2_root; /* … whose root has this id */
-	uint32_t cgroup_v1_mask; /* and these, bit per enum cgroup_hierarchy */
+	bool filter_tgids;	    /* keep samples of sampler_want_tgid() */
+	bool filter_cgroups;	    /* keep samples of sampler_want_cgroup(); with both, either will do */
+	bool cgroup_v2;		    /* ask the unified hierarchy … */
+	uint64_t cgroup_v2_root;    /* … whose root has this id */
+	uint32_t cgroup_v1_mask;    /* and these, bit per enum cgroup_hierarchy */
+	struct wait_settings waits; /* what is loaded beside it */
 };
 
 /**
@@ -88,6 +90,10 @@ int sampler_ticks(struct sampler *sampler, struct tick_counters *ret_ticks);
  * Returns how many.
  */
 size_t sampler_lost(struct sampler *sampler, uint64_t *ids, uint64_t *counts, size_t capacity);
+
+/* What was loaded, for those that read the other programs' maps. */
+struct stoker_bpf *sampler_skeleton(struct sampler *sampler);
+const struct wait_settings *sampler_wait_settings(const struct sampler *sampler);
 
 /* CPU time that the sampling program took so far, where the kernel's BPF statistics are on; else 0. */
 uint64_t sampler_run_ns(struct sampler *sampler, uint64_t *ret_runs);

@@ -29,6 +29,7 @@ int command_fold(int argc, char **argv);
 int command_flame(int argc, char **argv);
 int command_info(int argc, char **argv);
 int command_hotspots(int argc, char **argv);
+int command_syscalls(int argc, char **argv);
 int command_ps(int argc, char **argv);
 
 #endif

@@ -137,6 +137,7 @@ static int setup_sampler(const struct record_settings *settings, struct record_s
 		.cgroup_v2 = cgroup_tree_has_v2(session->tree),
 		.cgroup_v2_root = cgroup_tree_v2_root(session->tree),
 		.cgroup_v1_mask = cgroup_tree_v1_mask(session->tree),
+		.waits = settings->waits,
 	};
 	char error[512] = "";
 	int err = sampler_new(&sampler, &session->sampler, error, sizeof(error)), status;

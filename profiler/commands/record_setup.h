@@ -16,6 +16,7 @@ struct record_settings {
 	const char *output;
 	bool all, kernel_only, user_only, progress;
 	bool wait; /* for containers that nobody has started yet */
+	struct wait_settings waits;
 };
 
 /* Everything that a running recording holds; all-zero is empty. */

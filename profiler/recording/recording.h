@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "profiler/recording/recording_waits.h"
 #include "symbolizer/base/string_table.h"
 
 #define RECORDING_MAGIC "STOKER\r\n" /* the first 8 bytes of a file */
@@ -146,6 +147,8 @@ struct recording_tables {
 	ARRAY(struct recording_stack) stacks;
 	ARRAY(struct recording_sample) samples;
 	ARRAY(struct recording_accounting) accounting; /* in the order written: the last row of a container counts */
+	ARRAY(struct recording_call) calls;
+	ARRAY(struct recording_bucket) buckets;
 };
 
 /* Returns 0 or -ENOMEM. */

@@ -105,6 +105,30 @@ static const struct table_column accounting_columns[] = {
 	NUMBER(struct recording_accounting, kernel_named),
 };
 
+static const struct table_column call_columns[] = {
+	ROW_OF(TABLE_CONTAINERS, struct recording_call, container),
+	DIFFERENCE(struct recording_call, number),
+	STRING(struct recording_call, name),
+	DIFFERENCE(struct recording_call, time_ns),
+	NUMBER(struct recording_call, count),
+	NUMBER(struct recording_call, errors),
+	NUMBER(struct recording_call, timed),
+	NUMBER(struct recording_call, wall_ns),
+	NUMBER(struct recording_call, wall_max_ns),
+	NUMBER(struct recording_call, oncpu_ns),
+	NUMBER(struct recording_call, blocked_ns),
+	NUMBER(struct recording_call, uninterruptible_ns),
+	NUMBER(struct recording_call, queued_ns),
+	NUMBER(struct recording_call, lock_ns),
+};
+
+static const struct table_column bucket_columns[] = {
+	NUMBER(struct recording_bucket, kind),
+	DIFFERENCE(struct recording_bucket, row),
+	DIFFERENCE(struct recording_bucket, bucket),
+	NUMBER(struct recording_bucket, count),
+};
+
 #define SHAPE(type, field, columns)                                                                    \
 	{                                                                                              \
 		sizeof(type), offsetof(struct recording_tables, field), columns, ARRAY_LENGTH(columns) \
@@ -121,6 +145,8 @@ const struct table_shape recording_shapes[TABLES] = {
 	[TABLE_ACCOUNTING] = SHAPE(struct recording_accounting, accounting, accounting_columns),
 	[TABLE_CONTAINERS_AGAIN] = SHAPE(struct container_again, containers, container_again_columns),
 	[TABLE_FRAMES_AGAIN] = SHAPE(struct frame_again, frames, frame_again_columns),
+	[TABLE_CALLS] = SHAPE(struct recording_call, calls, call_columns),
+	[TABLE_BUCKETS] = SHAPE(struct recording_bucket, buckets, bucket_columns),
 };
 
 int recording_tables_init(struct recording_tables *tables)
@@ -140,6 +166,8 @@ void recording_tables_deinit(struct recording_tables *tables)
 	array_deinit(&tables->stacks);
 	array_deinit(&tables->samples);
 	array_deinit(&tables->accounting);
+	array_deinit(&tables->calls);
+	array_deinit(&tables->buckets);
 }
 
 uint64_t chunk_checksum(const struct chunk_header *header, const void *stored)

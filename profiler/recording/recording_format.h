@@ -25,7 +25,8 @@ struct recording_file_header {
 
 enum chunk_type {
 	CHUNK_ROWS = 1,
-	CHUNK_END = 2, /* the recording ended as it should */
+	CHUNK_END = 2,	/* the recording ended as it should */
+	CHUNK_MORE = 3, /* rows of the later tables, each with its size: a reader skips those that it does not know */
 };
 
 struct chunk_header {
@@ -49,10 +50,20 @@ enum table_id {
 	TABLE_ACCOUNTING,
 	TABLE_CONTAINERS_AGAIN, /* rows defined anew; the first column is the row's number */
 	TABLE_FRAMES_AGAIN,
+	TABLE_CALLS, /* from here on: in CHUNK_MORE */
+	TABLE_BUCKETS,
 	TABLES,
 };
 
+#define TABLE_FIRST_LATER TABLE_CALLS
+
 #define REFERS_TO_NOTHING TABLES
+
+/* The tables whose rows are kept in struct recording_tables, for a loop over them. */
+static inline enum table_id next_kept_table(enum table_id table)
+{
+	return table == TABLE_ACCOUNTING ? TABLE_FIRST_LATER : (enum table_id)(table + 1);
+}
 
 struct table_column {
 	uint16_t offset;   /* in the row's struct */

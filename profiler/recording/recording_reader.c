@@ -88,11 +88,12 @@ static bool refers_well(struct recording_tables *tables, const struct table_colu
 	return value < rows;
 }
 
-static int decode_columns(struct part *part, enum table_id table, char *rows, uint64_t count, uint64_t first)
+static int decode_columns(struct part *part, enum table_id table, size_t columns, char *rows, uint64_t count,
+			  uint64_t first)
 {
 	const struct table_shape *shape = &recording_shapes[table];
 
-	for (size_t c = 0; c < shape->column_count; c++) {
+	for (size_t c = 0; c < columns; c++) {
 		const struct table_column *column = &shape->columns[c];
 		uint64_t before = 0, value;
 
@@ -114,7 +115,7 @@ static int decode_columns(struct part *part, enum table_id table, char *rows, ui
 	return 0;
 }
 
-static int decode_rows(struct part *part, enum table_id table, uint64_t count)
+static int decode_rows(struct part *part, enum table_id table, size_t columns, uint64_t count)
 {
 	const struct table_shape *shape = &recording_shapes[table];
 	struct any_array *array = goes_to(part, table);
@@ -123,7 +124,7 @@ static int decode_rows(struct part *part, enum table_id table, uint64_t count)
 	if (!count)
 		return 0;
 	/* A row takes at least one byte for each column: a count that lies costs nothing. */
-	if (count > (uint64_t)(part->end - part->at) / shape->column_count || array->count + count >= UINT32_MAX)
+	if (!columns || count > (uint64_t)(part->end - part->at) / columns || array->count + count >= UINT32_MAX)
 		return -EBADMSG;
 	if (!fits(part, count * shape->row_bytes))
 		return -EFBIG;
@@ -131,7 +132,8 @@ static int decode_rows(struct part *part, enum table_id table, uint64_t count)
 		return -ENOMEM;
 	/* Padding too: rows may be compared and hashed as bytes. */
 	memset((char *)array->items + array->count * shape->row_bytes, 0, count * shape->row_bytes);
-	err = decode_columns(part, table, (char *)array->items + array->count * shape->row_bytes, count, array->count);
+	err = decode_columns(part, table, columns, (char *)array->items + array->count * shape->row_bytes, count,
+			     array->count);
 	if (!err)
 		array->count += count;
 	return err;
@@ -144,25 +146,65 @@ static int decode_tables(struct part *part)
 
 	while (part->at < part->end && !err) {
 		if (!varint_read(&part->at, part->end, &table) || !varint_read(&part->at, part->end, &count) ||
-		    table >= TABLES || table < next)
+		    table >= TABLE_FIRST_LATER || table < next)
 			return -EBADMSG;
 		next = table + 1;
-		err = table == TABLE_STRINGS ? decode_strings(part, count)
-					     : decode_rows(part, (enum table_id)table, count);
+		err = table == TABLE_STRINGS
+			      ? decode_strings(part, count)
+			      : decode_rows(part, (enum table_id)table, recording_shapes[table].column_count, count);
+	}
+	return err;
+}
+
+/* Columns that an older stoker did not write are 0, which must not name a row. */
+static bool may_lack(const struct table_shape *shape, size_t columns)
+{
+	for (size_t c = columns; c < shape->column_count; c++)
+		if (shape->columns[c].refers_to != REFERS_TO_NOTHING && shape->columns[c].refers_to != TABLE_STRINGS)
+			return false;
+	return true;
+}
+
+static int decode_later_rows(struct part *part, enum table_id table, uint64_t columns, uint64_t count)
+{
+	const struct table_shape *shape = &recording_shapes[table];
+
+	if (columns > shape->column_count)
+		columns = shape->column_count;
+	return may_lack(shape, columns) ? decode_rows(part, table, columns, count) : -EBADMSG;
+}
+
+/* A table that is not known is skipped, and so are columns beyond the known ones; columns that are missing are 0. */
+static int decode_later_tables(struct part *part)
+{
+	const uint8_t *end = part->end;
+	uint64_t table, count, columns, bytes;
+	int err = 0;
+
+	while (part->at < end && !err) {
+		part->end = end;
+		if (!varint_read(&part->at, end, &table) || !varint_read(&part->at, end, &count) ||
+		    !varint_read(&part->at, end, &columns) || !varint_read(&part->at, end, &bytes) ||
+		    bytes > (uint64_t)(end - part->at) || table < TABLE_FIRST_LATER)
+			return -EBADMSG;
+		part->end = part->at + bytes;
+		if (table < TABLES)
+			err = decode_later_rows(part, (enum table_id)table, columns, count);
+		part->at = part->end;
 	}
 	return err;
 }
 
 /* All of a chunk or nothing of it (but its strings, which do no harm). */
-static int decode_chunk(struct part *part)
+static int decode_chunk(struct part *part, enum chunk_type type)
 {
 	struct recording_tables *tables = part->tables;
 	int err;
 
-	for (enum table_id table = TABLE_FACTS; table <= TABLE_ACCOUNTING; table++)
+	for (enum table_id table = TABLE_FACTS; table < TABLES; table = next_kept_table(table))
 		part->before[table] = rows_of(tables, table)->count;
-	err = decode_tables(part);
-	for (enum table_id table = TABLE_FACTS; table <= TABLE_ACCOUNTING && err; table++)
+	err = type == CHUNK_MORE ? decode_later_tables(part) : decode_tables(part);
+	for (enum table_id table = TABLE_FACTS; table < TABLES && err; table = next_kept_table(table))
 		rows_of(tables, table)->count = part->before[table];
 	if (err)
 		return err;
@@ -239,7 +281,10 @@ static int read_chunks(FILE *file, struct recording_tables *tables, bool *ret_wh
 			break;
 		part.at = raw;
 		part.end = raw + header.raw_bytes;
-		err = header.type == CHUNK_ROWS ? decode_chunk(&part) : -EBADMSG;
+		/* Of a later stoker: what is in it nothing else refers to. */
+		if (header.type > CHUNK_MORE)
+			continue;
+		err = header.type ? decode_chunk(&part, (enum chunk_type)header.type) : -EBADMSG;
 		if (err)
 			ignored += sizeof(header) + header.stored_bytes;
 	}

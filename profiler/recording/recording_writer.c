@@ -28,7 +28,8 @@ struct recording_writer {
 	ARRAY(struct container_again) containers_again;
 	ARRAY(struct frame_again) frames_again;
 	struct hash_index frame_index, stack_index;
-	ARRAY(uint8_t) raw;
+	ARRAY(uint8_t) raw;  /* the chunk that is being made */
+	ARRAY(uint8_t) body; /* rows of one later table, before their size is known */
 };
 
 static int write_all(struct recording_writer *writer, const void *bytes, size_t count)
@@ -116,6 +117,7 @@ void recording_writer_free(struct recording_writer *writer)
 	hash_index_deinit(&writer->frame_index);
 	hash_index_deinit(&writer->stack_index);
 	array_deinit(&writer->raw);
+	array_deinit(&writer->body);
 	free(writer);
 }
 
@@ -183,6 +185,16 @@ int recording_writer_sample(struct recording_writer *writer, const struct record
 int recording_writer_accounting(struct recording_writer *writer, const struct recording_accounting *row)
 {
 	return add_row(writer, TABLE_ACCOUNTING, row, NULL);
+}
+
+int recording_writer_call(struct recording_writer *writer, const struct recording_call *row, uint32_t *ret_row)
+{
+	return add_row(writer, TABLE_CALLS, row, ret_row);
+}
+
+int recording_writer_bucket(struct recording_writer *writer, const struct recording_bucket *row)
+{
+	return add_row(writer, TABLE_BUCKETS, row, NULL);
 }
 
 int recording_writer_frame_alone(struct recording_writer *writer, const struct recording_frame *row, uint32_t *ret_row)
@@ -293,14 +305,11 @@ static int encode_strings(struct recording_writer *writer, size_t first, size_t 
 }
 
 /* Column by column: like next to like is what the compressor needs. */
-static int encode_rows(struct recording_writer *writer, enum table_id table, const char *rows, size_t count)
+static int encode_columns(struct recording_writer *writer, enum table_id table, const char *rows, size_t count)
 {
 	const struct table_shape *shape = &recording_shapes[table];
-	int err;
+	int err = 0;
 
-	err = put_varint(writer, table);
-	if (!err)
-		err = put_varint(writer, count);
 	for (size_t c = 0; c < shape->column_count && !err; c++) {
 		const struct table_column *column = &shape->columns[c];
 		uint64_t before = 0;
@@ -313,6 +322,39 @@ static int encode_rows(struct recording_writer *writer, enum table_id table, con
 		}
 	}
 	return err;
+}
+
+static int encode_rows(struct recording_writer *writer, enum table_id table, const char *rows, size_t count)
+{
+	int err = put_varint(writer, table);
+
+	if (!err)
+		err = put_varint(writer, count);
+	return err ? err : encode_columns(writer, table, rows, count);
+}
+
+/* As encode_rows(), with the number of columns and the size of all of them in front. */
+static int encode_later(struct recording_writer *writer, enum table_id table, const char *rows, size_t count)
+{
+	size_t start = writer->raw.count, bytes;
+	int err = encode_columns(writer, table, rows, count);
+
+	if (err)
+		return err;
+	bytes = writer->raw.count - start;
+	writer->body.count = 0;
+	if (array_reserve(&writer->body, bytes))
+		return -ENOMEM;
+	memcpy(writer->body.items, writer->raw.items + start, bytes);
+	writer->raw.count = start;
+	err = put_varint(writer, table);
+	if (!err)
+		err = put_varint(writer, count);
+	if (!err)
+		err = put_varint(writer, recording_shapes[table].column_count);
+	if (!err)
+		err = put_varint(writer, bytes);
+	return err ? err : put_bytes(writer, writer->body.items, bytes);
 }
 
 static int write_chunk(struct recording_writer *writer, enum chunk_type type)
@@ -384,10 +426,12 @@ static int flush_rows(struct recording_writer *writer, enum table_id table, cons
 			fit += (CHUNK_RAW_BYTES_AIM - writer->raw.count) / (10 * shape->column_count);
 		if (fit > left)
 			fit = left;
-		err = encode_rows(writer, table, (char *)rows->items + skip * shape->row_bytes, fit);
+		err = table < TABLE_FIRST_LATER
+			      ? encode_rows(writer, table, (char *)rows->items + skip * shape->row_bytes, fit)
+			      : encode_later(writer, table, (char *)rows->items + skip * shape->row_bytes, fit);
 		skip += fit;
 		if (!err && fit < left)
-			err = write_chunk(writer, CHUNK_ROWS);
+			err = write_chunk(writer, table < TABLE_FIRST_LATER ? CHUNK_ROWS : CHUNK_MORE);
 	}
 	return err;
 }
@@ -407,13 +451,17 @@ static int flush_all(struct recording_writer *writer)
 		err = flush_rows(writer, TABLE_FRAMES_AGAIN, (struct any_array *)&writer->frames_again, 0);
 	if (!err && writer->raw.count)
 		err = write_chunk(writer, CHUNK_ROWS);
+	for (enum table_id table = TABLE_FIRST_LATER; table < TABLES && !err; table++)
+		err = flush_rows(writer, table, rows_of(writer, table), writer->written[table]);
+	if (!err && writer->raw.count)
+		err = write_chunk(writer, CHUNK_MORE);
 	return err;
 }
 
 /* Frames and stacks stay in memory, as their indexes need them; the rest is forgotten once it is on disk. */
 static void forget_written(struct recording_writer *writer)
 {
-	for (enum table_id table = TABLE_FACTS; table <= TABLE_ACCOUNTING; table++) {
+	for (enum table_id table = TABLE_FACTS; table < TABLES; table = next_kept_table(table)) {
 		struct any_array *rows = rows_of(writer, table);
 
 		if (table == TABLE_FRAMES || table == TABLE_STACKS) {

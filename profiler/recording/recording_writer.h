@@ -42,6 +42,8 @@ int recording_writer_frame(struct recording_writer *writer, const struct recordi
 int recording_writer_stack(struct recording_writer *writer, const struct recording_stack *row, uint32_t *ret_row);
 int recording_writer_sample(struct recording_writer *writer, const struct recording_sample *row);
 int recording_writer_accounting(struct recording_writer *writer, const struct recording_accounting *row);
+int recording_writer_call(struct recording_writer *writer, const struct recording_call *row, uint32_t *ret_row);
+int recording_writer_bucket(struct recording_writer *writer, const struct recording_bucket *row);
 
 /* A frame row of its own, never shared with an equal one, so that it can be redefined without touching others. */
 int recording_writer_frame_alone(struct recording_writer *writer, const struct recording_frame *row, uint32_t *ret_row);

@@ -12,7 +12,7 @@
 #include "symbolizer/base/array.h"
 
 #define COLUMN_CELL_BYTES 256
-#define COLUMNS_MAX 12
+#define COLUMNS_MAX 16
 
 struct column {
 	const char *title;

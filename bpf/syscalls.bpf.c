@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * syscalls: system calls by container: how many, how many failed, how long they took.
+ *
+ * Two ways: call_tallied alone counts at the return; call_entered and call_returned time them too, and the scheduler's
+ * programs (sched.bpf.c) split that time while they run.
+ */
+#include "bpf/task_times.bpf.h"
+
+#define THREAD_COMPAT 2u	/* TS_COMPAT, arch/x86/include/asm/thread_info.h: a 32-bit call */
+#define CALL_X32_BIT (1u << 30) /* __X32_SYSCALL_BIT */
+#define CALL_RT_SIGRETURN 15
+#define CALL_CLONE 56
+#define CALL_FORK 57
+#define CALL_VFORK 58
+#define CALL_EXIT 60
+#define CALL_EXIT_GROUP 231
+#define CALL_CLONE3 435
+
+/* Of each slot: the row of each call, 0 where it has none yet. */
+struct call_row_numbers {
+	u32 of[CALLS_MAX];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, SLOTS_MAX);
+	__type(key, u32);
+	__type(value, struct call_row_numbers);
+} call_row_of SEC(".maps");
+
+/* Of each row: whose it is. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, CALL_ROWS_MAX); /* set by user space */
+	__type(key, u32);
+	__type(value, u32);
+} call_row_keys SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, CALL_ROWS_MAX); /* set by user space */
+	__type(key, u32);
+	__type(value, struct call_counts);
+} call_rows SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, CALL_ROWS_MAX); /* set by user space */
+	__type(key, u32);
+	__type(value, struct call_tally);
+} call_tallies SEC(".maps");
+
+static __always_inline u32 call_number(struct task_struct *task, u64 number)
+{
+	if (task->thread_info.status & THREAD_COMPAT || (number < 1ull << 32 && number & CALL_X32_BIT))
+		return CALL_32_BIT;
+	return number < CALL_UNKNOWN ? number : CALL_UNKNOWN;
+}
+
+static __noinline u32 new_call_row(u32 *place, u32 slot, u32 call)
+{
+	u32 zero = 0, row, key = CALL_ROW_KEY(slot, call), before;
+	struct given_numbers *numbers = bpf_map_lookup_elem(&given, &zero);
+
+	if (!numbers || numbers->call_rows >= call_rows_max - 1)
+		return CALL_ROW_OTHERS;
+	row = 1 + __sync_fetch_and_add(&numbers->call_rows, 1);
+	if (row >= call_rows_max)
+		return CALL_ROW_OTHERS;
+	bpf_map_update_elem(&call_row_keys, &row, &key, BPF_ANY);
+	before = __sync_val_compare_and_swap(place, 0, row);
+	return before ? before : row;
+}
+
+static __always_inline u32 call_row(u32 slot, u32 call)
+{
+	struct call_row_numbers *numbers = bpf_map_lookup_elem(&call_row_of, &slot);
+	u32 *place;
+
+	if (!numbers)
+		return CALL_ROW_OTHERS;
+	place = &numbers->of[call & (CALLS_MAX - 1)];
+	return *place ? *place : new_call_row(place, slot, call);
+}
+
+static __always_inline bool is_error(long result)
+{
+	return result < 0 && result >= -4095;
+}
+
+/* What never returns is counted as it begins. */
+static __always_inline bool never_returns(u32 call)
+{
+	return call == CALL_EXIT || call == CALL_EXIT_GROUP;
+}
+
+static __always_inline void count_begun(u32 slot, u32 call)
+{
+	u32 row = call_row(slot, call);
+	struct call_counts *counts = bpf_map_lookup_elem(&call_rows, &row);
+
+	if (counts)
+		counts->count++;
+}
+
+SEC("tp_btf/sys_enter")
+int BPF_PROG(call_entered, struct pt_regs *regs, long number)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_times *times = times_of(task);
+	u32 slot, call;
+
+	if (!times)
+		return 0;
+	slot = slot_of(task, times);
+	if (slot == SLOT_UNWANTED)
+		return 0;
+	call = call_number(task, number);
+	if (never_returns(call))
+		count_begun(slot, call);
+	times->call = call;
+	times->call_lock_ns = 0;
+	times->call_ns = bpf_ktime_get_ns();
+	return 0;
+}
+
+/* The parts of a call that was never off its CPU are not kept: the whole of it is one of them. */
+static __always_inline void add_times(struct call_counts *counts, struct task_times *times, u64 now)
+{
+	u64 wall = now - times->call_ns;
+
+	counts->timed++;
+	counts->wall_ns += wall;
+	if (wall > counts->wall_max_ns)
+		counts->wall_max_ns = wall;
+	count_in(counts->histogram, wall);
+	counts->lock_ns += times->call_lock_ns;
+	if (times->switched_ns <= times->call_ns) {
+		counts->oncpu_ns += wall;
+		return;
+	}
+	counts->oncpu_ns += times->call_oncpu_ns + (now - times->switched_ns);
+	counts->blocked_ns += times->call_blocked_ns;
+	counts->uninterruptible_ns += times->call_uninterruptible_ns;
+	counts->queued_ns += times->call_queued_ns;
+}
+
+SEC("tp_btf/sys_exit")
+int BPF_PROG(call_returned, struct pt_regs *regs, long result)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	u64 now = bpf_ktime_get_ns();
+	struct task_times *times = times_of(task);
+	struct call_counts *counts;
+	u32 slot, call, row;
+	bool begun;
+
+	if (!times)
+		return 0;
+	slot = slot_of(task, times);
+	begun = times->call_ns;
+	call = begun ? times->call : call_number(task, regs->orig_ax);
+	/* A child comes out of a call that its parent made. */
+	if (slot == SLOT_UNWANTED ||
+	    (!begun && !result &&
+	     (call == CALL_CLONE || call == CALL_FORK || call == CALL_VFORK || call == CALL_CLONE3)))
+		return 0;
+	row = call_row(slot, call);
+	counts = bpf_map_lookup_elem(&call_rows, &row);
+	if (counts) {
+		counts->count++;
+		counts->errors += is_error(result);
+		if (begun)
+			add_times(counts, times, now);
+	}
+	times->call_ns = 0;
+	return 0;
+}
+
+SEC("tp_btf/sys_exit")
+int BPF_PROG(call_tallied, struct pt_regs *regs, long result)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_times *times = times_of(task);
+	u64 number = regs->orig_ax;
+	struct call_tally *tally;
+	u32 slot, call, row;
+
+	if (!times)
+		return 0;
+	slot = slot_of(task, times);
+	/* The frame that it restores has no number any more. */
+	call = number == (u64)-1 ? CALL_RT_SIGRETURN : call_number(task, number);
+	if (slot == SLOT_UNWANTED ||
+	    (!result && (call == CALL_CLONE || call == CALL_FORK || call == CALL_VFORK || call == CALL_CLONE3)))
+		return 0;
+	row = call_row(slot, call);
+	tally = bpf_map_lookup_elem(&call_tallies, &row);
+	if (tally) {
+		tally->count++;
+		tally->errors += is_error(result);
+	}
+	return 0;
+}

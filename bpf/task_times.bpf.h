@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * task_times: what is remembered of each task between two events, and the slot of its container.
+ *
+ * The memory is the task's own storage where the kernel makes it without its general allocator: the scheduler's
+ * tracepoints hold a run-queue lock, which that allocator may want. Elsewhere it is a preallocated hash by thread id;
+ * a new task with an old id is known by its start.
+ */
+#ifndef STOKER_TASK_TIMES_BPF_H
+#define STOKER_TASK_TIMES_BPF_H
+
+#include "bpf/identity.bpf.h"
+#include "bpf/shared_waits.h"
+
+/* Set by user space. */
+const volatile bool times_in_storage __weak = false;
+const volatile u32 call_rows_max __weak = CALL_ROWS_MAX;
+extern const volatile bool filter_tgids;
+extern const volatile bool filter_cgroups;
+
+enum task_state {
+	TASK_UNSEEN = 0,
+	TASK_ON_CPU,
+	TASK_PREEMPTED,	      /* off, and ready to run */
+	TASK_INTERRUPTIBLE_S, /* blocked … */
+	TASK_UNINTERRUPTIBLE_D,
+	TASK_IO_WAIT,
+	TASK_STOPPED,
+};
+
+struct task_times {
+	u64 start_ns;	 /* the task's start_time: whose memory this is */
+	u64 cgroups;	 /* task->cgroups when the slot was looked up */
+	u64 switched_ns; /* when it came to its CPU, or left it */
+	u64 woken_ns;	 /* first waking since it left; 0: none */
+	u64 call_ns;	 /* begin of the system call; 0: in none */
+	u64 call_oncpu_ns;
+	u64 call_blocked_ns;
+	u64 call_uninterruptible_ns;
+	u64 call_queued_ns;
+	u64 call_lock_ns;
+	u32 slot;
+	u16 call;
+	u8 state; /* enum task_state */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct task_times);
+} task_storage __weak SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 32768);
+	__type(key, u32);
+	__type(value, struct task_times);
+} task_hash __weak SEC(".maps");
+
+/* Cgroup to slot; user space reads who has which. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, SLOTS_MAX);
+	__type(key, u64);
+	__type(value, u32);
+} cgroup_slots __weak SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct given_numbers);
+} given __weak SEC(".maps");
+
+#define CGROUP_V1_READ(set, name, hierarchy)                                                                         \
+	do {                                                                                                         \
+		if (cgroup_v1_mask & 1u << (hierarchy) && bpf_core_enum_value_exists(enum cgroup_subsys_id, name)) { \
+			struct cgroup_subsys_state *_state;                                                          \
+			struct cgroup *_cgroup;                                                                      \
+                                                                                                                     \
+			_state = BPF_CORE_READ(set, subsys[bpf_core_enum_value(enum cgroup_subsys_id, name)]);       \
+			_cgroup = BPF_CORE_READ(_state, cgroup);                                                     \
+			if (BPF_CORE_READ(_cgroup, level))                                                           \
+				return cgroup_id_in(BPF_CORE_READ(_cgroup, kn, id), hierarchy);                      \
+		}                                                                                                    \
+	} while (0)
+
+/* As current_cgroup_id() has it, of any task. */
+static __always_inline u64 cgroup_id_of(struct task_struct *task)
+{
+	u64 v2 = cgroup_use_v2 ? BPF_CORE_READ(task, cgroups, dfl_cgrp, kn, id) : 0;
+	struct css_set *set;
+
+	if (!cgroup_v1_mask || (v2 && v2 != cgroup_v2_root))
+		return v2;
+	set = BPF_CORE_READ(task, cgroups);
+	CGROUP_V1_READ(set, memory_cgrp_id, CGROUP_V1_MEMORY);
+	CGROUP_V1_READ(set, cpu_cgrp_id, CGROUP_V1_CPU);
+	CGROUP_V1_READ(set, pids_cgrp_id, CGROUP_V1_PIDS);
+	return v2;
+}
+
+static __always_inline bool slot_is_wanted(u32 tgid, u64 cgroup_id)
+{
+	if (!filter_tgids && !filter_cgroups)
+		return true;
+	if (filter_tgids && bpf_map_lookup_elem(&wanted_tgids, &tgid))
+		return true;
+	return filter_cgroups && bpf_map_lookup_elem(&wanted_cgroups, &cgroup_id);
+}
+
+static __noinline u32 find_slot(struct task_struct *task)
+{
+	u64 cgroup_id = cgroup_id_of(task);
+	struct given_numbers *numbers;
+	u32 zero = 0, *known, slot;
+
+	if (!slot_is_wanted(task->tgid, cgroup_id))
+		return SLOT_UNWANTED;
+	if (task->flags & PF_KTHREAD)
+		return SLOT_KERNEL;
+	known = bpf_map_lookup_elem(&cgroup_slots, &cgroup_id);
+	if (known)
+		return *known;
+	numbers = bpf_map_lookup_elem(&given, &zero);
+	if (!numbers || numbers->slots >= SLOTS_MAX - SLOT_FIRST)
+		return SLOT_OTHERS;
+	slot = SLOT_FIRST + __sync_fetch_and_add(&numbers->slots, 1);
+	if (slot >= SLOTS_MAX)
+		return SLOT_OTHERS;
+	/* Another CPU may have been first: its number counts, ours is never used. */
+	bpf_map_update_elem(&cgroup_slots, &cgroup_id, &slot, BPF_NOEXIST);
+	known = bpf_map_lookup_elem(&cgroup_slots, &cgroup_id);
+	return known ? *known : SLOT_OTHERS;
+}
+
+/* A task that was moved into another cgroup has another set of them. */
+static __always_inline u32 slot_of(struct task_struct *task, struct task_times *times)
+{
+	u64 cgroups = (u64)task->cgroups;
+
+	if (times->cgroups != cgroups) {
+		times->slot = find_slot(task);
+		times->cgroups = cgroups;
+	}
+	return times->slot;
+}
+
+static __noinline struct task_times *times_in_hash(u32 tid, u64 start_ns)
+{
+	struct task_times *times = bpf_map_lookup_elem(&task_hash, &tid), fresh = {.start_ns = start_ns};
+
+	if (times && times->start_ns == start_ns)
+		return times;
+	bpf_map_update_elem(&task_hash, &tid, &fresh, BPF_ANY);
+	return bpf_map_lookup_elem(&task_hash, &tid);
+}
+
+/* NULL where there is no memory. */
+static __always_inline struct task_times *times_of(struct task_struct *task)
+{
+	if (times_in_storage)
+		return bpf_task_storage_get(&task_storage, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	return times_in_hash(task->pid, task->start_time);
+}
+
+/* The bucket of a histogram; see HISTOGRAM_BUCKETS. */
+static __always_inline u32 bucket_of(u64 ns)
+{
+	u64 value = ns >> HISTOGRAM_UNIT_BITS, rest = value;
+	u32 octave = 0, bucket;
+
+	if (value < 4)
+		return value;
+	if (rest >> 32) {
+		rest >>= 32;
+		octave += 32;
+	}
+	if (rest >> 16) {
+		rest >>= 16;
+		octave += 16;
+	}
+	if (rest >> 8) {
+		rest >>= 8;
+		octave += 8;
+	}
+	if (rest >> 4) {
+		rest >>= 4;
+		octave += 4;
+	}
+	if (rest >> 2) {
+		rest >>= 2;
+		octave += 2;
+	}
+	octave += rest >> 1;
+	bucket = octave * 4 + (value >> (octave - 2) & 3) - 4;
+	return bucket < HISTOGRAM_BUCKETS ? bucket : HISTOGRAM_BUCKETS - 1;
+}
+
+static __always_inline void count_in(u32 *histogram, u64 ns)
+{
+	u32 bucket = bucket_of(ns);
+
+	/* For the verifier, which does not see it through what the compiler makes of the line above. */
+	barrier_var(bucket);
+	if (bucket < HISTOGRAM_BUCKETS)
+		histogram[bucket]++;
+}
+
+#endif

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "profiler/collect/call_counter.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "profiler/collect/call_names.h"
+#include "symbolizer/base/array.h"
+
+#include "stoker.skel.h"
+
+_Static_assert(HISTOGRAM_BUCKETS == RECORDING_BUCKETS, "the recording's buckets are the programs'");
+_Static_assert(CALL_32_BIT == RECORDING_CALL_32_BIT && CALL_UNKNOWN == CALL_NUMBERS, "so are the numbers of calls");
+
+struct call_counter {
+	struct slots *slots;
+	struct recording_writer *writer;
+	int given_fd, keys_fd, rows_fd;
+	bool timed; /* rows are struct call_counts, else struct call_tally */
+	int cpus;
+	void *by_cpu;			/* [cpus], one row as read */
+	ARRAY(struct call_counts) told; /* of each row: what is in the recording. Buckets count modulo 2³². */
+	uint64_t others;
+};
+
+int call_counter_new(struct stoker_bpf *skeleton, struct slots *slots, struct recording_writer *writer,
+		     struct call_counter **ret_counter)
+{
+	struct call_counter *counter = calloc(1, sizeof(*counter));
+
+	if (!counter)
+		return -ENOMEM;
+	counter->slots = slots;
+	counter->writer = writer;
+	counter->given_fd = bpf_map__fd(skeleton->maps.given);
+	counter->keys_fd = bpf_map__fd(skeleton->maps.call_row_keys);
+	counter->timed = bpf_program__autoload(skeleton->progs.call_returned);
+	counter->rows_fd = bpf_map__fd(counter->timed ? skeleton->maps.call_rows : skeleton->maps.call_tallies);
+	counter->cpus = libbpf_num_possible_cpus();
+	counter->by_cpu = calloc((size_t)counter->cpus, sizeof(struct call_counts));
+	if (!counter->by_cpu) {
+		free(counter);
+		return -ENOMEM;
+	}
+	*ret_counter = counter;
+	return 0;
+}
+
+void call_counter_free(struct call_counter *counter)
+{
+	if (!counter)
+		return;
+	free(counter->by_cpu);
+	array_deinit(&counter->told);
+	free(counter);
+}
+
+static void add_counts(struct call_counts *sum, const struct call_counts *one)
+{
+	sum->count += one->count;
+	sum->errors += one->errors;
+	sum->timed += one->timed;
+	sum->wall_ns += one->wall_ns;
+	if (one->wall_max_ns > sum->wall_max_ns)
+		sum->wall_max_ns = one->wall_max_ns;
+	sum->oncpu_ns += one->oncpu_ns;
+	sum->blocked_ns += one->blocked_ns;
+	sum->uninterruptible_ns += one->uninterruptible_ns;
+	sum->queued_ns += one->queued_ns;
+	sum->lock_ns += one->lock_ns;
+	for (size_t i = 0; i < HISTOGRAM_BUCKETS; i++)
+		sum->histogram[i] += one->histogram[i];
+}
+
+static int read_row(struct call_counter *counter, uint32_t row, struct call_counts *ret_sum)
+{
+	struct call_counts sum = {0};
+
+	if (bpf_map_lookup_elem(counter->rows_fd, &row, counter->by_cpu))
+		return -errno;
+	for (int i = 0; i < counter->cpus; i++) {
+		if (counter->timed) {
+			add_counts(&sum, &((const struct call_counts *)counter->by_cpu)[i]);
+		} else {
+			sum.count += ((const struct call_tally *)counter->by_cpu)[i].count;
+			sum.errors += ((const struct call_tally *)counter->by_cpu)[i].errors;
+		}
+	}
+	*ret_sum = sum;
+	return 0;
+}
+
+static int write_buckets(struct call_counter *counter, const struct call_counts *now, const struct call_counts *told,
+			 uint32_t number)
+{
+	int err = 0;
+
+	for (uint32_t i = 0; i < HISTOGRAM_BUCKETS && !err; i++) {
+		struct recording_bucket bucket = {
+			.kind = HISTOGRAM_CALL,
+			.row = number,
+			.bucket = (uint8_t)i,
+			.count = (uint32_t)(now->histogram[i] - told->histogram[i]),
+		};
+
+		if (bucket.count)
+			err = recording_writer_bucket(counter->writer, &bucket);
+	}
+	return err;
+}
+
+static int write_row(struct call_counter *counter, uint32_t slot, uint32_t call, const struct call_counts *now,
+		     const struct call_counts *told, uint64_t time_ns)
+{
+	struct recording_call row = {
+		.number = (uint16_t)call,
+		.time_ns = time_ns,
+		.count = now->count - told->count,
+		.errors = now->errors - told->errors,
+		.timed = now->timed - told->timed,
+		.wall_ns = now->wall_ns - told->wall_ns,
+		.wall_max_ns = now->wall_max_ns,
+		.oncpu_ns = now->oncpu_ns - told->oncpu_ns,
+		.blocked_ns = now->blocked_ns - told->blocked_ns,
+		.uninterruptible_ns = now->uninterruptible_ns - told->uninterruptible_ns,
+		.queued_ns = now->queued_ns - told->queued_ns,
+		.lock_ns = now->lock_ns - told->lock_ns,
+	};
+	char name[CALL_NAME_BYTES];
+	uint32_t number;
+	int err;
+
+	call_name(call, name, sizeof(name));
+	err = slots_row(counter->slots, slot, &row.container);
+	if (!err)
+		err = recording_writer_string(counter->writer, name, strlen(name), &row.name);
+	if (!err)
+		err = recording_writer_call(counter->writer, &row, &number);
+	return err ? err : write_buckets(counter, now, told, number);
+}
+
+static int take_row(struct call_counter *counter, uint32_t row, uint64_t time_ns)
+{
+	struct call_counts now, *told = &counter->told.items[row];
+	uint32_t key = 0;
+	int err = read_row(counter, row, &now);
+
+	if (err || now.count == told->count)
+		return err;
+	if (row == CALL_ROW_OTHERS) {
+		counter->others = now.count;
+		err = write_row(counter, SLOT_OTHERS, CALL_UNKNOWN, &now, told, time_ns);
+	} else {
+		if (bpf_map_lookup_elem(counter->keys_fd, &row, &key))
+			return -errno;
+		err = write_row(counter, CALL_ROW_SLOT(key), CALL_ROW_CALL(key), &now, told, time_ns);
+	}
+	if (!err)
+		*told = now;
+	return err;
+}
+
+int call_counter_write(struct call_counter *counter, uint64_t time_ns)
+{
+	struct given_numbers given;
+	uint32_t zero = 0;
+	int err = 0;
+
+	if (bpf_map_lookup_elem(counter->given_fd, &zero, &given))
+		return -errno;
+	while (counter->told.count <= given.call_rows && counter->told.count < CALL_ROWS_MAX)
+		if (!array_add(&counter->told))
+			return -ENOMEM;
+	for (uint32_t row = 0; row < counter->told.count && !err; row++)
+		err = take_row(counter, row, time_ns);
+	/* Numbers were given beyond the map's end where it is full: those rows are not there. */
+	return err == -ENOENT ? 0 : err;
+}
+
+uint64_t call_counter_others(const struct call_counter *counter)
+{
+	return counter->others;
+}

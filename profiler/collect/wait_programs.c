@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "profiler/collect/wait_programs.h"
+
+#include <string.h>
+#include <time.h>
+
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
+
+#include "bpf/shared_waits.h"
+#include "symbolizer/base/array.h"
+
+#include "stoker.skel.h"
+
+#define CALL_ROW_BYTES_MAX (64u << 20) /* of all CPUs */
+#define CALL_ROWS_MIN 256u
+
+bool wait_settings_any(const struct wait_settings *settings)
+{
+	return settings->syscalls || settings->syscall_counts;
+}
+
+size_t wait_programs_list(struct stoker_bpf *skeleton, const struct wait_settings *settings,
+			  struct bpf_program **programs)
+{
+	size_t count = 0;
+
+	if (settings->syscalls) {
+		programs[count++] = skeleton->progs.task_switched;
+		programs[count++] = skeleton->progs.task_woken;
+	}
+	if (settings->syscalls) {
+		programs[count++] = skeleton->progs.call_entered;
+		programs[count++] = skeleton->progs.call_returned;
+	} else if (settings->syscall_counts) {
+		programs[count++] = skeleton->progs.call_tallied;
+	}
+	return count;
+}
+
+/*
+ * Whether task storage is made without the kernel's general allocator, which a program under a run-queue lock must not
+ * call: where the map has an allocator of its own.
+ */
+static bool storage_is_safe(void)
+{
+	struct btf *btf = btf__load_vmlinux_btf();
+	int id = btf ? btf__find_by_name_kind(btf, "bpf_local_storage_map", BTF_KIND_STRUCT) : -1;
+	const struct btf_type *type = id > 0 ? btf__type_by_id(btf, (uint32_t)id) : NULL;
+	bool safe = false;
+
+	for (unsigned int i = 0; type && i < btf_vlen(type); i++) {
+		const char *name = btf__name_by_offset(btf, btf_members(type)[i].name_off);
+
+		safe = safe || (name && !strcmp(name, "selem_ma"));
+	}
+	btf__free(btf);
+	return safe;
+}
+
+/* Whether sched_switch gives the state that a task left with: three arguments or four, and the one of all of them. */
+static bool switch_has_state(void)
+{
+	struct btf *btf = btf__load_vmlinux_btf();
+	int id = btf ? btf__find_by_name_kind(btf, "btf_trace_sched_switch", BTF_KIND_TYPEDEF) : -1;
+	const struct btf_type *type = id > 0 ? btf__type_by_id(btf, (uint32_t)id) : NULL;
+	bool has = false;
+
+	if (type)
+		type = btf__type_by_id(btf, type->type);
+	if (type && btf_is_ptr(type))
+		type = btf__type_by_id(btf, type->type);
+	if (type && btf_is_func_proto(type))
+		has = btf_vlen(type) > 4;
+	btf__free(btf);
+	return has;
+}
+
+static uint32_t call_rows(void)
+{
+	uint64_t rows = CALL_ROW_BYTES_MAX / sizeof(struct call_counts) / (uint64_t)libbpf_num_possible_cpus();
+
+	if (rows < CALL_ROWS_MIN)
+		return CALL_ROWS_MIN;
+	return rows < CALL_ROWS_MAX ? (uint32_t)rows : CALL_ROWS_MAX;
+}
+
+static void configure_maps(struct stoker_bpf *skeleton, const struct wait_settings *settings)
+{
+	bool any = wait_settings_any(settings), calls = settings->syscalls || settings->syscall_counts;
+	bool storage = any && storage_is_safe();
+	uint32_t rows = call_rows();
+
+	skeleton->rodata->times_in_storage = storage;
+	skeleton->rodata->switch_has_state = any && switch_has_state();
+	skeleton->rodata->split_calls = settings->syscalls;
+	skeleton->rodata->call_rows_max = rows;
+	bpf_map__set_max_entries(skeleton->maps.call_row_keys, rows);
+	bpf_map__set_max_entries(skeleton->maps.call_rows, rows);
+	bpf_map__set_max_entries(skeleton->maps.call_tallies, rows);
+	bpf_map__set_autocreate(skeleton->maps.task_storage, storage);
+	bpf_map__set_autocreate(skeleton->maps.task_hash, any && !storage);
+	bpf_map__set_autocreate(skeleton->maps.cgroup_slots, any);
+	bpf_map__set_autocreate(skeleton->maps.given, any);
+	bpf_map__set_autocreate(skeleton->maps.call_row_of, calls);
+	bpf_map__set_autocreate(skeleton->maps.call_row_keys, calls);
+	bpf_map__set_autocreate(skeleton->maps.call_rows, settings->syscalls);
+	bpf_map__set_autocreate(skeleton->maps.call_tallies, calls && !settings->syscalls);
+}
+
+void wait_programs_start(struct stoker_bpf *skeleton)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	skeleton->bss->tracing_start_ns = (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec;
+}
+
+void wait_programs_configure(struct stoker_bpf *skeleton, const struct wait_settings *settings)
+{
+	struct bpf_program *const all[] = {
+		skeleton->progs.call_entered,  skeleton->progs.call_returned, skeleton->progs.call_tallied,
+		skeleton->progs.task_switched, skeleton->progs.task_woken,
+	};
+	struct bpf_program *wanted[WAIT_PROGRAMS_MAX];
+	size_t count = wait_programs_list(skeleton, settings, wanted);
+
+	for (size_t i = 0; i < ARRAY_LENGTH(all); i++)
+		bpf_program__set_autoload(all[i], false);
+	for (size_t i = 0; i < count; i++)
+		bpf_program__set_autoload(wanted[i], true);
+	configure_maps(skeleton, settings);
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * wait_programs: which of the BPF programs for system calls, blocked time, run queue and locks are loaded.
+ *
+ * None unless asked for: a recording of samples alone loads no program and makes no map of theirs.
+ */
+#ifndef STOKER_WAIT_PROGRAMS_H
+#define STOKER_WAIT_PROGRAMS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct stoker_bpf;
+struct bpf_program;
+
+struct wait_settings {
+	bool syscalls;	     /* count, time and split system calls */
+	bool syscall_counts; /* count them, no more; @syscalls goes before it */
+};
+
+#define WAIT_PROGRAMS_MAX 16
+
+/* True where anything was asked for. */
+bool wait_settings_any(const struct wait_settings *settings);
+
+/* Before loading: programs on or off, sizes and settings of the maps. */
+void wait_programs_configure(struct stoker_bpf *skeleton, const struct wait_settings *settings);
+
+/* Just before attaching: from now on time is accounted. */
+void wait_programs_start(struct stoker_bpf *skeleton);
+
+/**
+ * wait_programs_list() - what was asked for and is to be attached, in this order
+ * @programs: [WAIT_PROGRAMS_MAX]
+ * Returns how many.
+ */
+size_t wait_programs_list(struct stoker_bpf *skeleton, const struct wait_settings *settings,
+			  struct bpf_program **programs);
+
+#endif

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "profiler/render/calls.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "profiler/analysis/percentile.h"
+#include "profiler/render/columns.h"
+#include "profiler/render/duration.h"
+#include "profiler/render/json.h"
+#include "profiler/render/table.h"
+#include "symbolizer/base/cleanup.h"
+#include "symbolizer/base/text.h"
+
+#define ROWS_SHOWN 40
+
+enum { CONTAINER, CALL, COUNT, ERRORS, TOTAL, MEAN, P50, P99, MAX, ONCPU, BLOCKED, QUEUED, LOCKS, COLUMNS };
+
+static const struct column columns[COLUMNS] = {
+	[CONTAINER] = {"CONTAINER", false, 32},
+	[CALL] = {"CALL", false, 24},
+	[COUNT] = {"CALLS", true, 27},
+	[ERRORS] = {"ERRORS", true, 27},
+	[TOTAL] = {"TOTAL", true, 12},
+	[MEAN] = {"MEAN", true, 12},
+	[P50] = {"P50", true, 12},
+	[P99] = {"P99", true, 12},
+	[MAX] = {"MAX", true, 12},
+	[ONCPU] = {"ON-CPU", true, 8},
+	[BLOCKED] = {"BLOCKED", true, 8},
+	[QUEUED] = {"QUEUED", true, 8},
+	[LOCKS] = {"LOCKS", true, 12},
+};
+
+static void put_part(char *cell, uint64_t part, uint64_t whole)
+{
+	if (whole)
+		snprintf(cell, COLUMN_CELL_BYTES, "%.0f%%", 100.0 * (double)part / (double)whole);
+}
+
+static void put_times(char cells[][COLUMN_CELL_BYTES], const struct call_sums *sums)
+{
+	duration_text(sums->wall_ns, cells[TOTAL], COLUMN_CELL_BYTES);
+	duration_text(sums->wall_ns / sums->timed, cells[MEAN], COLUMN_CELL_BYTES);
+	duration_text(percentile_ns(sums->histogram, 0.5, sums->wall_max_ns), cells[P50], COLUMN_CELL_BYTES);
+	duration_text(percentile_ns(sums->histogram, 0.99, sums->wall_max_ns), cells[P99], COLUMN_CELL_BYTES);
+	duration_text(sums->wall_max_ns, cells[MAX], COLUMN_CELL_BYTES);
+	put_part(cells[ONCPU], sums->oncpu_ns, sums->wall_ns);
+	put_part(cells[BLOCKED], sums->blocked_ns, sums->wall_ns);
+	put_part(cells[QUEUED], sums->queued_ns, sums->wall_ns);
+	if (sums->lock_ns)
+		duration_text(sums->lock_ns, cells[LOCKS], COLUMN_CELL_BYTES);
+}
+
+static int put_row(struct column_table *table, const struct profile *profile, const struct call_sums *sums,
+		   enum calls_grouping by)
+{
+	const char *name = string_table_text(&profile->rows.strings, sums->name);
+	char cells[COLUMNS][COLUMN_CELL_BYTES] = {""};
+
+	for (size_t i = TOTAL; i < COLUMNS; i++)
+		snprintf(cells[i], COLUMN_CELL_BYTES, "-");
+	if (by == CALLS_BY_CALL)
+		snprintf(cells[CONTAINER], COLUMN_CELL_BYTES, "(%u of them)", sums->containers);
+	else
+		text_printable(profile_container_label(profile, sums->container), cells[CONTAINER], COLUMN_CELL_BYTES);
+	text_printable(by == CALLS_BY_CONTAINER ? "(all)" : name, cells[CALL], COLUMN_CELL_BYTES);
+	text_grouped(sums->count, cells[COUNT], COLUMN_CELL_BYTES);
+	text_grouped(sums->errors, cells[ERRORS], COLUMN_CELL_BYTES);
+	if (sums->timed)
+		put_times(cells, sums);
+	return column_table_add(table, cells, call_sleeps_by_design(name) ? "waits by design" : NULL);
+}
+
+static void put_account(const struct profile_calls *calls, const struct profile *profile, FILE *out)
+{
+	uint64_t others = profile_fact_number(profile, "calls.others");
+	uint64_t missed = profile_fact_number(profile, "waits.missed");
+	char all[32], timed[32], rest[32];
+
+	fprintf(out, "%s system calls = %s timed + %s not timed (begun before the recording, or counted alone).\n",
+		text_grouped(calls->total.count, all, sizeof(all)),
+		text_grouped(calls->total.timed, timed, sizeof(timed)),
+		text_grouped(calls->total.count - calls->total.timed, rest, sizeof(rest)));
+	if (others)
+		fprintf(out, "%s of them have no row of their own: there were too many containers and calls.\n",
+			text_grouped(others, all, sizeof(all)));
+	if (missed)
+		fprintf(out, "%s events were lost: the program for them was running on that CPU already.\n",
+			text_grouped(missed, all, sizeof(all)));
+}
+
+int render_calls_text(const struct profile_calls *calls, const struct profile *profile,
+		      const struct calls_options *options, FILE *out)
+{
+	_cleanup_(column_table_deinit) struct column_table table = {.columns = columns, .column_count = COLUMNS};
+	size_t max = options->max ? options->max : ROWS_SHOWN;
+	int err = 0;
+
+	for (size_t i = 0; i < calls->rows.count && i < max && !err; i++)
+		err = put_row(&table, profile, &calls->rows.items[i], options->by);
+	if (err)
+		return err;
+	if (calls->rows.count)
+		column_table_print(&table, out);
+	if (calls->rows.count > max)
+		fprintf(out, "(%zu more rows: -n shows them)\n", calls->rows.count - max);
+	fputc('\n', out);
+	put_account(calls, profile, out);
+	render_accounting(profile, out);
+	if (fflush(out))
+		return -errno;
+	return ferror(out) ? -EIO : 0;
+}
+
+static struct json_object *buckets_json(const struct call_sums *sums)
+{
+	_cleanup_json_ struct json_object *array = json_object_new_array();
+	int err = array ? 0 : -ENOMEM;
+
+	for (unsigned int i = 0; i < RECORDING_BUCKETS && !err; i++) {
+		_cleanup_json_ struct json_object *one = NULL;
+
+		if (!sums->histogram[i])
+			continue;
+		one = json_object_new_object();
+		err = one ? json_add_number(one, "from_ns", recording_bucket_ns(i)) : -ENOMEM;
+		if (!err)
+			err = json_add_number(one, "count", sums->histogram[i]);
+		if (!err)
+			err = json_append(array, take_ptr(one));
+	}
+	return err ? NULL : take_ptr(array);
+}
+
+static int add_numbers(struct json_object *one, const struct call_sums *sums)
+{
+	const struct {
+		const char *key;
+		uint64_t number;
+	} numbers[] = {
+		{"count", sums->count},
+		{"errors", sums->errors},
+		{"timed", sums->timed},
+		{"wall_ns", sums->wall_ns},
+		{"max_ns", sums->wall_max_ns},
+		{"p50_ns", percentile_ns(sums->histogram, 0.5, sums->wall_max_ns)},
+		{"p90_ns", percentile_ns(sums->histogram, 0.9, sums->wall_max_ns)},
+		{"p99_ns", percentile_ns(sums->histogram, 0.99, sums->wall_max_ns)},
+		{"oncpu_ns", sums->oncpu_ns},
+		{"blocked_ns", sums->blocked_ns},
+		{"uninterruptible_ns", sums->uninterruptible_ns},
+		{"queued_ns", sums->queued_ns},
+		{"lock_ns", sums->lock_ns},
+	};
+	int err = 0;
+
+	for (size_t i = 0; i < ARRAY_LENGTH(numbers) && !err; i++)
+		err = json_add_number(one, numbers[i].key, numbers[i].number);
+	return err ? err : json_add(one, "histogram", buckets_json(sums));
+}
+
+static struct json_object *row_json(const struct profile *profile, const struct call_sums *sums, enum calls_grouping by)
+{
+	const char *name = string_table_text(&profile->rows.strings, sums->name);
+	_cleanup_json_ struct json_object *one = json_object_new_object();
+	int err = one ? 0 : -ENOMEM;
+
+	if (!err && by != CALLS_BY_CALL)
+		err = json_add(one, "container", json_container(profile, sums->container));
+	if (!err && by != CALLS_BY_CONTAINER)
+		err = json_add_text(one, "call", name);
+	if (!err && by != CALLS_BY_CONTAINER)
+		err = json_add(one, "waits_by_design", json_object_new_boolean(call_sleeps_by_design(name)));
+	if (!err)
+		err = json_add_number(one, "containers", sums->containers);
+	if (!err)
+		err = add_numbers(one, sums);
+	return err ? NULL : take_ptr(one);
+}
+
+int render_calls_json(const struct profile_calls *calls, const struct profile *profile,
+		      const struct calls_options *options, FILE *out)
+{
+	_cleanup_json_ struct json_object *top = json_object_new_object();
+	_cleanup_json_ struct json_object *list = json_object_new_array();
+	int err = top && list ? 0 : -ENOMEM;
+
+	for (size_t i = 0; i < calls->rows.count && !err; i++)
+		err = json_append(list, row_json(profile, &calls->rows.items[i], options->by));
+	if (!err)
+		err = json_add(top, "calls", take_ptr(list));
+	if (!err)
+		err = json_add_number(top, "count", calls->total.count);
+	if (!err)
+		err = json_add_number(top, "timed", calls->total.timed);
+	if (!err)
+		err = json_add_number(top, "others", profile_fact_number(profile, "calls.others"));
+	if (!err)
+		err = json_add_number(top, "missed", profile_fact_number(profile, "waits.missed"));
+	if (!err)
+		err = json_add_account(top, profile);
+	return err ? err : json_print(top, out);
+}
