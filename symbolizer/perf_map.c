@@ -5,14 +5,13 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "symbolizer/base/array.h"
 #include "symbolizer/base/cleanup.h"
 #include "symbolizer/range_layers.h"
+#include "symbolizer/read_share.h"
 
 #define BLOCK_BYTES (256u << 10)
 #define TAIL_BYTES 64
@@ -29,7 +28,7 @@ struct perf_map {
 	struct range_layers layers; /* values: offsets in text */
 	ARRAY(struct range) fresh;  /* of the read that goes on */
 	ARRAY(char) text;
-	uint64_t debt_ns, debt_at_ns;
+	struct read_share share;
 };
 
 int perf_map_new(int fd, struct perf_map **ret_map)
@@ -212,30 +211,6 @@ static int read_on(struct perf_map *map, off_t size)
 	return 0;
 }
 
-static uint64_t cpu_ns(void)
-{
-	struct rusage used;
-
-	if (getrusage(RUSAGE_THREAD, &used))
-		return 0;
-	return (uint64_t)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) * 1000000000ull +
-	       (uint64_t)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) * 1000ull;
-}
-
-/* Someone may write a map faster than it can be read, for ever: reading it must not be all that we do. */
-static bool may_read(struct perf_map *map)
-{
-	uint64_t paid, now_ns;
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	now_ns = (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec;
-	paid = (now_ns - map->debt_at_ns) / PERF_MAP_DEBT_SHARE;
-	map->debt_at_ns = now_ns;
-	map->debt_ns = map->debt_ns > paid ? map->debt_ns - paid : 0;
-	return map->debt_ns < PERF_MAP_DEBT_NS_MAX;
-}
-
 static bool is_unchanged(const struct perf_map *map, const struct stat *status)
 {
 	return status->st_size == map->seen_size && status->st_mtim.tv_sec == map->seen_modified.tv_sec &&
@@ -244,7 +219,6 @@ static bool is_unchanged(const struct perf_map *map, const struct stat *status)
 
 int perf_map_read(struct perf_map *map)
 {
-	uint64_t before_ns;
 	struct stat status;
 	int err, laid;
 
@@ -254,9 +228,8 @@ int perf_map_read(struct perf_map *map)
 		return -EFBIG;
 	if (is_unchanged(map, &status))
 		return 0;
-	if (!may_read(map))
+	if (!read_share_begin(&map->share))
 		return -EAGAIN;
-	before_ns = cpu_ns();
 	if (was_rewritten(map, status.st_size))
 		forget(map);
 	err = read_on(map, status.st_size);
@@ -267,7 +240,7 @@ int perf_map_read(struct perf_map *map)
 		map->seen_size = status.st_size;
 		map->seen_modified = status.st_mtim;
 	}
-	map->debt_ns += cpu_ns() - before_ns;
+	read_share_end(&map->share);
 	return err ? err : laid;
 }
 

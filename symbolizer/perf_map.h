@@ -22,10 +22,6 @@
 #define PERF_MAP_FUNCTION_BYTES_MAX (4ull << 30) /* an entry that claims more is none */
 #define PERF_MAP_ENTRIES_MAX (1u << 20)
 
-/* CPU time that reading may run up, and the part of the time that passes which pays it off: 1 / this. */
-#define PERF_MAP_DEBT_NS_MAX 50000000ull
-#define PERF_MAP_DEBT_SHARE 20
-
 struct perf_map;
 
 /**
