@@ -40,6 +40,9 @@ UNIT_SOURCES := $(wildcard tests/unit/test_*.c)
 UNIT_TESTS := $(UNIT_SOURCES:%.c=$(O)/%)
 PROGRAM_SOURCES := $(wildcard tests/fixtures/*.c tests/fixtures/*.cc examples/*/*.c)
 PROGRAMS := $(addprefix $(O)/,$(basename $(PROGRAM_SOURCES)))
+# Debian's compiler, where it is; the test that wants these programs misses them where it is not.
+RUSTC ?= $(wildcard /usr/bin/rustc)
+PROGRAMS += $(if $(RUSTC),$(patsubst %.rs,$(O)/%,$(wildcard tests/fixtures/*.rs)) $(patsubst %.rs,$(O)/%_v0,$(wildcard tests/fixtures/*.rs)))
 
 all: $(O)/stoker ## build stoker (the default)
 
@@ -109,6 +112,17 @@ $(O)/tests/fixtures/%: tests/fixtures/%.c Makefile
 $(O)/tests/fixtures/%: tests/fixtures/%.cc Makefile
 	$(call say,CXX,$<)
 	$(Q)mkdir -p $(@D) && $(CXX) -std=gnu++17 $(PROGRAM_CFLAGS) -o $@ $<
+
+# Both ways in which Rust mangles names: the older one is what the compiler does by itself.
+RUST_FLAGS := -C opt-level=1 -g -C force-frame-pointers=yes -D warnings
+
+$(O)/tests/fixtures/%_v0: tests/fixtures/%.rs Makefile
+	$(call say,RUSTC,$<)
+	$(Q)mkdir -p $(@D) && $(RUSTC) $(RUST_FLAGS) -C symbol-mangling-version=v0 -o $@ $<
+
+$(O)/tests/fixtures/%: tests/fixtures/%.rs Makefile
+	$(call say,RUSTC,$<)
+	$(Q)mkdir -p $(@D) && $(RUSTC) $(RUST_FLAGS) -o $@ $<
 
 $(O)/examples/%: examples/%.c Makefile
 	$(call say,CC,$<)
