@@ -18,7 +18,8 @@
 
 #include "bpf/shared.h"
 
-#define PIECE_WORDS 64	    /* of stack, read at once; a power of two */
+#define PIECE_WORDS 64 /* of stack, read at once; a power of two */
+#define STACK_BYTES_NEAR (64 << 10)
 #define ADDRESS_LOWEST 4096 /* below it nothing is mapped: include/linux/security.h, and a null pointer's page */
 #define X86_USER_64 0x33    /* __USER_CS, arch/x86/include/asm/segment.h: 64-bit code */
 
@@ -38,6 +39,7 @@ struct {
 
 struct user_registers {
 	u64 ip;
+	u64 sp;
 	u64 fp;
 };
 
@@ -54,15 +56,18 @@ static __always_inline bool read_user_registers(struct user_registers *ret)
 		return false;
 	regs = (struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
 	ret->ip = PT_REGS_IP(regs);
+	ret->sp = PT_REGS_SP(regs);
 	ret->fp = PT_REGS_FP(regs);
-	return regs->cs == X86_USER_64 && PT_REGS_SP(regs);
+	return regs->cs == X86_USER_64 && ret->sp;
 }
 
-static __always_inline bool read_piece(struct stack_piece *piece, u64 address)
+/* Far from the stack pointer it may be anything, and then one fault is enough: no piece is tried. */
+static __always_inline bool read_piece(struct stack_piece *piece, u64 sp, u64 address)
 {
 	piece->base = address;
 	piece->last = sizeof(piece->words) - 2 * sizeof(u64);
-	if (!bpf_probe_read_user(piece->words, sizeof(piece->words), (void *)address))
+	if (address - sp < STACK_BYTES_NEAR &&
+	    !bpf_probe_read_user(piece->words, sizeof(piece->words), (void *)address))
 		return true;
 	/* Near the end of a mapping the one frame may be there; nothing after it is. */
 	piece->last = 0;
@@ -89,7 +94,7 @@ static __always_inline u32 follow_frame_pointers(const struct user_registers *re
 	for (count = 1; count < STACK_FRAMES_MAX; count++) {
 		if (fp < ADDRESS_LOWEST || fp % sizeof(u64))
 			break;
-		if (fp - piece->base > piece->last && !read_piece(piece, fp))
+		if (fp - piece->base > piece->last && !read_piece(piece, registers->sp, fp))
 			break;
 		word = (fp - piece->base) / sizeof(u64) % PIECE_WORDS;
 		next = piece->words[word];

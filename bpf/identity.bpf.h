@@ -64,19 +64,33 @@ static __always_inline u64 current_cgroup_id(struct task_struct *task)
 	return v2;
 }
 
-/* The slow part of an identity, read only for keys that are new. */
+static __always_inline u64 process_start_ns(struct task_struct *task)
+{
+	struct task_struct *leader = LOAD(task, group_leader);
+
+	return LOAD(leader, start_boottime);
+}
+
+/* The image that a process runs has its stack at a random place; within execve(2) it may still move. */
+static __always_inline u64 address_space(struct task_struct *task)
+{
+	struct mm_struct *mm = LOAD(task, mm);
+
+	return mm ? LOAD(mm, start_stack) : 0;
+}
+
+/* The slow part of an identity, which stays while tgid and start do. */
 static __always_inline void read_process(struct task_struct *task, struct stack_event *event)
 {
-	struct task_struct *leader = BPF_CORE_READ(task, group_leader);
-	struct pid *pid = BPF_CORE_READ(leader, thread_pid);
-	u32 level = BPF_CORE_READ(pid, level);
+	struct task_struct *leader = LOAD(task, group_leader);
+	struct pid *pid = LOAD(leader, thread_pid);
+	u32 level = LOAD(pid, level);
 	struct upid innermost = {};
 
 	bpf_probe_read_kernel(&innermost, sizeof(innermost), &pid->numbers[level]);
 	event->ns_tgid = innermost.nr;
 	event->pid_namespace = BPF_CORE_READ(innermost.ns, ns.inum);
-	event->process_start_ns = BPF_CORE_READ(leader, start_boottime);
-	event->address_space = BPF_CORE_READ(task, mm, start_stack);
+	event->process_start_ns = LOAD(leader, start_boottime);
 }
 
 #endif

@@ -17,6 +17,9 @@ const volatile u32 wakeup_bytes = 1 << 18; /* of unread events, from which the r
 /* Which of the two counts maps takes new keys; flipped by user space while it empties the other. */
 u32 active_set = 0;
 
+/* A position just inside the event for which the reader was last woken. */
+u64 woken_for = 0;
+
 struct counts_map {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 16384); /* set by user space */
@@ -32,12 +35,19 @@ struct {
 	__type(value, u64); /* process_start_ns */
 } seen_processes SEC(".maps");
 
+/* What a CPU needs for one tick, and what it remembers until the next. */
+struct cpu_state {
+	struct stack_event event;
+	u64 last_process; /* of the last event that it sent, as in seen_processes: what read_process() says is in event */
+	u64 last_start_ns;
+};
+
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, u32);
-	__type(value, struct stack_event);
-} scratch SEC(".maps");
+	__type(value, struct cpu_state);
+} cpu_states SEC(".maps");
 
 #define MIX_1 0x9e3779b97f4a7c15ull
 #define MIX_2 0xd6e8feb86659fd93ull
@@ -75,14 +85,38 @@ static __always_inline bool wanted(u32 tgid, u64 cgroup_id)
 	return filter_cgroups && bpf_map_lookup_elem(&wanted_cgroups, &cgroup_id);
 }
 
-static __always_inline u64 wakeup_flag(const struct stack_event *event)
+/*
+ * Fills in the process, and says whether the reader has to come at once, for its mappings. Both are done once while a
+ * CPU stays with a process, as they cost as much as a stack, and the reader may need a while to come.
+ */
+static __always_inline bool meet_process(struct task_struct *task, struct cpu_state *state)
 {
-	u64 process = (u64)event->tgid << 32 | event->exec_generation;
-	u64 *start_ns = bpf_map_lookup_elem(&seen_processes, &process);
+	struct stack_event *event = &state->event;
+	u64 process = (u64)event->tgid << 32 | event->exec_generation, *seen_start_ns;
+	u64 start_ns = process_start_ns(task);
 
-	if (event->flags & STACK_KERNEL_THREAD || (start_ns && *start_ns == event->process_start_ns))
-		return bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) > wakeup_bytes ? BPF_RB_FORCE_WAKEUP
-										    : BPF_RB_NO_WAKEUP;
+	if (state->last_process == process && state->last_start_ns == start_ns)
+		return false;
+	read_process(task, event);
+	state->last_process = process;
+	state->last_start_ns = start_ns;
+	if (event->flags & STACK_KERNEL_THREAD)
+		return false;
+	seen_start_ns = bpf_map_lookup_elem(&seen_processes, &process);
+	return !seen_start_ns || *seen_start_ns != start_ns;
+}
+
+/*
+ * A reader that was woken for something and has not come to it yet reads this as well. In the rare case that it just
+ * turns away, it comes by itself some time later.
+ */
+static __always_inline u64 wakeup_flag(bool new_process)
+{
+	if (!new_process && bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) <= wakeup_bytes)
+		return BPF_RB_NO_WAKEUP;
+	if (bpf_ringbuf_query(&events, BPF_RB_CONS_POS) < woken_for)
+		return BPF_RB_NO_WAKEUP;
+	woken_for = bpf_ringbuf_query(&events, BPF_RB_PROD_POS) + 1;
 	return BPF_RB_FORCE_WAKEUP;
 }
 
@@ -97,14 +131,16 @@ static __always_inline void lose(struct tick_counters *tick, u64 cgroup_id)
 		bpf_map_update_elem(&lost_by_cgroup, &cgroup_id, &one, BPF_NOEXIST);
 }
 
-static __always_inline void send_new(struct task_struct *task, struct stack_event *event, struct tick_counters *tick)
+static __always_inline void send_new(struct task_struct *task, struct cpu_state *state, struct tick_counters *tick)
 {
+	struct stack_event *event = &state->event;
 	u32 count = event->kernel_count + event->user_count;
 	u64 bytes = __builtin_offsetof(struct stack_event, frames) + count * sizeof(u64), zero = 0;
+	bool new_process = meet_process(task, state);
 	long err;
 
-	read_process(task, event);
-	if (bytes > sizeof(*event) || bpf_ringbuf_output(&events, event, bytes, wakeup_flag(event))) {
+	event->address_space = address_space(task);
+	if (bytes > sizeof(*event) || bpf_ringbuf_output(&events, event, bytes, wakeup_flag(new_process))) {
 		lose(tick, event->cgroup_id);
 		return;
 	}
@@ -125,12 +161,14 @@ int sample(struct bpf_perf_event_data *ctx)
 	u64 pid_tgid = bpf_get_current_pid_tgid(), *counted;
 	struct tick_counters *tick;
 	struct stack_event *event;
+	struct cpu_state *state;
 	u32 zero = 0;
 
 	tick = bpf_map_lookup_elem(&ticks, &zero);
-	event = bpf_map_lookup_elem(&scratch, &zero);
-	if (!tick || !event)
+	state = bpf_map_lookup_elem(&cpu_states, &zero);
+	if (!tick || !state)
 		return 0;
+	event = &state->event;
 	if (!(u32)pid_tgid) {
 		tick->idle++;
 		return 0;
@@ -161,6 +199,6 @@ int sample(struct bpf_perf_event_data *ctx)
 		tick->hits++;
 		return 0;
 	}
-	send_new(task, event, tick);
+	send_new(task, state, tick);
 	return 0;
 }
