@@ -17,11 +17,11 @@
 #include <bpf/bpf_tracing.h>
 
 #include "bpf/shared.h"
+#include "bpf/user_registers.bpf.h"
 
 #define PIECE_WORDS 64 /* of stack, read at once; a power of two */
 #define STACK_BYTES_NEAR (64 << 10)
 #define ADDRESS_LOWEST 4096 /* below it nothing is mapped: include/linux/security.h, and a null pointer's page */
-#define X86_USER_64 0x33    /* __USER_CS, arch/x86/include/asm/segment.h: 64-bit code */
 
 struct stack_piece {
 	u64 base;	  /* user address of words[0] */
@@ -36,30 +36,6 @@ struct {
 	__type(key, u32);
 	__type(value, struct stack_piece);
 } stack_pieces __weak SEC(".maps");
-
-struct user_registers {
-	u64 ip;
-	u64 sp;
-	u64 fp;
-};
-
-/*
- * The registers with which the task left user mode; where it was interrupted there, those of the sample. False where
- * the kernel's own walk is to be asked: for 32-bit code, whose frames look otherwise, for io_uring's workers, which have
- * no user mode, and before 5.15, which has no helper for it.
- */
-static __always_inline bool read_user_registers(struct user_registers *ret)
-{
-	struct pt_regs *regs;
-
-	if (!bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs))
-		return false;
-	regs = (struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
-	ret->ip = PT_REGS_IP(regs);
-	ret->sp = PT_REGS_SP(regs);
-	ret->fp = PT_REGS_FP(regs);
-	return regs->cs == X86_USER_64 && ret->sp;
-}
 
 /* Far from the stack pointer it may be anything, and then one fault is enough: no piece is tried. */
 static __always_inline bool read_piece(struct stack_piece *piece, u64 sp, u64 address)

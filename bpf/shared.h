@@ -13,6 +13,8 @@
 
 #ifndef __VMLINUX_H__
 #include <stdint.h>
+typedef int16_t s16;
+typedef int32_t s32;
 typedef uint8_t u8;
 typedef uint16_t u16;
 typedef uint32_t u32;
@@ -50,8 +52,23 @@ struct count_key {
 	u64 hash[2];
 };
 
-/* Bits of stack_event.flags. */
+/* Bits of stack_event.flags. From STACK_END_SHIFT on: enum user_end. */
 #define STACK_KERNEL_THREAD 1u
+#define STACK_GUESSED 2u  /* a step of the user stack was taken by frame pointer where none may be kept */
+#define STACK_UNMAPPED 4u /* the user stack goes through what the process was not known to map */
+#define STACK_END_SHIFT 8
+
+/* How the walk of a user stack ended. */
+enum user_end {
+	USER_END_UNSAID = 0, /* frame pointers alone: they do not say */
+	USER_END_COMPLETE,   /* at a function that nobody called */
+	USER_END_ASSUMED,    /* without a fault, but not at a known first frame */
+	USER_END_DEPTH,	     /* STACK_FRAMES_MAX */
+	USER_END_UNREADABLE, /* stack memory that could not be read */
+	USER_END_NO_TABLE,   /* at code whose table is not loaded */
+	USER_END_LOST,	     /* at a place that cannot be a frame */
+	USER_END_RULE,	     /* at a rule that tables do not hold */
+};
 
 /*
  * The first sample of a key. Identity of a process: tgid, start and exec generation together; address_space tells
@@ -72,8 +89,12 @@ struct stack_event {
 	u16 flags;
 	u8 kernel_count;
 	u8 user_count;
-	char comm[COMM_BYTES];		  /* the thread's */
-	u64 frames[2 * STACK_FRAMES_MAX]; /* kernel leaf first, then user leaf first; sent up to the last one used */
+	char comm[COMM_BYTES]; /* the thread's */
+	/*
+	 * Kernel leaf first, then user leaf first; sent up to the last one used. All but leaves are return addresses: one
+	 * less is the place that called. (Of what a signal interrupted, one more than the place.)
+	 */
+	u64 frames[2 * STACK_FRAMES_MAX];
 };
 
 struct cgroup_event {
@@ -82,6 +103,124 @@ struct cgroup_event {
 	u64 cgroup_id;
 	u64 parent_id;
 	char path[CGROUP_PATH_MAX]; /* below its hierarchy's root */
+};
+
+/*
+ * Tables for walking user stacks without frame pointers. From an address to the rule that leads to its caller:
+ * process, mapping, file, page, row, rule. User space writes them while programs read: what is in use is first made
+ * unreachable, and used again once all programs that may have seen it have ended.
+ *
+ * Numbers are bounded by masks: sizes are powers of two.
+ */
+#define WALK_MAPPINGS_MAX 65536u /* of all processes */
+#define WALK_FILES_MAX 4096u
+#define WALK_PAGES_MAX 262144u /* 1 GiB of code */
+#define WALK_PAGE_SHIFT 12
+#define WALK_PAGE_BYTES (1u << WALK_PAGE_SHIFT)
+#define WALK_RULES_MAX 262144u	 /* of all files */
+#define WALK_SEGMENT_ROWS 65536u /* rows lie in segments, a page's rows in one of them */
+#define WALK_SEGMENTS_MAX 4096u	 /* 1 GiB of rows; as many as fit the budget are made */
+#define WALK_PROCESSES_MAX 16384u
+#define WALK_PROCESS_MAPPINGS_SHIFT 11
+#define WALK_PROCESS_MAPPINGS_MAX (1u << WALK_PROCESS_MAPPINGS_SHIFT)
+
+/*
+ * A process's mappings are numbered first + 1 … first + count, sorted and not overlapping. Forks share them. What stands at
+ * number first itself is empty and starts at the generation: so it shows whether the others are still those that were meant.
+ */
+struct walk_process {
+	u32 first;
+	u32 count;
+	u64 generation;
+};
+
+enum walk_mapping_kind {
+	WALK_FILE = 0,
+	WALK_JIT = 1, /* anonymous memory */
+};
+
+struct walk_mapping {
+	u64 start, end;
+	u64 bias; /* of addresses in memory over offsets in the file */
+	u32 file;
+	u32 kind; /* enum walk_mapping_kind */
+};
+
+enum walk_file_state {
+	WALK_FILE_UNREAD = 0,
+	WALK_FILE_READY = 1,
+	WALK_FILE_FRAME_POINTERS = 2, /* ready; code without rows keeps frame pointers (Go) */
+};
+
+struct walk_file {
+	u32 state;	/* enum walk_file_state; written last */
+	u32 first_rule; /* rules of its rows count from here */
+	u64 base;	/* offset in the file of its first page of code, in pages */
+	u32 first_page; /* the same in the table of pages */
+	u32 page_count;
+	u32 used; /* walk_files.epoch when a walk last asked; set by programs */
+	u32 pad;
+};
+
+struct walk_page {
+	u32 first; /* row; its segment is first / WALK_SEGMENT_ROWS */
+	u32 count; /* 0: nothing is known of the page */
+};
+
+/* As struct unwind_row and struct unwind_rule of symbolizer/unwind_rows.h, whose values these are too. */
+struct walk_row {
+	u16 low;
+	u16 rule;
+};
+
+enum walk_cfa {
+	WALK_GAP = 0,
+	WALK_SP,
+	WALK_FP,
+	WALK_SP_DEREF,
+	WALK_FP_DEREF,
+	WALK_PLT,
+	WALK_REGISTER,
+	WALK_SIGNAL,
+	WALK_END,
+	WALK_UNSUPPORTED,
+};
+
+/* Beside enum walk_cfa, where a file has no rule. */
+enum walk_no_rule {
+	WALK_NO_TABLE = 0x80,
+	WALK_FRAME_POINTER = 0x81, /* there is none, and frame pointers are kept */
+};
+
+enum walk_fp {
+	WALK_FP_SAME = 0,
+	WALK_FP_AT_CFA,
+	WALK_FP_AT_FP,
+	WALK_FP_LOST,
+};
+
+struct walk_rule {
+	u8 cfa; /* enum walk_cfa */
+	u8 fp;	/* enum walk_fp in the low four bits */
+	s16 fp_offset;
+	s32 cfa_offset;
+};
+
+struct walk_mappings {
+	struct walk_mapping at[WALK_MAPPINGS_MAX];
+};
+struct walk_files {
+	struct walk_file at[WALK_FILES_MAX];
+	u32 epoch; /* counts up every now and then */
+};
+struct walk_pages {
+	struct walk_page at[WALK_PAGES_MAX];
+};
+struct walk_rules {
+	struct walk_rule at[WALK_RULES_MAX];
+};
+struct walk_segment {
+	struct walk_row at[WALK_SEGMENT_ROWS];
 };
 
 /* Every timer tick ends in one of these. taken = hits + sent + filtered + lost_ring, exactly. */

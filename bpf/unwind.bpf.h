@@ -7,10 +7,34 @@
 
 #include "bpf/frame_pointers.bpf.h"
 #include "bpf/maps.bpf.h"
+#include "bpf/walk.bpf.h"
 
 /* Set by user space: -U and -K. */
 const volatile bool want_kernel_stacks __weak = true;
 const volatile bool want_user_stacks __weak = true;
+
+/**
+ * capture_user_stack() - the current task's user stack, from whatever program
+ * @tgid: the current task's
+ * @frames: [STACK_FRAMES_MAX], leaf first
+ * @ret_flags: bits of stack_event.flags that tell how it was walked and how it ended
+ * Returns how many frames were stored; 0 where the task has no user registers that we understand.
+ */
+static __always_inline u32 capture_user_stack(u32 tgid, u64 *frames, u16 *ret_flags)
+{
+	struct user_registers registers;
+	u32 count = 0;
+
+	if (!read_user_registers(&registers))
+		return 0;
+	if (walk_by_tables)
+		count = walk_user_stack(0, &registers, tgid, frames, ret_flags);
+	if (count)
+		return count;
+	if (walk_by_tables)
+		*ret_flags = STACK_UNMAPPED;
+	return follow_frame_pointers(&registers, frames);
+}
 
 static __always_inline u32 ask_kernel_for_user_stack(struct bpf_perf_event_data *ctx, u64 *frames)
 {
@@ -27,7 +51,7 @@ static __always_inline void capture_stacks(struct bpf_perf_event_data *ctx, stru
 {
 	bool in_user = PT_REGS_IP(&ctx->regs) < 1ull << 63;
 	u32 kernel_count = 0, user_count = 0;
-	struct user_registers registers;
+	u16 flags = 0;
 	long bytes;
 
 	if (want_kernel_stacks && !in_user) {
@@ -37,13 +61,14 @@ static __always_inline void capture_stacks(struct bpf_perf_event_data *ctx, stru
 	}
 	kernel_count &= STACK_FRAMES_MAX;
 	if (want_user_stacks && !(event->flags & STACK_KERNEL_THREAD)) {
-		if (read_user_registers(&registers))
-			user_count = follow_frame_pointers(&registers, &event->frames[kernel_count]);
-		else
+		user_count = capture_user_stack(event->tgid, &event->frames[kernel_count], &flags);
+		if (!user_count)
 			user_count = ask_kernel_for_user_stack(ctx, &event->frames[kernel_count]);
 	}
+	event->flags |= flags;
 	event->kernel_count = kernel_count;
-	event->user_count = user_count & STACK_FRAMES_MAX;
+	/* Volatile: else the verifier follows the loop over the frames once for each number that they can have. */
+	*(volatile u8 *)&event->user_count = user_count & STACK_FRAMES_MAX;
 }
 
 #endif

@@ -21,6 +21,7 @@ struct ctl_table;
 struct ctl_table_header;
 struct ctl_table_root;
 struct ctl_table_set;
+struct files_struct;
 struct fred_cs;
 struct kernfs_node;
 struct mm_struct;
@@ -39,6 +40,8 @@ struct upid;
 
 typedef unsigned char __u8;
 
+typedef short int __s16;
+
 typedef short unsigned int __u16;
 
 typedef int __s32;
@@ -51,9 +54,15 @@ typedef long long unsigned int __u64;
 
 typedef __u8 u8;
 
+typedef __s16 s16;
+
 typedef __u16 u16;
 
+typedef __s32 s32;
+
 typedef __u32 u32;
+
+typedef __s64 s64;
 
 typedef __u64 u64;
 
@@ -120,6 +129,7 @@ typedef struct {
 struct task_struct {
 	struct thread_info thread_info;
 	unsigned int __state;
+	void *stack;
 	unsigned int flags;
 	int on_cpu;
 	int on_rq;
@@ -134,6 +144,7 @@ struct task_struct {
 	u64 start_time;
 	u64 start_boottime;
 	char comm[16];
+	struct files_struct *files;
 	struct signal_struct *signal;
 	sigset_t blocked;
 	u64 self_exec_id;
@@ -277,6 +288,7 @@ enum bpf_map_type {
 	BPF_MAP_TYPE_HASH = 1,
 	BPF_MAP_TYPE_ARRAY = 2,
 	BPF_MAP_TYPE_PERCPU_ARRAY = 6,
+	BPF_MAP_TYPE_ARRAY_OF_MAPS = 12,
 	BPF_MAP_TYPE_RINGBUF = 27,
 	BPF_MAP_TYPE_TASK_STORAGE = 29,
 };
@@ -290,6 +302,10 @@ enum cgroup_subsys_id {
 	cpu_cgrp_id = 1,
 	memory_cgrp_id = 4,
 	pids_cgrp_id = 11,
+};
+
+struct files_struct {
+	atomic_t count;
 };
 
 struct bpf_raw_tracepoint_args {
@@ -311,6 +327,7 @@ enum {
 
 enum {
 	BPF_F_NO_PREALLOC = 1,
+	BPF_F_MMAPABLE = 1024,
 };
 
 enum {
@@ -320,6 +337,8 @@ enum {
 
 enum {
 	BPF_RB_AVAIL_DATA = 0,
+	BPF_RB_CONS_POS = 2,
+	BPF_RB_PROD_POS = 3,
 };
 
 enum {

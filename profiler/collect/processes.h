@@ -22,7 +22,9 @@ struct process {
 	struct symbolizer_process *snapshot; /* NULL for kernel threads */
 	uint64_t refresh_after_ns;	     /* the recorder's clock: not again before */
 	uint64_t refresh_wait_ns;	     /* doubled by each refresh that found nothing */
-	uint64_t seen;			     /* tick of the last sample */
+	uint64_t look_after_ns;		     /* the same for the unwinder's tables */
+	uint64_t look_wait_ns;
+	uint64_t seen; /* tick of the last sample */
 };
 
 /* The others stay the caller's and must live longer. Returns 0 or -ENOMEM. */

@@ -33,6 +33,7 @@ struct waiting_stack {
 	struct process *process;
 	size_t first;
 	uint8_t kernel_count, user_count;
+	uint16_t flags;
 };
 
 typedef ARRAY(struct waiting_stack) waiting_array;
@@ -166,6 +167,23 @@ static int refresh_if_grown(struct recorder *recorder, struct process *process, 
 	return err == -ENOMEM ? err : 0;
 }
 
+/* A walk that left the tables is worth another look at what the process maps; one that always does, ever more rarely. */
+static void look_again(struct recorder *recorder, const struct stack_event *event, struct process *process)
+{
+	uint64_t now;
+
+	if (!recorder->parts.unwinder || !(event->flags & STACK_UNMAPPED))
+		return;
+	now = time_now(recorder);
+	if (now < process->look_after_ns)
+		return;
+	unwinder_look_again(recorder->parts.unwinder, process->tgid);
+	process->look_wait_ns = process->look_wait_ns ? 2 * process->look_wait_ns : REFRESH_WAIT_MIN_NS;
+	if (process->look_wait_ns > REFRESH_WAIT_MAX_NS)
+		process->look_wait_ns = REFRESH_WAIT_MAX_NS;
+	process->look_after_ns = now + process->look_wait_ns;
+}
+
 static int wait_for_name(struct recorder *recorder, const struct stack_event *event, struct process *process,
 			 uint32_t number)
 {
@@ -181,6 +199,7 @@ static int wait_for_name(struct recorder *recorder, const struct stack_event *ev
 		.first = recorder->addresses.count,
 		.kernel_count = event->kernel_count,
 		.user_count = event->user_count,
+		.flags = event->flags,
 	};
 	memcpy(recorder->addresses.items + recorder->addresses.count, event->frames, count * sizeof(uint64_t));
 	recorder->addresses.count += count;
@@ -197,6 +216,8 @@ static int new_key(struct recorder *recorder, const struct stack_event *event, u
 
 	if (!err)
 		err = refresh_if_grown(recorder, process, event->frames + event->kernel_count, event->user_count);
+	if (!err)
+		look_again(recorder, event, process);
 	if (!err)
 		err = owners_row(recorder->owners, event->cgroup_id, kernel_thread, &key.container);
 	if (!err)
@@ -245,7 +266,7 @@ static int name_one(struct recorder *recorder, const struct waiting_stack *waiti
 	enum stack_end end;
 	uint32_t row;
 	int err = stacks_row(recorder->stacks, waiting->process, addresses, waiting->kernel_count,
-			     addresses + waiting->kernel_count, waiting->user_count, &row, &end);
+			     addresses + waiting->kernel_count, waiting->user_count, waiting->flags, &row, &end);
 
 	if (err)
 		return err;

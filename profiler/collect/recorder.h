@@ -11,6 +11,7 @@
 
 #include "profiler/collect/owners.h"
 #include "profiler/collect/sampler.h"
+#include "profiler/collect/unwinder.h"
 #include "profiler/containers/container_filter.h"
 #include "profiler/recording/recording_writer.h"
 
@@ -21,6 +22,7 @@ struct symbolizer;
 struct recorder_parts {
 	struct sampler *sampler;
 	struct symbolizer *symbolizer; /* what it does while it waits is the recorder's to say */
+	struct unwinder *unwinder;     /* NULL: frame pointers alone */
 	struct recording_writer *writer;
 	struct cgroup_tree *tree;
 	struct container_resolver *resolver;

@@ -17,6 +17,7 @@
 #include <bpf/libbpf.h>
 
 #include "profiler/collect/count_set.h"
+#include "profiler/collect/walk_programs.h"
 #include "symbolizer/base/array.h"
 #include "symbolizer/base/cleanup.h"
 #include "symbolizer/base/log.h"
@@ -36,6 +37,7 @@ struct sampler {
 	struct count_set sets[2];
 	ARRAY(int) events; /* one for each CPU */
 	ARRAY(struct bpf_link *) links;
+	struct walk_programs walk_programs;
 	const char *event_name;
 	const struct sampler_callbacks *reading; /* while sampler_read_*() runs */
 };
@@ -87,6 +89,7 @@ static void configure(struct stoker_bpf *skeleton, const struct sampler_settings
 	skeleton->rodata->wakeup_bytes = ring / 4;
 	skeleton->rodata->want_kernel_stacks = settings->kernel_stacks;
 	skeleton->rodata->want_user_stacks = settings->user_stacks;
+	walk_programs_configure(skeleton, settings->walk_by_tables);
 	skeleton->rodata->filter_tgids = settings->filter_tgids;
 	skeleton->rodata->filter_cgroups = settings->filter_cgroups;
 	skeleton->rodata->cgroup_use_v2 = settings->cgroup_v2;
@@ -126,6 +129,8 @@ int sampler_new(const struct sampler_settings *settings, struct sampler **ret_sa
 		configure(sampler->skeleton, settings);
 		err = stoker_bpf__load(sampler->skeleton);
 	}
+	if (!err)
+		err = walk_programs_attach(&sampler->walk_programs, sampler->skeleton, settings->walk_by_tables);
 	if (err) {
 		sampler_free(sampler);
 		if (err == -EPERM || err == -EACCES)
@@ -164,6 +169,7 @@ void sampler_free(struct sampler *sampler)
 	for (size_t i = 0; i < sampler->events.count; i++)
 		close(sampler->events.items[i]);
 	array_deinit(&sampler->events);
+	walk_programs_detach(&sampler->walk_programs);
 	ring_buffer__free(sampler->ring);
 	count_set_deinit(&sampler->sets[0]);
 	count_set_deinit(&sampler->sets[1]);
@@ -309,6 +315,11 @@ int sampler_cpus(const struct sampler *sampler)
 int sampler_fd(const struct sampler *sampler)
 {
 	return ring_buffer__epoll_fd(sampler->ring);
+}
+
+struct walk_map_fds sampler_walk_maps(const struct sampler *sampler)
+{
+	return walk_programs_maps(sampler->skeleton);
 }
 
 int sampler_want_tgid(struct sampler *sampler, uint32_t tgid)

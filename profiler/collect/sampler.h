@@ -15,6 +15,7 @@
 
 #include "bpf/shared.h"
 #include "profiler/collect/wait_programs.h"
+#include "profiler/collect/walk_maps.h"
 
 struct sampler;
 
@@ -22,6 +23,7 @@ struct sampler_settings {
 	uint64_t hz; /* 1 … 100,000 */
 	bool kernel_stacks;
 	bool user_stacks;
+	bool walk_by_tables;	    /* user stacks by unwinder.h's tables, where a process has any */
 	bool filter_tgids;	    /* keep samples of sampler_want_tgid() */
 	bool filter_cgroups;	    /* keep samples of sampler_want_cgroup(); with both, either will do */
 	bool cgroup_v2;		    /* ask the unified hierarchy … */
@@ -37,6 +39,9 @@ struct sampler_settings {
  */
 int sampler_new(const struct sampler_settings *settings, struct sampler **ret_sampler, char *error, size_t error_size);
 void sampler_free(struct sampler *sampler);
+
+/* With walk_by_tables: the tables, which programs already keep up with forks and exits. */
+struct walk_map_fds sampler_walk_maps(const struct sampler *sampler);
 
 /* Filters; may be added to while sampling. 0, or -E2BIG past 16,384 entries. */
 int sampler_want_tgid(struct sampler *sampler, uint32_t tgid);

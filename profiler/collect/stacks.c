@@ -272,7 +272,7 @@ static bool is_first_function(const char *name)
 }
 
 /* Frame pointers do not say where they end: the outermost two functions do. */
-static enum stack_end end_of(struct stacks *stacks, const uint32_t *frames, size_t count)
+static enum stack_end end_by_names(struct stacks *stacks, const uint32_t *frames, size_t count)
 {
 	for (size_t i = count; i > 0 && i + 2 > count; i--) {
 		string_id name = recording_writer_frame_name(stacks->writer, frames[i - 1]);
@@ -281,6 +281,24 @@ static enum stack_end end_of(struct stacks *stacks, const uint32_t *frames, size
 			return STACK_COMPLETE;
 	}
 	return count >= STACK_FRAMES_MAX ? STACK_TRUNCATED : STACK_ASSUMED;
+}
+
+static enum stack_end end_of(struct stacks *stacks, const uint32_t *frames, size_t count, uint16_t flags)
+{
+	switch ((enum user_end)(flags >> STACK_END_SHIFT)) {
+	case USER_END_COMPLETE:
+		return STACK_COMPLETE;
+	case USER_END_UNSAID:
+	case USER_END_ASSUMED:
+		return end_by_names(stacks, frames, count);
+	case USER_END_DEPTH:
+	case USER_END_UNREADABLE:
+	case USER_END_NO_TABLE:
+	case USER_END_LOST:
+	case USER_END_RULE:
+		break;
+	}
+	return STACK_TRUNCATED;
 }
 
 /* The frame rows of a stack, leaf first; what does not fit is left out at the root. */
@@ -342,7 +360,7 @@ int stacks_want(struct stacks *stacks, const struct process *process, const uint
 }
 
 int stacks_row(struct stacks *stacks, const struct process *process, const uint64_t *kernel, size_t kernel_count,
-	       const uint64_t *user, size_t user_count, uint32_t *ret_row, enum stack_end *ret_end)
+	       const uint64_t *user, size_t user_count, uint16_t flags, uint32_t *ret_row, enum stack_end *ret_end)
 {
 	uint32_t row = RECORDING_STACK_ROOT;
 	struct frame_rows rows;
@@ -354,7 +372,7 @@ int stacks_row(struct stacks *stacks, const struct process *process, const uint6
 
 		err = rows_of(stacks, process, user, count, &rows);
 		if (!err) {
-			*ret_end = count < user_count ? STACK_TRUNCATED : end_of(stacks, rows.rows, rows.count);
+			*ret_end = count < user_count ? STACK_TRUNCATED : end_of(stacks, rows.rows, rows.count, flags);
 			err = add_rows(stacks, &rows, &row);
 		}
 	}

@@ -32,11 +32,12 @@ int stacks_name_wanted(struct stacks *stacks);
  * stacks_row() - the stack row of a sample
  * @process: whose it is
  * @kernel, @user: leaf first, as captured: leaves exact, callers as return addresses
+ * @flags: stack_event.flags, which tell how the user part ended
  * @ret_row: RECORDING_STACK_ROOT for an empty stack
  * Returns 0 or -ENOMEM.
  */
 int stacks_row(struct stacks *stacks, const struct process *process, const uint64_t *kernel, size_t kernel_count,
-	       const uint64_t *user, size_t user_count, uint32_t *ret_row, enum stack_end *ret_end);
+	       const uint64_t *user, size_t user_count, uint16_t flags, uint32_t *ret_row, enum stack_end *ret_end);
 
 /* Asks again for JIT frames without a name. Before processes_forget(). 0 or -ENOMEM. */
 int stacks_name_pending(struct stacks *stacks, struct processes *processes);

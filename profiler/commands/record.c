@@ -25,6 +25,9 @@
 #define HZ_MAX 100000
 #define SECONDS_MAX (366ull * 86400)
 
+/* In the order of enum unwind_choice. */
+static const char *const unwind_choices[] = {"auto", "tables", "fp", NULL};
+
 static const struct option_row rows[] = {
 	{'F', "freq", OPTION_NUMBER, offsetof(struct record_settings, hz), "HZ", "samples a second on each CPU (99)", 1,
 	 HZ_MAX, NULL},
@@ -39,6 +42,10 @@ static const struct option_row rows[] = {
 	{'K', "kernel", OPTION_FLAG, offsetof(struct record_settings, kernel_only), NULL, "kernel stacks only", 0, 0,
 	 NULL},
 	{'U', "user", OPTION_FLAG, offsetof(struct record_settings, user_only), NULL, "user stacks only", 0, 0, NULL},
+	{0, "unwind", OPTION_CHOICE, offsetof(struct record_settings, unwind), "HOW",
+	 "user stacks by: auto (default), tables, fp (frame pointers)", 0, 0, unwind_choices},
+	{0, "unwind-memory", OPTION_NUMBER, offsetof(struct record_settings, unwind_memory), "MIB",
+	 "for the tables of --unwind (128)", UNWIND_MEMORY_MIN >> 20, 1024, NULL},
 	{'o', "output", OPTION_TEXT, offsetof(struct record_settings, output), "FILE",
 	 "the recording (" DEFAULT_FILE "); an older one becomes .old", 0, 0, NULL},
 	{0, "syscalls", OPTION_FLAG, offsetof(struct record_settings, waits.syscalls), NULL,
@@ -133,7 +140,8 @@ static bool take_arguments(struct record_settings *settings, int argc, char **ar
 
 int command_record(int argc, char **argv)
 {
-	struct record_settings settings = {.hz = 99, .output = DEFAULT_FILE, .progress = true};
+	struct record_settings settings = {
+		.hz = 99, .output = DEFAULT_FILE, .progress = true, .unwind_memory = UNWIND_MEMORY_DEFAULT >> 20};
 	int first, status = EXIT_USAGE;
 
 	switch (options_parse(&usage, argc, argv, &settings, &first)) {
@@ -157,7 +165,8 @@ int command_record(int argc, char **argv)
 
 int command_oneshot(int argc, char **argv)
 {
-	struct record_settings settings = {.hz = 99, .output = DEFAULT_FILE, .progress = true};
+	struct record_settings settings = {
+		.hz = 99, .output = DEFAULT_FILE, .progress = true, .unwind_memory = UNWIND_MEMORY_DEFAULT >> 20};
 
 	if (argc != 2 || !text_to_u64(argv[1], 10, &settings.seconds) || !settings.seconds ||
 	    settings.seconds > SECONDS_MAX) {

@@ -19,7 +19,8 @@
 #include "symbolizer/base/text.h"
 #include "symbolizer/symbolizer.h"
 
-#define PIDS_MAX 1024			  /* whose children are looked for */
+#define PIDS_MAX 1024	     /* whose children are looked for */
+#define UNWINDER_WAIT_MS 300 /* for the tables of what runs already: whole stacks from the first sample on */
 #define INITIAL_PID_NAMESPACE 0xeffffffcu /* PROC_PID_INIT_INO, include/linux/proc_ns.h */
 
 uint64_t record_clock(void)
@@ -34,6 +35,7 @@ void record_session_deinit(struct record_session *session)
 {
 	recorder_free(session->recorder);
 	symbolizer_free(session->symbolizer);
+	unwinder_free(session->unwinder);
 	sampler_free(session->sampler);
 	recording_writer_free(session->writer);
 	container_filter_free(session->filter);
@@ -132,6 +134,7 @@ static int setup_sampler(const struct record_settings *settings, struct record_s
 		.hz = settings->hz,
 		.kernel_stacks = !settings->user_only,
 		.user_stacks = !settings->kernel_only,
+		.walk_by_tables = settings->unwind != UNWIND_FRAME_POINTERS && !settings->kernel_only,
 		.filter_tgids = settings->pids.entries.count > 0,
 		.filter_cgroups = settings->containers.entries.count > 0,
 		.cgroup_v2 = cgroup_tree_has_v2(session->tree),
@@ -146,6 +149,25 @@ static int setup_sampler(const struct record_settings *settings, struct record_s
 		return refuse(err, error[0] ? error : strerror(-err));
 	status = want_pids(settings, session->sampler);
 	return status == EXIT_OK ? want_containers(settings, session) : status;
+}
+
+static int setup_unwinder(const struct record_settings *settings, struct record_session *session)
+{
+	struct walk_map_fds maps = sampler_walk_maps(session->sampler);
+	int err;
+
+	if (settings->unwind == UNWIND_FRAME_POINTERS || settings->kernel_only)
+		return EXIT_OK;
+	err = unwinder_new(&maps, settings->unwind_memory << 20, &session->unwinder);
+	if (err && settings->unwind == UNWIND_TABLES) {
+		log_error("user stacks cannot be walked by tables: %s; --unwind fp does without", strerror(-err));
+		return EXIT_FAILED;
+	}
+	if (err)
+		log_warning("user stacks are walked by frame pointers alone: %s", strerror(-err));
+	else
+		unwinder_wait(session->unwinder, UNWINDER_WAIT_MS);
+	return EXIT_OK;
 }
 
 static int setup_writer(const struct record_settings *settings, struct record_session *session)
@@ -183,6 +205,8 @@ int record_setup(const struct record_settings *settings, struct record_session *
 		return refuse(-EIO, "the cgroup hierarchy cannot be read");
 	status = setup_sampler(settings, session);
 	if (status == EXIT_OK)
+		status = setup_unwinder(settings, session);
+	if (status == EXIT_OK)
 		status = setup_writer(settings, session);
 	if (status != EXIT_OK)
 		return status;
@@ -190,6 +214,7 @@ int record_setup(const struct record_settings *settings, struct record_session *
 	parts = (struct recorder_parts){
 		.sampler = session->sampler,
 		.symbolizer = session->symbolizer,
+		.unwinder = session->unwinder,
 		.writer = session->writer,
 		.tree = session->tree,
 		.resolver = session->resolver,

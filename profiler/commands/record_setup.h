@@ -8,12 +8,21 @@
 #include "profiler/collect/recorder.h"
 #include "profiler/commands/options.h"
 
+/* How user stacks are walked. */
+enum unwind_choice {
+	UNWIND_AUTO, /* tables where the kernel allows it */
+	UNWIND_TABLES,
+	UNWIND_FRAME_POINTERS,
+};
+
 struct record_settings {
 	uint64_t hz;
 	uint64_t seconds; /* 0: until a signal or the command's end */
 	char **command;	  /* NULL-terminated; NULL: none */
 	struct option_list pids, containers;
 	const char *output;
+	int unwind;		/* enum unwind_choice */
+	uint64_t unwind_memory; /* MiB, for tables */
 	bool all, kernel_only, user_only, progress;
 	bool wait; /* for containers that nobody has started yet */
 	struct wait_settings waits;
@@ -26,6 +35,7 @@ struct record_session {
 	struct container_filter *filter; /* NULL without -C */
 	struct symbolizer *symbolizer;
 	struct sampler *sampler;
+	struct unwinder *unwinder; /* NULL: frame pointers alone */
 	struct recording_writer *writer;
 	struct recorder *recorder;
 	uint64_t start_ns; /* monotonic */

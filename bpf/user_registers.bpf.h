@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * user_registers: what the current task's registers were when it left user mode.
+ *
+ * The kernel keeps them at the end of the task's kernel stack, whatever it was that interrupted user mode: so nothing here
+ * needs a program's context, and any program may ask for the current task.
+ */
+#ifndef STOKER_USER_REGISTERS_BPF_H
+#define STOKER_USER_REGISTERS_BPF_H
+
+#include "vmlinux.h"
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+
+#define X86_USER_64 0x33 /* __USER_CS, arch/x86/include/asm/segment.h: 64-bit code */
+
+/*
+ * Before 5.15 no helper gives the place: it is learned from a system call's registers, as a distance from the start of the
+ * kernel stack (which holds with FRED too, where they lie a little lower). 0: not learned.
+ */
+u64 user_registers_offset __weak = 0;
+
+struct user_registers {
+	u64 ip;
+	u64 sp;
+	u64 fp;
+};
+
+/*
+ * False where there are none that we understand: 32-bit code, whose frames look otherwise; io_uring's workers, which have
+ * no user mode.
+ */
+static __always_inline bool read_user_registers(struct user_registers *ret)
+{
+	struct task_struct *task;
+	struct pt_regs *regs;
+
+	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs)) {
+		regs = (struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
+		ret->ip = PT_REGS_IP(regs);
+		ret->sp = PT_REGS_SP(regs);
+		ret->fp = PT_REGS_FP(regs);
+		return (u16)regs->cs == X86_USER_64 && ret->sp;
+	}
+	if (!user_registers_offset)
+		return false;
+	task = (struct task_struct *)bpf_get_current_task();
+	regs = (struct pt_regs *)((u64)BPF_CORE_READ(task, stack) + user_registers_offset);
+	ret->ip = BPF_CORE_READ(regs, ip);
+	ret->sp = BPF_CORE_READ(regs, sp);
+	ret->fp = BPF_CORE_READ(regs, bp);
+	return (u16)BPF_CORE_READ(regs, cs) == X86_USER_64 && ret->sp;
+}
+
+#endif

@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "profiler/collect/unwind_processes.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "profiler/collect/count_set.h"
+#include "profiler/collect/number_ranges.h"
+#include "symbolizer/base/cleanup.h"
+#include "symbolizer/base/text.h"
+
+#define IDLE_SWEEPS 2	    /* a program may have copied a reference while it went away: at most once */
+#define SWEEPS_PER_CENSUS 8 /* between two looks at which processes still live */
+
+/* Of the list of mappings whose first number this is; slots is 0 for other numbers. */
+struct list_state {
+	uint16_t slots;
+	uint8_t idle;
+	bool referenced;
+};
+
+struct unwind_processes {
+	struct walk_maps *maps;
+	struct unwind_tables *tables;
+	struct number_ranges numbers;
+	struct list_state lists[WALK_MAPPINGS_MAX];
+	struct walk_mapping list[WALK_PROCESS_MAPPINGS_MAX + 2]; /* the one being made */
+	uint32_t list_count;
+	bool mapped_files[WALK_FILES_MAX];
+	uint64_t generation;
+	uint64_t sweeps;
+	bool census;
+	struct unwind_processes_counts counts;
+};
+
+int unwind_processes_new(struct walk_maps *maps, struct unwind_tables *tables, struct unwind_processes **ret_processes)
+{
+	struct unwind_processes *processes = calloc(1, sizeof(*processes));
+
+	if (!processes || number_ranges_init(&processes->numbers, WALK_MAPPINGS_MAX)) {
+		free(processes);
+		return -ENOMEM;
+	}
+	processes->maps = maps;
+	processes->tables = tables;
+	*ret_processes = processes;
+	return 0;
+}
+
+void unwind_processes_free(struct unwind_processes *processes)
+{
+	if (!processes)
+		return;
+	number_ranges_deinit(&processes->numbers);
+	free(processes);
+}
+
+static int take_numbers(struct unwind_processes *processes, uint32_t slots, uint32_t *ret_first)
+{
+	int err = number_ranges_take(&processes->numbers, slots, ret_first);
+
+	if (err != -ENOSPC)
+		return err;
+	for (int i = 0; i < IDLE_SWEEPS; i++) {
+		count_set_wait_for_programs();
+		unwind_processes_sweep(processes);
+	}
+	return number_ranges_take(&processes->numbers, slots, ret_first);
+}
+
+/* Makes the list at hand the process's. */
+static int publish(struct unwind_processes *processes, uint32_t tgid)
+{
+	struct walk_process process = {.count = processes->list_count, .generation = ++processes->generation};
+	struct walk_mapping *mappings = processes->maps->mappings->at;
+	uint32_t slots = processes->list_count + 1;
+	int err = take_numbers(processes, slots, &process.first);
+
+	if (!err) {
+		memcpy(&mappings[process.first + 1], processes->list, process.count * sizeof(*mappings));
+		mappings[process.first] = (struct walk_mapping){.start = process.generation, .end = process.generation};
+		processes->lists[process.first] = (struct list_state){.slots = (uint16_t)slots};
+		err = walk_maps_set_process(processes->maps, tgid, &process);
+	}
+	/* What the kernel still has of it is of another time. */
+	if (err) {
+		walk_maps_forget_process(processes->maps, tgid);
+		processes->counts.no_room++;
+	}
+	return err == -E2BIG ? -ENOSPC : err;
+}
+
+static void add(struct unwind_processes *processes, const struct walk_mapping *mapping)
+{
+	struct walk_mapping *last = &processes->list[processes->list_count];
+
+	if (processes->list_count && mapping->kind == WALK_JIT && last[-1].kind == WALK_JIT &&
+	    last[-1].end == mapping->start) {
+		last[-1].end = mapping->end;
+		return;
+	}
+	if (processes->list_count < WALK_PROCESS_MAPPINGS_MAX) {
+		*last = *mapping;
+		processes->list_count++;
+	} else {
+		processes->counts.cut++;
+	}
+}
+
+/* False for mappings in which no frame can lie, or whose file is gone. */
+static bool resolve(struct unwind_processes *processes, uint32_t tgid, const struct unwind_mapping *mapping,
+		    struct walk_mapping *ret)
+{
+	struct unwind_identity identity;
+	int path_fd = -1;
+
+	*ret = (struct walk_mapping){.start = mapping->start, .end = mapping->end, .kind = WALK_FILE};
+	switch (mapping->kind) {
+	case UNWIND_MAPPING_JIT:
+		ret->kind = WALK_JIT;
+		return true;
+	case UNWIND_MAPPING_VDSO:
+		ret->bias = mapping->start;
+		ret->file = unwind_tables_file(processes->tables, NULL, -1);
+		return ret->file != UNWIND_NO_FILE;
+	case UNWIND_MAPPING_FILE:
+		ret->bias = mapping->start - mapping->offset;
+		if (unwind_files_open((pid_t)tgid, mapping->start, mapping->end, &path_fd, &identity)) {
+			processes->counts.gone++;
+			return false;
+		}
+		ret->file = unwind_tables_file(processes->tables, &identity, path_fd);
+		return ret->file != UNWIND_NO_FILE;
+	case UNWIND_MAPPING_OTHER:
+		break;
+	}
+	return false;
+}
+
+int unwind_processes_read(struct unwind_processes *processes, uint32_t tgid)
+{
+	struct unwind_mapping_array mappings = {0};
+	struct walk_mapping mapping;
+	int err = unwind_files_mappings((pid_t)tgid, &mappings);
+
+	processes->list_count = 0;
+	for (size_t i = 0; i < mappings.list.count && !err; i++)
+		if (resolve(processes, tgid, &mappings.list.items[i], &mapping))
+			add(processes, &mapping);
+	array_deinit(&mappings.list);
+	processes->counts.read++;
+	return err ? err : publish(processes, tgid);
+}
+
+void unwind_processes_read_all(struct unwind_processes *processes)
+{
+	_cleanup_closedir_ DIR *dir = opendir("/proc");
+	struct walk_process process;
+	struct dirent *entry;
+	uint64_t pid;
+
+	while (dir && (entry = readdir(dir)))
+		if (text_to_u64(entry->d_name, 10, &pid) && pid <= INT32_MAX &&
+		    !walk_maps_process(processes->maps, (uint32_t)pid, &process))
+			unwind_processes_read(processes, (uint32_t)pid);
+}
+
+/* The process's mappings of now, as far as they lie outside of [start, end); the new one among them. */
+static void merge(struct unwind_processes *processes, const struct walk_process *process,
+		  const struct walk_mapping *mapping)
+{
+	const struct walk_mapping *old = &processes->maps->mappings->at[process->first + 1];
+	bool added = false;
+
+	processes->list_count = 0;
+	for (uint32_t i = 0; i < process->count; i++) {
+		struct walk_mapping before = old[i], after = old[i];
+
+		before.end = before.end < mapping->start ? before.end : mapping->start;
+		after.start = after.start > mapping->end ? after.start : mapping->end;
+		if (before.start < before.end)
+			add(processes, &before);
+		if (!added && old[i].end > mapping->start) {
+			add(processes, mapping);
+			added = true;
+		}
+		if (after.start < after.end)
+			add(processes, &after);
+	}
+	if (!added)
+		add(processes, mapping);
+}
+
+static bool is_known(const struct unwind_processes *processes, const struct walk_process *process,
+		     const struct walk_mapping *mapping)
+{
+	const struct walk_mapping *old = &processes->maps->mappings->at[process->first + 1];
+
+	for (uint32_t i = 0; i < process->count; i++)
+		if (old[i].start <= mapping->start && old[i].end >= mapping->end)
+			return old[i].kind == mapping->kind && old[i].file == mapping->file &&
+			       old[i].bias == mapping->bias;
+	return false;
+}
+
+int unwind_processes_map(struct unwind_processes *processes, uint32_t tgid, const struct unwind_mapping *mapping)
+{
+	struct walk_process process = {0};
+	struct walk_mapping resolved;
+	bool known = walk_maps_process(processes->maps, tgid, &process);
+
+	if (!resolve(processes, tgid, mapping, &resolved) || (known && is_known(processes, &process, &resolved)))
+		return 0;
+	merge(processes, &process, &resolved);
+	processes->counts.changed++;
+	return publish(processes, tgid);
+}
+
+void unwind_processes_exec(struct unwind_processes *processes, uint32_t tgid)
+{
+	walk_maps_forget_process(processes->maps, tgid);
+}
+
+static void mark(void *data, uint32_t tgid, const struct walk_process *process)
+{
+	struct unwind_processes *processes = data;
+
+	if (processes->census && kill((pid_t)tgid, 0) && errno == ESRCH) {
+		walk_maps_forget_process(processes->maps, tgid);
+		return;
+	}
+	processes->lists[process->first & (WALK_MAPPINGS_MAX - 1)].referenced = true;
+}
+
+static void mark_files(struct unwind_processes *processes, uint32_t first)
+{
+	const struct walk_mapping *mappings = &processes->maps->mappings->at[first + 1];
+
+	for (uint32_t i = 0; i + 1 < processes->lists[first].slots; i++)
+		if (mappings[i].kind == WALK_FILE)
+			processes->mapped_files[mappings[i].file] = true;
+}
+
+void unwind_processes_sweep(struct unwind_processes *processes)
+{
+	memset(processes->mapped_files, 0, sizeof(processes->mapped_files));
+	processes->census = ++processes->sweeps % SWEEPS_PER_CENSUS == 0;
+	walk_maps_each_process(processes->maps, mark, processes);
+	for (uint32_t first = 0; first < WALK_MAPPINGS_MAX; first++) {
+		struct list_state *list = &processes->lists[first];
+
+		if (!list->slots)
+			continue;
+		list->idle = list->referenced ? 0 : list->idle + 1;
+		list->referenced = false;
+		if (list->idle < IDLE_SWEEPS) {
+			mark_files(processes, first);
+			continue;
+		}
+		processes->maps->mappings->at[first].start = 0;
+		number_ranges_give(&processes->numbers, first, list->slots);
+		list->slots = 0;
+	}
+	unwind_tables_sweep(processes->tables, processes->mapped_files);
+}
+
+struct unwind_processes_counts unwind_processes_counts(const struct unwind_processes *processes)
+{
+	return processes->counts;
+}

@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "profiler/collect/unwind_tables.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "profiler/collect/row_store.h"
+#include "symbolizer/base/cleanup.h"
+#include "symbolizer/base/hash_index.h"
+#include "symbolizer/base/log.h"
+
+#define RETRY_SWEEPS_MAX 64 /* between two attempts to load what found no room */
+
+enum file_state {
+	FILE_FREE,
+	FILE_WAITING, /* to be parsed */
+	FILE_PARSING,
+	FILE_LOADED, /* also with no rows, where there is no unwind data */
+	FILE_EVICTED,
+};
+
+struct file {
+	enum file_state state;
+	bool vdso;
+	struct unwind_identity identity;
+	int path_fd; /* -1: closed, as nobody maps it any more */
+	struct stored_rows stored;
+	uint32_t retry_at;   /* epoch before which it is not tried again */
+	uint32_t retry_wait; /* doubled by each time that it found no room */
+};
+
+struct unwind_tables {
+	pthread_mutex_t lock; /* of everything here; not held while parsing */
+	struct walk_maps *maps;
+	struct file files[WALK_FILES_MAX];
+	uint32_t file_count; /* slots ever used */
+	struct hash_index index;
+	struct row_store store;
+	struct unwind_tables_counts counts;
+};
+
+int unwind_tables_new(struct walk_maps *maps, uint64_t memory_bytes, struct unwind_tables **ret_tables)
+{
+	uint64_t segments = memory_bytes / sizeof(struct walk_segment);
+	struct unwind_tables *tables = calloc(1, sizeof(*tables));
+
+	if (!tables)
+		return -ENOMEM;
+	pthread_mutex_init(&tables->lock, NULL);
+	tables->maps = maps;
+	if (row_store_init(&tables->store, maps, segments < UINT32_MAX ? (uint32_t)segments : UINT32_MAX) ||
+	    unwind_tables_file(tables, NULL, -1) == UNWIND_NO_FILE) {
+		unwind_tables_free(tables);
+		return -ENOMEM;
+	}
+	*ret_tables = tables;
+	return 0;
+}
+
+void unwind_tables_free(struct unwind_tables *tables)
+{
+	if (!tables)
+		return;
+	for (uint32_t i = 0; i < tables->file_count; i++)
+		if (tables->files[i].state != FILE_FREE && tables->files[i].path_fd >= 0)
+			close(tables->files[i].path_fd);
+	hash_index_deinit(&tables->index);
+	row_store_deinit(&tables->store);
+	pthread_mutex_destroy(&tables->lock);
+	free(tables);
+}
+
+static uint64_t hash_of(const struct unwind_identity *identity)
+{
+	return hash_words(hash_words(identity->device, identity->inode),
+			  hash_words((uint64_t)identity->size, (uint64_t)identity->modified.tv_sec * 1000000000ull +
+								       (uint64_t)identity->modified.tv_nsec));
+}
+
+static bool same(const struct unwind_identity *a, const struct unwind_identity *b)
+{
+	return a->device == b->device && a->inode == b->inode && a->size == b->size &&
+	       a->modified.tv_sec == b->modified.tv_sec && a->modified.tv_nsec == b->modified.tv_nsec;
+}
+
+static uint32_t find(const struct unwind_tables *tables, const struct unwind_identity *identity)
+{
+	uint64_t hash;
+	uint32_t number;
+
+	/* The vdso is the first file there is. */
+	if (!identity)
+		return tables->file_count ? 0 : UNWIND_NO_FILE;
+	hash = hash_of(identity);
+	for (size_t at = hash_index_first(&tables->index, hash); hash_index_next(&tables->index, hash, &at, &number);)
+		if (tables->files[number].state != FILE_FREE && same(&tables->files[number].identity, identity))
+			return number;
+	return UNWIND_NO_FILE;
+}
+
+static uint32_t free_slot(const struct unwind_tables *tables)
+{
+	for (uint32_t i = 0; i < tables->file_count; i++)
+		if (tables->files[i].state == FILE_FREE)
+			return i;
+	return tables->file_count < WALK_FILES_MAX ? tables->file_count : UNWIND_NO_FILE;
+}
+
+static uint32_t add(struct unwind_tables *tables, const struct unwind_identity *identity, int path_fd)
+{
+	uint32_t number = free_slot(tables);
+	struct file *file;
+
+	if (number == UNWIND_NO_FILE)
+		return number;
+	if (identity && hash_index_insert(&tables->index, hash_of(identity), number))
+		return UNWIND_NO_FILE;
+	file = &tables->files[number];
+	*file = (struct file){.state = FILE_WAITING, .vdso = !identity, .path_fd = path_fd};
+	if (identity)
+		file->identity = *identity;
+	if (number == tables->file_count)
+		tables->file_count++;
+	tables->counts.files++;
+	tables->counts.waiting++;
+	return number;
+}
+
+uint32_t unwind_tables_file(struct unwind_tables *tables, const struct unwind_identity *identity, int path_fd)
+{
+	_cleanup_close_ int fd = path_fd;
+	uint32_t number;
+
+	pthread_mutex_lock(&tables->lock);
+	number = find(tables, identity);
+	if (number == UNWIND_NO_FILE) {
+		number = add(tables, identity, fd);
+		if (number != UNWIND_NO_FILE)
+			take_fd(&fd);
+	} else if (tables->files[number].path_fd < 0) {
+		tables->files[number].path_fd = take_fd(&fd);
+	}
+	pthread_mutex_unlock(&tables->lock);
+	return number;
+}
+
+static void unload(struct unwind_tables *tables, uint32_t number)
+{
+	row_store_take_out(&tables->store, number, &tables->files[number].stored);
+	tables->files[number].state = FILE_EVICTED;
+	tables->counts.loaded--;
+}
+
+/* Never in favour of @number what is used as much as it is: the two would take turns. */
+static bool evict_one(struct unwind_tables *tables, uint32_t number)
+{
+	const struct walk_file *shown = tables->maps->files->at;
+	uint32_t oldest = UNWIND_NO_FILE;
+
+	for (uint32_t i = 0; i < tables->file_count; i++)
+		if (tables->files[i].state == FILE_LOADED && tables->files[i].stored.rows.count &&
+		    (oldest == UNWIND_NO_FILE || shown[i].used < shown[oldest].used))
+			oldest = i;
+	if (oldest == UNWIND_NO_FILE || shown[oldest].used >= shown[number].used)
+		return false;
+	unload(tables, oldest);
+	tables->counts.evictions++;
+	return true;
+}
+
+static void load(struct unwind_tables *tables, uint32_t number, const struct unwind_rows *rows)
+{
+	static const struct unwind_rows none;
+	struct file *file = &tables->files[number];
+	int err;
+
+	do
+		err = row_store_put(&tables->store, number, rows, &file->stored);
+	while (err == -ENOSPC && evict_one(tables, number));
+	if (err == -E2BIG) {
+		tables->counts.failed++;
+		err = row_store_put(&tables->store, number, &none, &file->stored);
+	}
+	if (!err) {
+		file->state = FILE_LOADED;
+		file->retry_wait = 0;
+		tables->counts.loaded++;
+		return;
+	}
+	file->state = FILE_EVICTED;
+	file->retry_wait = file->retry_wait ? 2 * file->retry_wait : 1;
+	if (file->retry_wait > RETRY_SWEEPS_MAX)
+		file->retry_wait = RETRY_SWEEPS_MAX;
+	file->retry_at = tables->maps->files->epoch + file->retry_wait;
+	tables->counts.no_room++;
+}
+
+static uint32_t first_waiting(const struct unwind_tables *tables)
+{
+	const struct walk_file *shown = tables->maps->files->at;
+	uint32_t first = UNWIND_NO_FILE;
+
+	/* What a walk has missed goes before what may never be sampled. */
+	for (uint32_t i = 0; i < tables->file_count; i++)
+		if (tables->files[i].state == FILE_WAITING &&
+		    (first == UNWIND_NO_FILE || shown[i].used > shown[first].used))
+			first = i;
+	return first;
+}
+
+static uint64_t clock_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec;
+}
+
+bool unwind_tables_load_one(struct unwind_tables *tables)
+{
+	_cleanup_(unwind_rows_deinit) struct unwind_rows rows = {0};
+	_cleanup_close_ int fd = -1;
+	uint64_t start_ns = clock_ns();
+	struct file *file;
+	uint32_t number;
+	int err;
+
+	pthread_mutex_lock(&tables->lock);
+	number = first_waiting(tables);
+	if (number == UNWIND_NO_FILE) {
+		pthread_mutex_unlock(&tables->lock);
+		return false;
+	}
+	file = &tables->files[number];
+	file->state = FILE_PARSING;
+	fd = file->path_fd < 0 ? -1 : dup(file->path_fd);
+	pthread_mutex_unlock(&tables->lock);
+
+	err = fd < 0 && !file->vdso ? -EBADF : unwind_files_rows(fd, &rows);
+
+	pthread_mutex_lock(&tables->lock);
+	tables->counts.waiting--;
+	if (err) {
+		/* No ELF, or a broken one: loaded, and empty. */
+		log_debug("no unwind data from file %u: %s", number, strerror(-err));
+		unwind_rows_deinit(&rows);
+		tables->counts.failed++;
+	}
+	load(tables, number, &rows);
+	tables->counts.parse_ns += clock_ns() - start_ns;
+	pthread_mutex_unlock(&tables->lock);
+	return true;
+}
+
+static void forget(struct unwind_tables *tables, uint32_t number)
+{
+	struct file *file = &tables->files[number];
+
+	if (file->path_fd >= 0)
+		close(file->path_fd);
+	*file = (struct file){.path_fd = -1};
+	tables->maps->files->at[number].used = 0;
+	tables->counts.files--;
+}
+
+/* The index forgets nothing by itself. 0 or -ENOMEM. */
+static int index_again(struct unwind_tables *tables)
+{
+	hash_index_clear(&tables->index);
+	for (uint32_t i = 1; i < tables->file_count; i++)
+		if (tables->files[i].state != FILE_FREE &&
+		    hash_index_insert(&tables->index, hash_of(&tables->files[i].identity), i))
+			return -ENOMEM;
+	return 0;
+}
+
+void unwind_tables_sweep(struct unwind_tables *tables, const bool *mapped)
+{
+	struct walk_files *shown = tables->maps->files;
+	bool forgotten = false;
+
+	pthread_mutex_lock(&tables->lock);
+	for (uint32_t i = 1; i < tables->file_count; i++) {
+		struct file *file = &tables->files[i];
+
+		if (file->state == FILE_EVICTED && mapped[i] && shown->at[i].used == shown->epoch &&
+		    (int32_t)(shown->epoch - file->retry_at) >= 0) {
+			file->state = FILE_WAITING;
+			tables->counts.waiting++;
+		}
+		if (mapped[i] || file->state == FILE_FREE || file->state == FILE_PARSING || file->state == FILE_WAITING)
+			continue;
+		/* Nobody maps it: the next one who does opens it again. Its rows may stay for him. */
+		if (file->path_fd >= 0)
+			close(file->path_fd);
+		file->path_fd = -1;
+		if (file->state == FILE_EVICTED || tables->counts.files > WALK_FILES_MAX / 2) {
+			if (file->state == FILE_LOADED)
+				unload(tables, i);
+			forget(tables, i);
+			forgotten = true;
+		}
+	}
+	if (forgotten && index_again(tables))
+		log_debug("no memory for the index of unwind tables");
+	shown->epoch++;
+	pthread_mutex_unlock(&tables->lock);
+}
+
+struct unwind_tables_counts unwind_tables_counts(struct unwind_tables *tables)
+{
+	struct unwind_tables_counts counts;
+
+	pthread_mutex_lock(&tables->lock);
+	counts = tables->counts;
+	counts.row_bytes = (uint64_t)tables->store.segments_made * sizeof(struct walk_segment);
+	pthread_mutex_unlock(&tables->lock);
+	return counts;
+}

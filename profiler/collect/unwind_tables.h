@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * unwind_tables: which mapped files there are, and their unwind rows in the kernel's tables.
+ *
+ * A file is known once, whoever maps it: by what fstat(2) says of it. It is parsed when it is first seen, on another
+ * thread than those that name it. Rows cost memory, of which there is a budget: what no walk has used for longest goes
+ * first, and comes back when it is used again. Every function may be called from any thread.
+ */
+#ifndef STOKER_UNWIND_TABLES_H
+#define STOKER_UNWIND_TABLES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "profiler/collect/walk_maps.h"
+#include "symbolizer/unwind_files.h"
+
+#define UNWIND_MEMORY_DEFAULT (128ull << 20)
+#define UNWIND_MEMORY_MIN (1ull << 20)
+#define UNWIND_NO_FILE UINT32_MAX
+
+struct unwind_tables;
+
+struct unwind_tables_counts {
+	uint32_t files;	    /* known now */
+	uint32_t loaded;    /* with rows in the tables now */
+	uint32_t waiting;   /* to be parsed */
+	uint32_t failed;    /* that could not be parsed: frame pointers there */
+	uint32_t evictions; /* so far */
+	uint32_t no_room;   /* tables that did not fit, so far */
+	uint64_t row_bytes; /* of segments made */
+	uint64_t parse_ns;  /* spent on parsing and loading */
+};
+
+/**
+ * unwind_tables_new() - with no files but the vdso
+ * @maps: stays the caller's, and must live longer
+ * @memory_bytes: for rows, at least UNWIND_MEMORY_MIN
+ * Returns 0 or -ENOMEM.
+ */
+int unwind_tables_new(struct walk_maps *maps, uint64_t memory_bytes, struct unwind_tables **ret_tables);
+void unwind_tables_free(struct unwind_tables *tables);
+
+/**
+ * unwind_tables_file() - the number of a file for struct walk_mapping
+ * @path_fd: O_PATH descriptor, owned from here on; or -1 with no @identity for the vdso
+ * Returns UNWIND_NO_FILE where there are too many.
+ */
+uint32_t unwind_tables_file(struct unwind_tables *tables, const struct unwind_identity *identity, int path_fd);
+
+/* Parses the file that waits for longest and loads its rows. False where none waits. Takes up to seconds. */
+bool unwind_tables_load_one(struct unwind_tables *tables);
+
+/**
+ * unwind_tables_sweep() - now and then: what is used and not loaded is wanted, what nobody maps may be forgotten
+ * @mapped: [WALK_FILES_MAX] by file number
+ * By the thread that asks for the numbers of files, so that none that it is about to use is forgotten.
+ */
+void unwind_tables_sweep(struct unwind_tables *tables, const bool *mapped);
+
+struct unwind_tables_counts unwind_tables_counts(struct unwind_tables *tables);
+
+#endif

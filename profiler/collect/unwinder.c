@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "profiler/collect/unwinder.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "profiler/collect/process_records.h"
+#include "symbolizer/base/array.h"
+#include "symbolizer/base/cleanup.h"
+#include "symbolizer/base/log.h"
+
+#define SWEEP_NS 1000000000ull
+#define ASKED_MAX 1024
+#define FOLLOWER_NICE -10 /* it has little to do and must do it at once */
+#define LOADER_WAIT_MS 20
+
+struct unwinder {
+	struct walk_maps maps;
+	struct unwind_tables *tables;
+	struct unwind_processes *processes; /* the follower's alone, but for the counts */
+	struct process_records *records;    /* the follower's alone */
+	pthread_t follower, loader;
+	bool follower_runs, loader_runs;
+	int wake; /* eventfd: asked, or to stop */
+	pthread_mutex_t lock;
+	pthread_cond_t changed;	   /* there is something to load, or nothing any more */
+	uint32_t asked[ASKED_MAX]; /* tgids; with those below under the lock */
+	uint32_t asked_count;
+	bool stop, all_read, loading;
+	uint64_t records_lost;
+	struct unwind_processes_counts process_counts; /* of the last sweep */
+};
+
+static uint64_t clock_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec;
+}
+
+static void wake_loader(struct unwinder *unwinder)
+{
+	if (!unwind_tables_counts(unwinder->tables).waiting)
+		return;
+	pthread_mutex_lock(&unwinder->lock);
+	unwinder->loading = true;
+	pthread_cond_broadcast(&unwinder->changed);
+	pthread_mutex_unlock(&unwinder->lock);
+}
+
+static void take_mapped(void *data, uint32_t tgid, uint64_t start, uint64_t end, uint64_t offset, const char *path)
+{
+	struct unwinder *unwinder = data;
+	struct unwind_mapping mapping = {start, end, offset, unwind_files_kind(path)};
+
+	unwind_processes_map(unwinder->processes, tgid, &mapping);
+}
+
+static void take_executed(void *data, uint32_t tgid)
+{
+	struct unwinder *unwinder = data;
+
+	unwind_processes_exec(unwinder->processes, tgid);
+}
+
+static void take_lost(void *data, uint64_t count)
+{
+	struct unwinder *unwinder = data;
+
+	pthread_mutex_lock(&unwinder->lock);
+	unwinder->records_lost += count;
+	pthread_mutex_unlock(&unwinder->lock);
+}
+
+static void read_asked(struct unwinder *unwinder)
+{
+	uint32_t asked[ASKED_MAX], count;
+	uint64_t wakes;
+
+	if (read(unwinder->wake, &wakes, sizeof(wakes)) != sizeof(wakes))
+		return;
+	pthread_mutex_lock(&unwinder->lock);
+	count = unwinder->asked_count;
+	memcpy(asked, unwinder->asked, count * sizeof(*asked));
+	unwinder->asked_count = 0;
+	pthread_mutex_unlock(&unwinder->lock);
+	for (uint32_t i = 0; i < count; i++)
+		unwind_processes_read(unwinder->processes, asked[i]);
+}
+
+static bool stopped(struct unwinder *unwinder)
+{
+	bool stop;
+
+	pthread_mutex_lock(&unwinder->lock);
+	stop = unwinder->stop;
+	unwinder->process_counts = unwind_processes_counts(unwinder->processes);
+	pthread_mutex_unlock(&unwinder->lock);
+	return stop;
+}
+
+static void *follow(void *data)
+{
+	struct unwinder *unwinder = data;
+	struct process_records_callbacks callbacks = {take_mapped, take_executed, take_lost, unwinder};
+	uint64_t next_sweep = clock_ns() + SWEEP_NS;
+	struct pollfd waited[] = {
+		{.fd = process_records_fd(unwinder->records), .events = POLLIN},
+		{.fd = unwinder->wake, .events = POLLIN},
+	};
+
+	setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), FOLLOWER_NICE);
+	unwind_processes_read_all(unwinder->processes);
+	pthread_mutex_lock(&unwinder->lock);
+	unwinder->all_read = true;
+	pthread_mutex_unlock(&unwinder->lock);
+	while (!stopped(unwinder)) {
+		uint64_t now = clock_ns();
+
+		if (now >= next_sweep) {
+			unwind_processes_sweep(unwinder->processes);
+			next_sweep = now + SWEEP_NS;
+		}
+		wake_loader(unwinder);
+		poll(waited, 2, (int)((next_sweep - now) / 1000000) + 1);
+		process_records_read(unwinder->records, &callbacks);
+		read_asked(unwinder);
+	}
+	return NULL;
+}
+
+static void *load(void *data)
+{
+	struct unwinder *unwinder = data;
+	struct timespec until;
+
+	pthread_mutex_lock(&unwinder->lock);
+	while (!unwinder->stop) {
+		bool loaded;
+
+		pthread_mutex_unlock(&unwinder->lock);
+		loaded = unwind_tables_load_one(unwinder->tables);
+		pthread_mutex_lock(&unwinder->lock);
+		if (loaded || unwinder->stop)
+			continue;
+		unwinder->loading = !unwinder->all_read;
+		pthread_cond_broadcast(&unwinder->changed);
+		clock_gettime(CLOCK_REALTIME, &until);
+		until.tv_nsec += LOADER_WAIT_MS * 1000000;
+		until.tv_sec += until.tv_nsec / 1000000000;
+		until.tv_nsec %= 1000000000;
+		pthread_cond_timedwait(&unwinder->changed, &unwinder->lock, &until);
+	}
+	pthread_mutex_unlock(&unwinder->lock);
+	return NULL;
+}
+
+/* Signals are the main thread's, which waits for them by descriptor. */
+static int start_threads(struct unwinder *unwinder)
+{
+	sigset_t all, before;
+	int err;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	err = pthread_create(&unwinder->loader, NULL, load, unwinder);
+	unwinder->loader_runs = !err;
+	if (!err) {
+		err = pthread_create(&unwinder->follower, NULL, follow, unwinder);
+		unwinder->follower_runs = !err;
+	}
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return -err;
+}
+
+static void cleanup_unwinder(struct unwinder **unwinder)
+{
+	unwinder_free(*unwinder);
+}
+
+int unwinder_new(const struct walk_map_fds *fds, uint64_t memory_bytes, struct unwinder **ret_unwinder)
+{
+	_cleanup_(cleanup_unwinder) struct unwinder *unwinder = calloc(1, sizeof(*unwinder));
+	int err;
+
+	if (!unwinder)
+		return -ENOMEM;
+	pthread_mutex_init(&unwinder->lock, NULL);
+	pthread_cond_init(&unwinder->changed, NULL);
+	unwinder->loading = true;
+	unwinder->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	err = unwinder->wake < 0 ? -errno : walk_maps_init(&unwinder->maps, fds);
+	if (!err)
+		err = unwind_tables_new(&unwinder->maps, memory_bytes, &unwinder->tables);
+	if (!err)
+		err = unwind_processes_new(&unwinder->maps, unwinder->tables, &unwinder->processes);
+	/* Records first: what starts while the others are read is told by them. */
+	if (!err)
+		err = process_records_new(&unwinder->records);
+	if (err)
+		return err;
+	err = start_threads(unwinder);
+	if (err)
+		return err;
+	*ret_unwinder = take_ptr(unwinder);
+	return 0;
+}
+
+static void wake(struct unwinder *unwinder)
+{
+	uint64_t one = 1;
+
+	if (write(unwinder->wake, &one, sizeof(one)) != sizeof(one))
+		log_debug("unwinder: %s", strerror(errno));
+}
+
+static void say_counts(struct unwinder *unwinder)
+{
+	struct unwinder_counts counts = unwinder_counts(unwinder);
+
+	log_debug("unwind tables: %u files, %u loaded, %u failed, %u evicted, %u without room, %" PRIu64
+		  " KiB of rows, %" PRIu64 " ms of parsing; processes: %" PRIu64 " read, %" PRIu64 " changes, %" PRIu64
+		  " cut, %" PRIu64 " without room, %" PRIu64 " files gone; %" PRIu64 " records lost",
+		  counts.tables.files, counts.tables.loaded, counts.tables.failed, counts.tables.evictions,
+		  counts.tables.no_room, counts.tables.row_bytes >> 10, counts.tables.parse_ns / 1000000,
+		  counts.processes.read, counts.processes.changed, counts.processes.cut, counts.processes.no_room,
+		  counts.processes.gone, counts.records_lost);
+}
+
+void unwinder_free(struct unwinder *unwinder)
+{
+	if (!unwinder)
+		return;
+	if (unwinder->follower_runs)
+		say_counts(unwinder);
+	pthread_mutex_lock(&unwinder->lock);
+	unwinder->stop = true;
+	pthread_cond_broadcast(&unwinder->changed);
+	pthread_mutex_unlock(&unwinder->lock);
+	if (unwinder->follower_runs) {
+		wake(unwinder);
+		pthread_join(unwinder->follower, NULL);
+	}
+	if (unwinder->loader_runs)
+		pthread_join(unwinder->loader, NULL);
+	process_records_free(unwinder->records);
+	unwind_processes_free(unwinder->processes);
+	unwind_tables_free(unwinder->tables);
+	walk_maps_deinit(&unwinder->maps);
+	if (unwinder->wake >= 0)
+		close(unwinder->wake);
+	pthread_cond_destroy(&unwinder->changed);
+	pthread_mutex_destroy(&unwinder->lock);
+	free(unwinder);
+}
+
+void unwinder_wait(struct unwinder *unwinder, int timeout_ms)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += timeout_ms / 1000;
+	until.tv_nsec += timeout_ms % 1000 * 1000000l;
+	until.tv_sec += until.tv_nsec / 1000000000;
+	until.tv_nsec %= 1000000000;
+	pthread_mutex_lock(&unwinder->lock);
+	while (unwinder->loading && !pthread_cond_timedwait(&unwinder->changed, &unwinder->lock, &until))
+		;
+	pthread_mutex_unlock(&unwinder->lock);
+}
+
+void unwinder_look_again(struct unwinder *unwinder, uint32_t tgid)
+{
+	pthread_mutex_lock(&unwinder->lock);
+	if (unwinder->asked_count < ASKED_MAX)
+		unwinder->asked[unwinder->asked_count++] = tgid;
+	pthread_mutex_unlock(&unwinder->lock);
+	wake(unwinder);
+}
+
+struct unwinder_counts unwinder_counts(struct unwinder *unwinder)
+{
+	struct unwinder_counts counts = {.tables = unwind_tables_counts(unwinder->tables)};
+
+	pthread_mutex_lock(&unwinder->lock);
+	counts.processes = unwinder->process_counts;
+	counts.records_lost = unwinder->records_lost;
+	pthread_mutex_unlock(&unwinder->lock);
+	return counts;
+}

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "symbolizer/unwind_files.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "symbolizer/base/cleanup.h"
+#include "symbolizer/process_files.h"
+#include "symbolizer/process_maps.h"
+
+#define VDSO_BYTES 8192 /* two pages hold it on x86-64 */
+
+static void cleanup_mappings(struct mapping_array *mappings)
+{
+	array_deinit(&mappings->list);
+}
+
+static enum unwind_mapping_kind kind_of(enum mapping_kind kind)
+{
+	switch (kind) {
+	case MAPPING_FILE:
+		return UNWIND_MAPPING_FILE;
+	case MAPPING_JIT:
+		return UNWIND_MAPPING_JIT;
+	case MAPPING_VDSO:
+		return UNWIND_MAPPING_VDSO;
+	case MAPPING_OTHER:
+		break;
+	}
+	return UNWIND_MAPPING_OTHER;
+}
+
+static int parse(char *text, struct unwind_mapping_array *ret)
+{
+	_cleanup_(string_table_deinit) struct string_table strings = {0};
+	_cleanup_(cleanup_mappings) struct mapping_array parsed = {0};
+	int err = string_table_init(&strings);
+
+	if (!err)
+		err = process_maps_parse(text, &strings, &parsed);
+	if (err || array_reserve(&ret->list, parsed.list.count))
+		return -ENOMEM;
+	for (size_t i = 0; i < parsed.list.count; i++) {
+		const struct mapping *mapping = &parsed.list.items[i];
+
+		*array_add(&ret->list) =
+			(struct unwind_mapping){mapping->start, mapping->end, mapping->offset, kind_of(mapping->kind)};
+	}
+	return 0;
+}
+
+int unwind_files_mappings(pid_t pid, struct unwind_mapping_array *mappings)
+{
+	_cleanup_free_ char *text = NULL;
+	int err = process_maps_read(pid, &text);
+
+	return err ? err : parse(text, mappings);
+}
+
+enum unwind_mapping_kind unwind_files_kind(const char *path)
+{
+	struct unwind_mapping_array parsed = {0};
+	enum unwind_mapping_kind kind = UNWIND_MAPPING_OTHER;
+	char line[4352];
+
+	/* One set of rules for both: a line as /proc shows it. An inode number is one whose path is a file's. */
+	snprintf(line, sizeof(line), "1000-2000 r-xp 00000000 00:00 %d %s", path[0] == '/' && path[1] != '/', path);
+	if (!parse(line, &parsed) && parsed.list.count)
+		kind = parsed.list.items[0].kind;
+	array_deinit(&parsed.list);
+	return kind;
+}
+
+int unwind_files_open(pid_t pid, uint64_t start, uint64_t end, int *ret_path_fd, struct unwind_identity *ret_identity)
+{
+	_cleanup_close_ int fd = -1;
+	struct stat status;
+	int err = process_files_mapped(pid, start, end, &fd, &status);
+
+	if (err)
+		return err;
+	if (!S_ISREG(status.st_mode))
+		return -EINVAL;
+	*ret_identity = (struct unwind_identity){status.st_dev, status.st_ino, status.st_size, status.st_mtim};
+	*ret_path_fd = take_fd(&fd);
+	return 0;
+}
+
+static int open_vdso(void)
+{
+	const void *image = (const void *)getauxval(AT_SYSINFO_EHDR);
+	_cleanup_close_ int fd = -1;
+
+	if (!image)
+		return -ENOENT;
+	fd = memfd_create("vdso", MFD_CLOEXEC);
+	if (fd < 0 || write(fd, image, VDSO_BYTES) < 0)
+		return -errno;
+	return take_fd(&fd);
+}
+
+int unwind_files_rows(int path_fd, struct unwind_rows *rows)
+{
+	_cleanup_close_ int fd = path_fd < 0 ? open_vdso() : process_files_reopen(path_fd);
+
+	return fd < 0 ? fd : unwind_rows_read(fd, -1, rows);
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * unwind_files: from a process's mappings to the rows of the files behind them.
+ *
+ * The face of unwind_rows.h towards the profiler: what is mapped where, which file that is, and its rows. Files are opened
+ * as process_files.h has it. unwind_files_rows() is the one place where a file is parsed. No function keeps anything,
+ * and each may be called from any thread.
+ */
+#ifndef STOKER_UNWIND_FILES_H
+#define STOKER_UNWIND_FILES_H
+
+#include <stdint.h>
+#include <sys/types.h>
+#include <time.h>
+
+#include "symbolizer/base/array.h"
+#include "symbolizer/unwind_rows.h"
+
+enum unwind_mapping_kind {
+	UNWIND_MAPPING_FILE,
+	UNWIND_MAPPING_JIT, /* code made at run time */
+	UNWIND_MAPPING_VDSO,
+	UNWIND_MAPPING_OTHER, /* [vsyscall], [uprobes]: no frames lie there */
+};
+
+struct unwind_mapping {
+	uint64_t start, end; /* [start, end) */
+	uint64_t offset;     /* in the file */
+	enum unwind_mapping_kind kind;
+};
+
+struct unwind_mapping_array {
+	ARRAY(struct unwind_mapping) list;
+};
+
+/* What tells one file from another, of any process, as long as it is not written to. */
+struct unwind_identity {
+	dev_t device;
+	ino_t inode;
+	off_t size;
+	struct timespec modified;
+};
+
+/**
+ * unwind_files_mappings() - the executable mappings of a process now
+ * @mappings: appended to, sorted by address; at most 65,536
+ * Returns 0, -ESRCH, what open(2) or read(2) gave, or -ENOMEM.
+ */
+int unwind_files_mappings(pid_t pid, struct unwind_mapping_array *mappings);
+
+/**
+ * unwind_files_kind() - what a mapping is by the name that the kernel gives it
+ * @path: as in /proc/PID/maps, and in perf's records, where "//anon" is anonymous memory
+ */
+enum unwind_mapping_kind unwind_files_kind(const char *path);
+
+/**
+ * unwind_files_open() - the file behind a mapping, also when it was deleted or replaced
+ * @ret_path_fd: an O_PATH descriptor, to be closed by the caller
+ * Returns 0, -ENOENT (no such mapping any more), -EINVAL (no regular file), -EPERM, or what open(2) gave.
+ */
+int unwind_files_open(pid_t pid, uint64_t start, uint64_t end, int *ret_path_fd, struct unwind_identity *ret_identity);
+
+/**
+ * unwind_files_rows() - a file's rows
+ * @path_fd: from unwind_files_open(); -1: the vdso that all 64-bit processes share
+ * @rows: empty; to be released with unwind_rows_deinit() by the caller, also after an error
+ * Returns 0, or as unwind_rows_read().
+ */
+int unwind_files_rows(int path_fd, struct unwind_rows *rows);
+
+#endif
