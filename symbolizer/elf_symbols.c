@@ -424,7 +424,7 @@ static struct elf_function as_function(const struct elf_symbols *symbols, const 
 	entry = &symbols->table.entries.items[place->number];
 	return (struct elf_function){
 		.start = entry->address,
-		.end = (uint64_t)entry->address + entry->bytes,
+		.end = function_entry_end(entry),
 		.from = place->from,
 		.to = place->to,
 		.source = (enum elf_symbols_source)entry->source,

@@ -53,7 +53,8 @@ static int sort_by_address(struct function_table *table)
 		lowest = address < lowest ? address : lowest;
 		highest = address > highest ? address : highest;
 	}
-	for (unsigned int shift = 0; (highest - lowest) >> shift; shift += DIGIT_BITS) {
+	for (unsigned int shift = 0; shift < FUNCTION_ADDRESS_BITS && (highest - lowest) >> shift;
+	     shift += DIGIT_BITS) {
 		struct function_entry *sorted = other;
 
 		sort_digit(table->entries.items, sorted, count, lowest, shift);
@@ -93,8 +94,8 @@ static void keep_best(struct function_table *table, const struct code_range *ran
 			best.bytes = 0;
 		if (best.bytes > ranges[range].end - best.address)
 			best.bytes = (uint32_t)(ranges[range].end - best.address);
-		if (best.address + best.bytes > covered)
-			covered = best.address + best.bytes;
+		if (function_entry_end(&best) > covered)
+			covered = function_entry_end(&best);
 		entries[kept++] = best;
 	}
 	table->entries.count = kept;
@@ -114,8 +115,8 @@ static void end_sizeless(struct function_table *table, const struct code_range *
 			range++;
 		end = range < range_count ? ranges[range].end : start + 1;
 		if (entries[i].bytes) {
-			if (start + entries[i].bytes > covered)
-				covered = start + entries[i].bytes;
+			if (function_entry_end(&entries[i]) > covered)
+				covered = function_entry_end(&entries[i]);
 			continue;
 		}
 		if (i + 1 < table->entries.count && entries[i + 1].address < end)
@@ -186,7 +187,7 @@ void function_table_find(const struct function_table *table, uint64_t address, s
 	*place = (struct function_place){FUNCTION_NONE, 0, at < count ? entries[at].address : UINT64_MAX,
 					 at ? at - 1 : 0};
 	for (size_t looked_at = 0; at-- && looked_at < NESTED_MAX; looked_at++) {
-		uint64_t end = entries[at].address + entries[at].bytes;
+		uint64_t end = function_entry_end(&entries[at]);
 
 		if (address < end) {
 			place->number = at;

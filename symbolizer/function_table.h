@@ -15,7 +15,8 @@
 
 #include "symbolizer/base/array.h"
 
-#define FUNCTION_ADDRESS_MAX ((1ull << 56) - 1)
+#define FUNCTION_ADDRESS_BITS 56
+#define FUNCTION_ADDRESS_MAX ((1ull << FUNCTION_ADDRESS_BITS) - 1)
 #define FUNCTION_NONE SIZE_MAX
 
 /* Of several names for one address the one with the lowest rank is kept, of equals the one from the lower source. */
@@ -28,10 +29,16 @@ enum {
 };
 
 struct function_entry {
-	uint64_t address : 56, source : 4, rank : 4;
+	uint64_t address : FUNCTION_ADDRESS_BITS, source : 4, rank : 4;
 	uint32_t bytes; /* larger ones are cut */
 	uint32_t name;	/* the adder's; stays with the entry */
 };
+
+/* A bit field's sums are of its own width in gcc: these are not. */
+static inline uint64_t function_entry_end(const struct function_entry *entry)
+{
+	return (uint64_t)entry->address + entry->bytes;
+}
 
 /* Addresses of code: [start, end). */
 struct code_range {

@@ -181,6 +181,21 @@ static void test_function_table__a_hundred_thousand_in_any_order_are_found_as_by
 	function_table_deinit(&table);
 }
 
+static void test_function_table__addresses_may_be_as_far_apart_as_there_are(void **state)
+{
+	const struct code_range all = {0, UINT64_MAX};
+	struct function_table table = {0};
+
+	add(&table, FUNCTION_ADDRESS_MAX, 1, 2, FUNCTION_GLOBAL);
+	add(&table, 1ull << 40, 1, 3, FUNCTION_GLOBAL);
+	add(&table, 0, 1, 1, FUNCTION_GLOBAL);
+	assert_int_equal(function_table_finish(&table, &all, 1, true), 0);
+	assert_int_equal(name_at(&table, 0), 1);
+	assert_int_equal(name_at(&table, 1ull << 40), 3);
+	assert_int_equal(name_at(&table, FUNCTION_ADDRESS_MAX), 2);
+	function_table_deinit(&table);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -192,6 +207,7 @@ int main(void)
 		cmocka_unit_test(test_function_table__functions_without_a_size_end_at_the_next_one_or_where_code_ends),
 		cmocka_unit_test(test_function_table__what_is_outside_of_code_is_dropped_and_what_sticks_out_is_cut),
 		cmocka_unit_test(test_function_table__exported_functions_without_a_size_are_left_out_where_asked),
+		cmocka_unit_test(test_function_table__addresses_may_be_as_far_apart_as_there_are),
 		cmocka_unit_test(test_function_table__labels_inside_of_a_function_are_its_own),
 		cmocka_unit_test(test_function_table__a_hundred_thousand_in_any_order_are_found_as_by_a_linear_search),
 	};
