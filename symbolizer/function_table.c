@@ -65,13 +65,22 @@ static int sort_by_address(struct function_table *table)
 	return 0;
 }
 
-static bool is_better(const struct function_entry *a, const struct function_entry *b)
+/* Is the later of two the better one? */
+static bool is_better(const struct function_entry *later, const struct function_entry *best,
+		      const struct function_choice *choice)
 {
-	return a->rank != b->rank ? a->rank < b->rank : a->source < b->source;
+	if (later->rank != best->rank)
+		return later->rank < best->rank;
+	if (later->source != best->source)
+		return later->source < best->source;
+	if (later->bytes != best->bytes)
+		return later->bytes > best->bytes;
+	return !choice || !choice->prefers(choice->data, best, later);
 }
 
 /* Keeps the best of each address that is code, sizes cut at the end of their range. */
-static void keep_best(struct function_table *table, const struct code_range *ranges, size_t range_count, bool sizeless)
+static void keep_best(struct function_table *table, const struct code_range *ranges, size_t range_count, bool sizeless,
+		      const struct function_choice *choice)
 {
 	struct function_entry *entries = table->entries.items;
 	uint64_t covered = 0; /* up to here the functions seen so far reach */
@@ -81,7 +90,7 @@ static void keep_best(struct function_table *table, const struct code_range *ran
 		struct function_entry best = entries[i];
 
 		for (next = i + 1; next < table->entries.count && entries[next].address == best.address; next++)
-			if (is_better(&entries[next], &best))
+			if (is_better(&entries[next], &best, choice))
 				best = entries[next];
 		while (range < range_count && ranges[range].end <= best.address)
 			range++;
@@ -144,13 +153,13 @@ static void shrink(struct function_table *table)
 }
 
 int function_table_finish(struct function_table *table, const struct code_range *ranges, size_t range_count,
-			  bool sizeless)
+			  bool sizeless, const struct function_choice *choice)
 {
 	int err = sort_by_address(table);
 
 	if (err)
 		return err;
-	keep_best(table, ranges, range_count, sizeless);
+	keep_best(table, ranges, range_count, sizeless, choice);
 	end_sizeless(table, ranges, range_count);
 	shrink(table);
 	return 0;
