@@ -18,6 +18,7 @@ static const struct command commands[] = {
 	{"syscalls", "system calls by container, and where their time went", command_syscalls},
 	{"info", "what was recorded, and its accounting", command_info},
 	{"ps", "containers, their processes and namespaces", command_ps},
+	{"symbolize", "names for addresses of a file, a process or the kernel", command_symbolize},
 };
 
 static int help(void)

@@ -86,7 +86,7 @@ static void take_descriptor(struct file_cache *cache, struct pinned_file *file, 
 		return;
 	parser_source_init(&file->source, PARSER_FILE, fd);
 	file->state = PINNED_OPEN;
-	file->debug_sought = false;
+	file->sought = file->sought_inside = file->debug_inside = false;
 	cache->open++;
 }
 
@@ -130,6 +130,14 @@ int file_cache_adopt(struct file_cache *cache, int fd, struct pinned_file **ret_
 	else
 		take_descriptor(cache, *ret_file, fd);
 	return err;
+}
+
+void file_cache_note_root(struct pinned_file *file, struct root_identity root)
+{
+	if (!file->root.inode)
+		file->root = root;
+	else if (root.inode != file->root.inode || root.device != file->root.device)
+		file->shared = true;
 }
 
 void file_cache_touch(struct file_cache *cache, struct pinned_file *file)

@@ -25,6 +25,12 @@ enum pinned_state {
 	PINNED_FAILED,	/* could not be opened */
 };
 
+/* The root directory of a process: what tells containers apart here. */
+struct root_identity {
+	dev_t device;
+	ino_t inode; /* 0: not known */
+};
+
 struct pinned_file {
 	dev_t device;
 	ino_t inode;
@@ -32,9 +38,13 @@ struct pinned_file {
 	struct timespec modified;
 	enum pinned_state state;
 	struct parser_source source;
-	struct range_cache names; /* by file offset */
-	bool debug_sought;	  /* separate debug files were looked for */
-	uint64_t used;		  /* the cache's clock at the last use */
+	struct range_cache names;  /* by file offset */
+	struct root_identity root; /* of the first process that mapped it */
+	bool shared;		   /* processes with other roots map it too */
+	/* Separate debug files (debug_search.h): */
+	bool sought, sought_inside; /* looked for at all; inside the container too */
+	bool debug_inside;	    /* one was found there */
+	uint64_t used;		    /* the cache's clock at the last use */
 };
 
 /* @parser must live longer. Returns 0 or -ENOMEM. */
@@ -51,6 +61,9 @@ int file_cache_pin(struct file_cache *cache, int path_fd, const struct stat *sta
 
 /* Takes a descriptor of a file that belongs to no process (the vdso's copy). 0 or -ENOMEM; @fd is owned at once. */
 int file_cache_adopt(struct file_cache *cache, int fd, struct pinned_file **ret_file);
+
+/* Says that a process with this root maps the file. */
+void file_cache_note_root(struct pinned_file *file, struct root_identity root);
 
 /* Says that a file is in use: others are trimmed before it. */
 void file_cache_touch(struct file_cache *cache, struct pinned_file *file);

@@ -5,14 +5,17 @@
 #include <string.h>
 
 #include "symbolizer/base/cleanup.h"
+#include "symbolizer/debug_search.h"
 #include "symbolizer/naming.h"
+
+#define ROUNDS_MAX 64
 
 /* One address whose file has to be asked. */
 struct question {
 	struct pinned_file *file;
 	uint64_t address; /* as parser_find() takes it */
 	uint64_t offset;  /* as a reason shows it */
-	string_id module;
+	string_id module, path;
 	uint32_t number; /* of the span that waits for it */
 };
 typedef ARRAY(struct question) question_array;
@@ -20,6 +23,7 @@ typedef ARRAY(struct question) question_array;
 struct naming {
 	struct symbolizer *symbolizer;
 	struct symbols *symbols;
+	struct debug_search search;
 	uint32_t flags; /* for parser_find() */
 	question_array questions;
 	question_array jit;  /* their file is NULL */
@@ -27,9 +31,12 @@ struct naming {
 	struct parser_answer answer;
 };
 
-static int naming_init(struct naming *naming, struct symbolizer *symbolizer, size_t count, struct symbols *symbols)
+/* @process: NULL for a file of the host */
+static int naming_init(struct naming *naming, struct symbolizer *symbolizer, const struct symbolizer_process *process,
+		       size_t count, struct symbols *symbols)
 {
 	*naming = (struct naming){.symbolizer = symbolizer, .symbols = symbols};
+	debug_search_init(&naming->search, symbolizer, process);
 	if (symbolizer->options.lines)
 		naming->flags |= PARSE_LINES;
 	if (symbolizer->options.inlines)
@@ -40,6 +47,7 @@ static int naming_init(struct naming *naming, struct symbolizer *symbolizer, siz
 
 static void naming_deinit(struct naming *naming)
 {
+	debug_search_deinit(&naming->search);
 	array_deinit(&naming->questions);
 	array_deinit(&naming->jit);
 	free(naming->addresses);
@@ -147,6 +155,23 @@ static int next_names(struct naming *naming, struct parser_source *source, const
 	return range_cache_add(&question->file->names, start, end, name);
 }
 
+/* Split DWARF says only while it is read which files it needs: some rounds, then the answer is what it is. */
+static int ask_with_debug_files(struct naming *naming, const struct question *questions, size_t count)
+{
+	const char *path = string_table_text(&naming->symbolizer->strings, questions->path);
+	struct pinned_file *file = questions->file;
+	int err;
+
+	debug_search_complete(&naming->search, file, path);
+	for (int round = 0;; round++) {
+		err = parser_find(naming->symbolizer->parser, &file->source, naming->addresses, count, naming->flags,
+				  &naming->answer);
+		if (err || !(naming->flags & (PARSE_LINES | PARSE_INLINES)) || round >= ROUNDS_MAX ||
+		    !debug_search_bring_splits(&naming->search, file, path))
+			return err;
+	}
+}
+
 /* One batch of questions about one file. */
 static int ask_file(struct naming *naming, const struct question *questions, size_t count)
 {
@@ -159,8 +184,7 @@ static int ask_file(struct naming *naming, const struct question *questions, siz
 	for (size_t i = 0; i < count; i++)
 		naming->addresses[i] = questions[i].address;
 	if (!answered)
-		answered = parser_find(naming->symbolizer->parser, source, naming->addresses, count, naming->flags,
-				       &naming->answer);
+		answered = ask_with_debug_files(naming, questions, count);
 	if (answered == -ENOMEM)
 		return answered;
 	for (size_t i = 0; i < count && !err; i++) {
@@ -223,6 +247,7 @@ static int name_in_file(struct naming *naming, const struct mapping *mapping, ui
 		.file = mapping->file,
 		.address = address - mapping->start + mapping->offset,
 		.module = mapping->name,
+		.path = mapping->path,
 		.number = number,
 	};
 	string_id name;
@@ -232,6 +257,7 @@ static int name_in_file(struct naming *naming, const struct mapping *mapping, ui
 	if (!question.file)
 		return symbol_set_reason(naming->symbolizer, symbol, "[no file %.200s]",
 					 string_table_text(&naming->symbolizer->strings, mapping->name));
+	debug_search_check_shared(naming->symbolizer, question.file);
 	if (naming->flags || !range_cache_find(&question.file->names, question.address, &name))
 		return add_question(&naming->questions, question);
 	if (!name)
@@ -350,7 +376,7 @@ static int name_one(struct naming *naming, struct symbolizer_process *process, u
 int naming_process(struct symbolizer_process *process, const uint64_t *addresses, size_t count, struct symbols *symbols)
 {
 	_cleanup_(naming_deinit) struct naming naming;
-	int err = naming_init(&naming, process->symbolizer, count, symbols);
+	int err = naming_init(&naming, process->symbolizer, process, count, symbols);
 
 	/* What lies where is all settled before the first question: the snapshot may be refreshed while one waits. */
 	for (size_t i = 0; i < count && !err; i++)
@@ -360,17 +386,23 @@ int naming_process(struct symbolizer_process *process, const uint64_t *addresses
 	return err ? err : ask_maps(&naming, process);
 }
 
-int naming_file(struct symbolizer *symbolizer, struct pinned_file *file, string_id module, const uint64_t *addresses,
+int naming_file(struct symbolizer *symbolizer, struct pinned_file *file, const char *path, const uint64_t *addresses,
 		size_t count, struct symbols *symbols)
 {
 	_cleanup_(naming_deinit) struct naming naming;
-	int err = naming_init(&naming, symbolizer, count, symbols);
+	const char *base = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
+	struct question question = {.file = file};
+	int err = naming_init(&naming, symbolizer, NULL, count, symbols);
 
 	naming.flags |= PARSE_VIRTUAL;
+	if (!err)
+		err = string_table_add(&symbolizer->strings, base, strlen(base), &question.module);
+	if (!err)
+		err = string_table_add(&symbolizer->strings, path, strlen(path), &question.path);
 	for (size_t i = 0; i < count && !err; i++) {
-		struct question question = {file, addresses[i], addresses[i], module, (uint32_t)i};
-
-		symbols->list.items[i].module = module;
+		symbols->list.items[i].module = question.module;
+		question.address = question.offset = addresses[i];
+		question.number = (uint32_t)i;
 		err = add_question(&naming.questions, question);
 	}
 	return err ? err : ask_files(&naming);

@@ -19,8 +19,8 @@
 int naming_process(struct symbolizer_process *process, const uint64_t *addresses, size_t count,
 		   struct symbols *symbols);
 
-/* The same for addresses as a file's own symbols have them. */
-int naming_file(struct symbolizer *symbolizer, struct pinned_file *file, string_id module, const uint64_t *addresses,
+/* The same for addresses as a file's own symbols have them; @path is the host's. */
+int naming_file(struct symbolizer *symbolizer, struct pinned_file *file, const char *path, const uint64_t *addresses,
 		size_t count, struct symbols *symbols);
 
 #endif

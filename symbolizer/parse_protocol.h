@@ -24,6 +24,9 @@ enum parse_type {
 	PARSE_OPEN_JITDUMP,   /* one descriptor */
 	PARSE_ADD_DEBUG_FILE, /* one descriptor: taken where build-id or CRC say that it belongs to the object */
 	PARSE_ADD_ALTERNATE,  /* one descriptor: the dwz file of the object or of its debug file */
+	PARSE_ADD_PACKAGE,    /* one descriptor: the .dwp of the object */
+	PARSE_SPLITS,	      /* which .dwo files PARSE_FIND missed: records of struct parse_split follow */
+	PARSE_ADD_SPLIT,      /* flags: parse_split.number; one descriptor, or none where there is no such file */
 	PARSE_FIND,	      /* addresses: file offsets for a file, else addresses in the process */
 	PARSE_FORGET,
 	PARSE_COST, /* the answer's facts are a struct parse_cost */
@@ -64,6 +67,13 @@ struct parse_cost {
 	uint64_t cpu_ns;
 	uint64_t memory_bytes; /* most that was resident */
 };
+
+/* A .dwo file, as its skeleton names it; the name and then the directory follow, without NUL. */
+struct parse_split {
+	uint32_t number;
+	uint16_t name_bytes, directory_bytes;
+};
+#define PARSE_SPLITS_MAX 32 /* in one answer */
 
 /*
  * A record of PARSE_FIND: then come its frames, innermost first, each followed by its name and its file's name without

@@ -11,6 +11,7 @@
 #include "symbolizer/base/array.h"
 #include "symbolizer/demangle.h"
 #include "symbolizer/parse_records.h"
+#include "symbolizer/parsed_dwarf.h"
 #include "symbolizer/parsed_file.h"
 #include "symbolizer/perf_map.h"
 
@@ -102,9 +103,31 @@ static int add_to_file(struct service *service, const struct parse_request *requ
 		close(fd);
 		return -ENOENT;
 	}
-	err = request->type == PARSE_ADD_DEBUG_FILE ? parsed_file_add_debug(object->file, fd)
-						    : parsed_file_add_alternate(object->file, fd);
+	if (request->type == PARSE_ADD_PACKAGE)
+		err = parsed_file_add_package(object->file, fd);
+	else if (request->type == PARSE_ADD_ALTERNATE)
+		err = parsed_file_add_alternate(object->file, fd);
+	else
+		err = parsed_file_add_debug(object->file, fd);
 	return err ? err : add_facts(service, object->file);
+}
+
+static int add_split(struct service *service, const struct parse_request *request, int fd)
+{
+	struct object *object = object_at(service, request->object);
+
+	if (object && object->file)
+		return parsed_dwarf_add_split(parsed_file_dwarf(object->file), request->flags, fd);
+	if (fd >= 0)
+		close(fd);
+	return -ENOENT;
+}
+
+static int tell_splits(struct service *service, uint32_t number)
+{
+	struct object *object = object_at(service, number);
+
+	return object && object->file ? parsed_dwarf_splits(parsed_file_dwarf(object->file), service->answer) : -ENOENT;
 }
 
 static int find_in_map(const struct perf_map *map, uint64_t address, struct worker_bytes *answer)
@@ -167,7 +190,12 @@ static int dispatch(struct service *service, const struct parse_request *request
 		return fd < 0 ? -EINVAL : open_map(service, request->object, fd);
 	case PARSE_ADD_DEBUG_FILE:
 	case PARSE_ADD_ALTERNATE:
+	case PARSE_ADD_PACKAGE:
 		return fd < 0 ? -EINVAL : add_to_file(service, request, fd);
+	case PARSE_SPLITS:
+		return tell_splits(service, request->object);
+	case PARSE_ADD_SPLIT:
+		return add_split(service, request, fd);
 	case PARSE_FIND:
 		return find(service, request, head);
 	case PARSE_FORGET:

@@ -11,10 +11,12 @@
 #include "symbolizer/elf_image.h"
 #include "symbolizer/elf_symbols.h"
 #include "symbolizer/parse_records.h"
+#include "symbolizer/parsed_dwarf.h"
 
 struct parsed_file {
 	int fd;
-	int debug_fd, alternate_fd;  /* or -1 */
+	int debug_fd, alternate_fd; /* or -1 */
+	struct parsed_dwarf dwarf;
 	struct elf_symbols *symbols; /* the debug file's too; NULL until asked for, and after a trim */
 };
 
@@ -35,7 +37,7 @@ int parsed_file_new(int fd, struct parsed_file **ret_file)
 		return -ENOMEM;
 	}
 	file->fd = fd;
-	file->debug_fd = file->alternate_fd = -1;
+	file->debug_fd = file->alternate_fd = file->dwarf.package_fd = -1;
 	err = elf_image_init(&image, &source);
 	if (err)
 		return err;
@@ -48,6 +50,7 @@ void parsed_file_trim(struct parsed_file *file)
 {
 	elf_symbols_free(file->symbols);
 	file->symbols = NULL;
+	parsed_dwarf_trim(&file->dwarf);
 }
 
 void parsed_file_free(struct parsed_file *file)
@@ -55,6 +58,7 @@ void parsed_file_free(struct parsed_file *file)
 	if (!file)
 		return;
 	parsed_file_trim(file);
+	parsed_dwarf_deinit(&file->dwarf);
 	close(file->fd);
 	if (file->debug_fd >= 0)
 		close(file->debug_fd);
@@ -185,28 +189,108 @@ static void answer_range(const struct elf_symbols *symbols, const struct elf_fun
 	}
 }
 
+/* The function of the symbol tables; false where none holds @address. */
+static bool find_symbol(const struct elf_symbols *symbols, uint64_t address, uint32_t flags, char *name, size_t size,
+			uint64_t *ret_start, uint64_t *ret_end)
+{
+	struct elf_function function;
+
+	elf_symbols_functions(symbols, &address, 1, &function);
+	if (!function.end || elf_symbols_name(symbols, &function, name, size))
+		return false;
+	answer_range(symbols, &function, address, flags, ret_start, ret_end);
+	return true;
+}
+
+/*
+ * Lines and inlined functions from DWARF; the function itself is called as the symbol tables call it, where they do:
+ * a report with lines then has the names of one without.
+ */
+static int add_frames(struct worker_bytes *answer, const char *symbol, const struct dwarf_frame *frames, size_t count)
+{
+	char *readable[DWARF_FRAMES_MAX] = {0};
+	struct parse_name names[DWARF_FRAMES_MAX];
+	size_t used = 0;
+	int err;
+
+	for (size_t i = 0; i < count; i++) {
+		const char *name = frames[i].inlined || !symbol ? frames[i].function : symbol;
+
+		if (!name)
+			continue;
+		readable[i] = demangle(name);
+		names[used++] = (struct parse_name){
+			.text = readable[i] ? readable[i] : name,
+			.bytes = strlen(readable[i] ? readable[i] : name),
+			.file = frames[i].file,
+			.file_bytes = frames[i].file ? strlen(frames[i].file) : 0,
+			.line = frames[i].line,
+			.inlined = frames[i].inlined,
+		};
+	}
+	err = parse_records_add(answer, 0, 0, names, used);
+	for (size_t i = 0; i < count; i++)
+		free(readable[i]);
+	return err;
+}
+
+static int find_frames(struct parsed_file *file, uint64_t address, uint32_t flags, struct dwarf_frame *frames,
+		       size_t *ret_count)
+{
+	unsigned int wanted = (flags & PARSE_LINES ? DWARF_LINES : 0) | (flags & PARSE_INLINES ? DWARF_INLINES : 0);
+
+	*ret_count = 0;
+	if (!wanted)
+		return 0;
+	return parsed_dwarf_find(&file->dwarf, file->fd, file->debug_fd, file->alternate_fd, address, wanted, frames,
+				 ret_count);
+}
+
 int parsed_file_find(struct parsed_file *file, uint64_t address, uint32_t flags, struct worker_bytes *answer)
 {
 	const struct elf_symbols *symbols = symbols_of(file);
+	struct dwarf_frame frames[DWARF_FRAMES_MAX];
 	_cleanup_free_ char *readable = NULL;
 	char raw[PARSE_NAME_BYTES_MAX];
-	struct elf_function function;
 	struct parse_name name = {0};
-	uint64_t start, end;
+	uint64_t start = 0, end = 0;
+	size_t count;
+	bool found;
+	int err;
 
 	if (!symbols || (!(flags & PARSE_VIRTUAL) && !elf_symbols_address(symbols, address, &address)))
 		return parse_records_add(answer, 0, 0, NULL, 0);
-	elf_symbols_functions(symbols, &address, 1, &function);
-	if (!function.end || elf_symbols_name(symbols, &function, raw, sizeof(raw)))
+	found = find_symbol(symbols, address, flags, raw, sizeof(raw), &start, &end);
+	err = find_frames(file, address, flags, frames, &count);
+	if (err)
+		return err;
+	if (count)
+		return add_frames(answer, found ? raw : NULL, frames, count);
+	if (!found)
 		return parse_records_add(answer, 0, 0, NULL, 0);
 	readable = demangle(raw);
 	name.text = readable ? readable : raw;
 	name.bytes = strlen(name.text);
-	answer_range(symbols, &function, address, flags, &start, &end);
 	return parse_records_add(answer, start, end, &name, 1);
+}
+
+int parsed_file_add_package(struct parsed_file *file, int fd)
+{
+	if (file->dwarf.package_fd >= 0) {
+		close(fd);
+		return -ENOENT;
+	}
+	parsed_dwarf_trim(&file->dwarf);
+	file->dwarf.package_fd = fd;
+	return 0;
+}
+
+struct parsed_dwarf *parsed_file_dwarf(struct parsed_file *file)
+{
+	return &file->dwarf;
 }
 
 size_t parsed_file_bytes(const struct parsed_file *file)
 {
-	return file->symbols ? elf_symbols_bytes(file->symbols) : 0;
+	return (file->symbols ? elf_symbols_bytes(file->symbols) : 0) + parsed_dwarf_bytes(&file->dwarf);
 }

@@ -13,6 +13,7 @@
 
 #include "symbolizer/parse_protocol.h"
 
+struct parsed_dwarf;
 struct parsed_file;
 
 /**
@@ -35,6 +36,12 @@ int parsed_file_add_debug(struct parsed_file *file, int fd);
 
 /* The same for the alternate (dwz) file that .gnu_debugaltlink names: by build-id alone. */
 int parsed_file_add_alternate(struct parsed_file *file, int fd);
+
+/* The .dwp file. @fd: owned from here on. 0, or -ENOENT where there is one. */
+int parsed_file_add_package(struct parsed_file *file, int fd);
+
+/* For its split files. */
+struct parsed_dwarf *parsed_file_dwarf(struct parsed_file *file);
 
 /**
  * parsed_file_find() - append one record for an address

@@ -2,6 +2,7 @@
 #include "symbolizer/parser.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -114,21 +115,41 @@ static int take_facts(struct parser_source *source, struct parser_answer *answer
 
 void parser_source_init(struct parser_source *source, enum parser_source_kind kind, int fd)
 {
-	*source = (struct parser_source){.kind = kind, .fd = fd, .debug_fd = -1, .alternate_fd = -1};
+	*source = (struct parser_source){.kind = kind, .fd = fd, .debug_fd = -1, .alternate_fd = -1, .package_fd = -1};
 }
 
-void parser_source_deinit(struct parser *parser, struct parser_source *source)
+static void close_fd(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+static void forget(struct parser *parser, struct parser_source *source)
 {
 	struct parser_answer answer = {0};
 
 	if (source->generation && source->generation == worker_generation(parser->worker))
 		ask_simply(parser, PARSE_FORGET, source->object, -1, &answer);
 	parser_answer_deinit(&answer);
-	for (int *fd = (int[]){source->fd, source->debug_fd, source->alternate_fd}, i = 0; i < 3; i++)
-		if (fd[i] >= 0)
-			close(fd[i]);
-	source->fd = source->debug_fd = source->alternate_fd = -1;
 	source->generation = 0;
+}
+
+void parser_source_deinit(struct parser *parser, struct parser_source *source)
+{
+	forget(parser, source);
+	close_fd(&source->fd);
+	close_fd(&source->debug_fd);
+	close_fd(&source->alternate_fd);
+	close_fd(&source->package_fd);
+}
+
+void parser_drop_debug(struct parser *parser, struct parser_source *source)
+{
+	forget(parser, source);
+	close_fd(&source->debug_fd);
+	close_fd(&source->alternate_fd);
+	close_fd(&source->package_fd);
 }
 
 /* Did the child die of it, or is it out of its mind? Both count against the source; the child is told nothing more. */
@@ -150,6 +171,32 @@ static enum parse_type opening(const struct parser_source *source)
 	return PARSE_OPEN_JITDUMP;
 }
 
+static enum parse_type adding(enum parser_addition addition)
+{
+	switch (addition) {
+	case PARSER_DEBUG_FILE:
+		return PARSE_ADD_DEBUG_FILE;
+	case PARSER_ALTERNATE:
+		return PARSE_ADD_ALTERNATE;
+	case PARSER_PACKAGE:
+		break;
+	}
+	return PARSE_ADD_PACKAGE;
+}
+
+static int *descriptor_of(struct parser_source *source, enum parser_addition addition)
+{
+	switch (addition) {
+	case PARSER_DEBUG_FILE:
+		return &source->debug_fd;
+	case PARSER_ALTERNATE:
+		return &source->alternate_fd;
+	case PARSER_PACKAGE:
+		break;
+	}
+	return &source->package_fd;
+}
+
 static int tell(struct parser *parser, struct parser_source *source, struct parser_answer *answer)
 {
 	uint32_t generation = worker_generation(parser->worker);
@@ -163,12 +210,15 @@ static int tell(struct parser *parser, struct parser_source *source, struct pars
 	err = ask_simply(parser, opening(source), source->object, source->fd, answer);
 	if (!err && source->kind == PARSER_FILE)
 		err = take_facts(source, answer);
-	if (!err && source->debug_fd >= 0)
-		err = ask_simply(parser, PARSE_ADD_DEBUG_FILE, source->object, source->debug_fd, answer);
-	if (!err && source->debug_fd >= 0)
-		err = take_facts(source, answer);
-	if (!err && source->alternate_fd >= 0)
-		err = ask_simply(parser, PARSE_ADD_ALTERNATE, source->object, source->alternate_fd, answer);
+	for (enum parser_addition i = PARSER_DEBUG_FILE; i <= PARSER_PACKAGE && !err; i++) {
+		int fd = *descriptor_of(source, i);
+
+		if (fd < 0)
+			continue;
+		err = ask_simply(parser, adding(i), source->object, fd, answer);
+		if (!err)
+			err = take_facts(source, answer);
+	}
 	if (!err)
 		source->generation = generation;
 	return err;
@@ -211,9 +261,9 @@ int parser_open(struct parser *parser, struct parser_source *source)
 	return err;
 }
 
-int parser_add_debug(struct parser *parser, struct parser_source *source, int fd, bool alternate)
+int parser_add(struct parser *parser, struct parser_source *source, enum parser_addition addition, int fd)
 {
-	struct parse_request request = {.type = alternate ? PARSE_ADD_ALTERNATE : PARSE_ADD_DEBUG_FILE};
+	struct parse_request request = {.type = adding(addition)};
 	struct parser_answer answer = {0};
 	int err = ask_about(parser, source, &request, fd, TIMEOUT_MS, &answer);
 
@@ -223,8 +273,53 @@ int parser_add_debug(struct parser *parser, struct parser_source *source, int fd
 	if (err)
 		close(fd);
 	else
-		*(alternate ? &source->alternate_fd : &source->debug_fd) = fd;
+		*descriptor_of(source, addition) = fd;
 	return err;
+}
+
+/* One record of PARSE_SPLITS; false after the last, and where it makes no sense. */
+static bool next_split(struct parse_reader *reader, struct parse_split *record, char *name, char *directory)
+{
+	if ((size_t)(reader->end - reader->at) < sizeof(*record))
+		return false;
+	memcpy(record, reader->at, sizeof(*record));
+	reader->at += sizeof(*record);
+	if (record->name_bytes >= PATH_MAX || record->directory_bytes >= PATH_MAX ||
+	    (size_t)(reader->end - reader->at) < (size_t)record->name_bytes + record->directory_bytes)
+		return false;
+	memcpy(name, reader->at, record->name_bytes);
+	name[record->name_bytes] = '\0';
+	reader->at += record->name_bytes;
+	memcpy(directory, reader->at, record->directory_bytes);
+	directory[record->directory_bytes] = '\0';
+	reader->at += record->directory_bytes;
+	return true;
+}
+
+int parser_bring_splits(struct parser *parser, struct parser_source *source, parser_split split, void *data)
+{
+	struct parse_request request = {.type = PARSE_SPLITS};
+	struct parser_answer missed = {0}, answer = {0};
+	char name[PATH_MAX], directory[PATH_MAX];
+	struct parse_split record;
+	int brought = 0, err = ask_about(parser, source, &request, -1, TIMEOUT_MS, &missed);
+
+	while (!err && brought < PARSE_SPLITS_MAX && next_split(&missed.reader, &record, name, directory)) {
+		int fd = split(data, name, directory);
+
+		request.type = PARSE_ADD_SPLIT;
+		request.flags = record.number;
+		err = ask_about(parser, source, &request, fd, TIMEOUT_MS, &answer);
+		if (fd >= 0)
+			close(fd);
+		/* A new child has missed nothing yet. */
+		if (err == -ENOENT)
+			err = 0;
+		brought++;
+	}
+	parser_answer_deinit(&missed);
+	parser_answer_deinit(&answer);
+	return err ? err : brought;
 }
 
 int parser_find(struct parser *parser, struct parser_source *source, const uint64_t *addresses, size_t count,

@@ -29,10 +29,10 @@ enum parser_source_kind {
 /* Fields are the parser's; made by parser_source_init(). */
 struct parser_source {
 	enum parser_source_kind kind;
-	int fd, debug_fd, alternate_fd; /* owned; -1: none */
-	uint32_t object;		/* 0: the child was never told */
-	uint32_t generation;		/* of the child that knows it */
-	uint8_t deaths;			/* children that died of it */
+	int fd, debug_fd, alternate_fd, package_fd; /* owned; -1: none */
+	uint32_t object;			    /* 0: the child was never told */
+	uint32_t generation;			    /* of the child that knows it */
+	uint8_t deaths;				    /* children that died of it */
 	int error;		  /* why it cannot be parsed at all: -ENOEXEC, -EIO; 0: it can, or was not tried */
 	struct parse_facts facts; /* of a file, once told */
 };
@@ -59,12 +59,34 @@ static inline bool parser_source_quarantined(const struct parser_source *source)
  */
 int parser_open(struct parser *parser, struct parser_source *source);
 
+enum parser_addition {
+	PARSER_DEBUG_FILE,
+	PARSER_ALTERNATE, /* the file that dwz makes */
+	PARSER_PACKAGE,	  /* the .dwp */
+};
+
 /**
- * parser_add_debug() - offer a separate debug file, or with @alternate the dwz file
+ * parser_add() - offer a file that completes a source
  * @fd: owned from here on
  * Returns 0 where it belongs to the source, -ENOENT where not, or as parser_open().
  */
-int parser_add_debug(struct parser *parser, struct parser_source *source, int fd, bool alternate);
+int parser_add(struct parser *parser, struct parser_source *source, enum parser_addition addition, int fd);
+
+/* Takes the debug file away again, and what came with it: another child state, as if it had never been. */
+void parser_drop_debug(struct parser *parser, struct parser_source *source);
+
+/**
+ * parser_split - bring a .dwo file
+ * @name, @directory: as the skeleton has them
+ * Returns a descriptor, the parser's from then on, or -1 where there is none.
+ */
+typedef int (*parser_split)(void *data, const char *name, const char *directory);
+
+/**
+ * parser_bring_splits() - bring what the last parser_find() on a source missed
+ * Returns how many files were answered for: not 0 means that the question is worth asking again; or as parser_open().
+ */
+int parser_bring_splits(struct parser *parser, struct parser_source *source, parser_split split, void *data);
 
 /* The answer to one question, read record by record. All zero before its first use. */
 struct parser_answer {

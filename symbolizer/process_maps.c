@@ -158,6 +158,16 @@ static bool find_live_thread(pid_t pid, uint64_t *ret_start_stack, pid_t *ret_pi
 	return false;
 }
 
+bool process_maps_start(pid_t pid, uint64_t *ret_start_ns)
+{
+	uint64_t ticks, start_stack;
+
+	if (!read_stat(pid, &ticks, &start_stack))
+		return false;
+	*ret_start_ns = ticks * TICK_NS;
+	return true;
+}
+
 bool process_maps_check(pid_t pid, uint64_t start_ns, uint64_t address_space, pid_t *ret_pid)
 {
 	uint64_t ticks, start_stack, wanted = start_ns / TICK_NS;

@@ -51,6 +51,9 @@ int process_maps_parse(char *text, struct string_table *strings, struct mapping_
  */
 int process_maps_read(pid_t pid, char **ret_text);
 
+/* When a process started, on the boot-time clock, to 10 ms. False where there is none. */
+bool process_maps_start(pid_t pid, uint64_t *ret_start_ns);
+
 /**
  * process_maps_check() - is this still the process and the image that was meant?
  * @start_ns: boot-time clock; compared to the 10 ms that /proc/PID/stat knows

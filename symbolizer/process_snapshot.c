@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "symbolizer/base/cleanup.h"
 #include "symbolizer/process_files.h"
@@ -58,6 +60,8 @@ static int pin_files(struct symbolizer_process *process, pid_t pid, struct mappi
 		err = file_cache_pin(process->symbolizer->files, fd, &status, &mapping->file);
 		if (err == -ENOMEM)
 			return err;
+		if (!err)
+			file_cache_note_root(mapping->file, process->root);
 	}
 	return 0;
 }
@@ -111,6 +115,17 @@ static void pin_perf_map(struct symbolizer_process *process, pid_t pid)
 		parser_source_init(&process->perf_map, PARSER_PERF_MAP, fd);
 }
 
+static struct root_identity root_of(pid_t pid)
+{
+	struct stat status;
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/%d/root", pid);
+	if (stat(path, &status))
+		return (struct root_identity){0};
+	return (struct root_identity){status.st_dev, status.st_ino};
+}
+
 static int take_snapshot(struct symbolizer_process *process, struct mapping_array *fresh)
 {
 	const struct process_identity *identity = &process->identity;
@@ -120,6 +135,7 @@ static int take_snapshot(struct symbolizer_process *process, struct mapping_arra
 
 	if (!process_maps_check(identity->pid, identity->start_ns, identity->address_space, &pid))
 		return -ESRCH;
+	process->root = root_of(pid);
 	err = process_maps_read(pid, &text);
 	if (!err)
 		err = process_maps_parse(text, &process->symbolizer->strings, fresh);
@@ -194,4 +210,39 @@ const struct mapping *process_snapshot_mapping(const struct symbolizer_process *
 bool symbolizer_process_maps(const struct symbolizer_process *process, uint64_t address)
 {
 	return process_snapshot_mapping(process, address);
+}
+
+size_t symbolizer_process_mappings(const struct symbolizer_process *process)
+{
+	return process->mappings.list.count;
+}
+
+/* The last number of the line is that of the innermost namespace. */
+static uint32_t innermost_pid(const char *status)
+{
+	const char *line = strstr(status, "\nNSpid:");
+	unsigned long pid = 0;
+
+	if (!line)
+		return 0;
+	line += strlen("\nNSpid:");
+	while (*line == '\t' || *line == ' ') {
+		char *end;
+
+		pid = strtoul(line, &end, 10);
+		line = end;
+	}
+	return (uint32_t)pid;
+}
+
+int symbolizer_identify(pid_t pid, struct process_identity *ret_identity)
+{
+	struct process_identity identity = {.pid = pid};
+	char status[4096];
+
+	if (!process_maps_start(pid, &identity.start_ns) || process_files_read(pid, "status", status, sizeof(status)))
+		return -ESRCH;
+	identity.ns_pid = innermost_pid(status);
+	*ret_identity = identity;
+	return 0;
 }

@@ -38,6 +38,15 @@ static int pin_vdso(struct symbolizer *symbolizer)
 	return file_cache_adopt(symbolizer->files, take_fd(&fd), &symbolizer->vdso);
 }
 
+static void open_root(struct symbolizer *symbolizer)
+{
+	struct stat status;
+
+	symbolizer->host_root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (symbolizer->host_root >= 0 && !fstat(symbolizer->host_root, &status))
+		symbolizer->root = (struct root_identity){status.st_dev, status.st_ino};
+}
+
 int symbolizer_new(const struct symbolizer_options *options, struct symbolizer **ret_symbolizer)
 {
 	_cleanup_(cleanup_symbolizer) struct symbolizer *symbolizer = calloc(1, sizeof(*symbolizer));
@@ -46,9 +55,11 @@ int symbolizer_new(const struct symbolizer_options *options, struct symbolizer *
 	if (!symbolizer)
 		return -ENOMEM;
 	symbolizer->options = *options;
+	symbolizer->host_root = -1;
 	err = parser_new(&symbolizer->parser);
 	if (err)
 		return err;
+	open_root(symbolizer);
 	if (string_table_init(&symbolizer->strings) || file_cache_new(symbolizer->parser, &symbolizer->files) ||
 	    pin_vdso(symbolizer))
 		return -ENOMEM;
@@ -60,6 +71,8 @@ void symbolizer_free(struct symbolizer *symbolizer)
 {
 	if (!symbolizer)
 		return;
+	if (symbolizer->host_root >= 0)
+		close(symbolizer->host_root);
 	file_cache_free(symbolizer->files);
 	parser_free(symbolizer->parser);
 	kernel_symbols_free(symbolizer->kernel);
@@ -154,8 +167,7 @@ int symbolizer_file(struct symbolizer *symbolizer, const char *path, const uint6
 	_cleanup_close_ int fd = open(path, O_PATH | O_CLOEXEC);
 	struct pinned_file *file;
 	struct stat status;
-	const char *base;
-	string_id module;
+	_cleanup_free_ char *real = realpath(path, NULL);
 	int err;
 
 	if (fd < 0 || fstat(fd, &status))
@@ -165,11 +177,8 @@ int symbolizer_file(struct symbolizer *symbolizer, const char *path, const uint6
 		return err;
 	if (file->state == PINNED_FAILED)
 		return -EACCES;
-	base = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
-	err = string_table_add(&symbolizer->strings, base, strlen(base), &module);
-	if (!err)
-		err = symbols_reset(ret_symbols, count, SYMBOL_USER);
-	return err ? err : naming_file(symbolizer, file, module, addresses, count, ret_symbols);
+	err = symbols_reset(ret_symbols, count, SYMBOL_USER);
+	return err ? err : naming_file(symbolizer, file, real ? real : path, addresses, count, ret_symbols);
 }
 
 static int name_kernel(struct symbolizer *symbolizer, uint64_t address, struct symbol *symbol)

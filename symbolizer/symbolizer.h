@@ -91,6 +91,12 @@ int symbolizer_process_new(struct symbolizer *symbolizer, const struct process_i
 			   struct symbolizer_process **ret_process);
 void symbolizer_process_free(struct symbolizer_process *process);
 
+/* The identity of a running process, from /proc. 0 or -ESRCH. */
+int symbolizer_identify(pid_t pid, struct process_identity *ret_identity);
+
+/* How many executable mappings the snapshot has; none where /proc does not show them to us. */
+size_t symbolizer_process_mappings(const struct symbolizer_process *process);
+
 /* Is @address in a mapping of the snapshot? One that is not asks for a refresh. */
 bool symbolizer_process_maps(const struct symbolizer_process *process, uint64_t address);
 

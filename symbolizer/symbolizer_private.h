@@ -20,6 +20,8 @@ struct symbolizer {
 	struct file_cache *files;
 	struct pinned_file *vdso;      /* our own; NULL where we have none */
 	struct kernel_symbols *kernel; /* NULL until the first look-up */
+	int host_root;		       /* O_PATH of "/" */
+	struct root_identity root;     /* of the same */
 	struct worker_waiting waiting; /* in force while user addresses are named */
 	size_t quarantined;
 	string_id quarantined_last;
@@ -29,6 +31,7 @@ struct symbolizer_process {
 	struct symbolizer *symbolizer;
 	struct process_identity identity;
 	struct mapping_array mappings; /* sorted by start, not overlapping */
+	struct root_identity root;     /* as last seen */
 	bool exited;		       /* /proc did not show this image any more when last asked */
 	struct parser_source perf_map; /* its fd is -1 while there is none */
 	int perf_map_error;	       /* why: a negative errno */

@@ -31,5 +31,6 @@ int command_info(int argc, char **argv);
 int command_hotspots(int argc, char **argv);
 int command_syscalls(int argc, char **argv);
 int command_ps(int argc, char **argv);
+int command_symbolize(int argc, char **argv);
 
 #endif

@@ -55,21 +55,13 @@ static const struct symbol *answer(size_t number)
 	return &symbols.list.items[symbols.spans.items[number].first];
 }
 
-/* The start of this process in ns since boot, from /proc/self/stat. */
 static uint64_t own_start_ns(void)
 {
-	unsigned long long ticks = 0;
-	char line[2048] = "";
-	FILE *file = fopen("/proc/self/stat", "re");
+	struct process_identity identity;
 
-	assert_non_null(file);
-	assert_non_null(fgets(line, sizeof(line), file));
-	fclose(file);
-	assert_int_equal(sscanf(strrchr(line, ')'),
-				") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
-				&ticks),
-			 1);
-	return ticks * 10000000ull;
+	assert_int_equal(symbolizer_identify(getpid(), &identity), 0);
+	assert_int_equal(identity.pid, getpid());
+	return identity.start_ns;
 }
 
 static void test_symbolizer__its_own_process_has_names_and_reasons(void **state)
