@@ -179,7 +179,12 @@ static void test_symbolizer__a_file_that_kills_two_parsers_is_in_quarantine(void
 	addresses[0] = mapped_at(NODE) + 4096;
 	addresses[1] = (uint64_t)test_symbolizer_here;
 	killer = start_killer();
-	assert_int_equal(symbolizer_user(process, addresses, 1, &symbols), 0);
+	/* On a busy machine the killer comes late: it gets many chances. */
+	for (int i = 0; i < 10000; i++, addresses[0] += 64) {
+		assert_int_equal(symbolizer_user(process, addresses, 1, &symbols), 0);
+		if (!strcmp(text(answer(0)->name), "[quarantined node]"))
+			break;
+	}
 	kill(killer, SIGKILL);
 	waitpid(killer, NULL, 0);
 	assert_string_equal(text(answer(0)->name), "[quarantined node]");
@@ -189,7 +194,7 @@ static void test_symbolizer__a_file_that_kills_two_parsers_is_in_quarantine(void
 	assert_string_equal(text(answer(0)->name), "[quarantined node]");
 	assert_string_equal(text(answer(1)->name), "test_symbolizer_here");
 	costs = symbolizer_costs(symbolizer);
-	assert_in_range(costs.crashes, 2, 3);
+	assert_true(costs.crashes >= 2);
 	assert_int_equal(costs.quarantined, 1);
 	assert_string_equal(text(costs.quarantined_last), "node");
 	symbolizer_process_free(process);
