@@ -12,6 +12,8 @@
 #   expect_top_hotspot FILE PATTERN ID… not ID…
 #                                      the first of `stoker hotspots -o json` matches, and speaks of these containers only
 #
+#   add_node DIR                       node into a root file system made by make_rootfs
+#
 #   docker_daemon_start                a Docker daemon with folders and a socket of its own (no network, no bridge)
 #   docker_import_rootfs DIR IMAGE     a root file system made by make_rootfs as an image
 #   docker_run NAME IMAGE [OPTIONS…] -- ARGS…   sets $DOCKER_ID to the container's full id
@@ -68,6 +70,17 @@ expect_top_hotspot() {
 		print("\n".join(wrong))
 		sys.exit(1 if wrong else 0)
 	PYTHON
+}
+
+# Debian's package keeps parts of node's own library in files, and node ends where they are missing.
+add_node() {
+	local part
+	add_program "$1" "$(readlink -f "$(command -v node)")" node
+	for part in acorn acorn-walk cjs-module-lexer undici; do
+		[ -d "/usr/share/nodejs/$part" ] || continue
+		mkdir -p "$1/usr/share/nodejs"
+		cp -rL "/usr/share/nodejs/$part" "$1/usr/share/nodejs/"
+	done
 }
 
 # Debian's client: another one on the PATH may speak to something else altogether.

@@ -176,7 +176,7 @@ static void compare_file(int fd, const struct unwind_rows *rows, struct comparis
 	elf_end(elf);
 }
 
-static void check_equal(const char *path)
+static void check_equal(const char *path, size_t places_min)
 {
 	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
 	struct comparison comparison = {0};
@@ -189,16 +189,19 @@ static void check_equal(const char *path)
 	printf("%s: %zu rows, %zu rules, %zu places compared, %zu different\n", path, rows.rows.count, rows.rules.count,
 	       comparison.rows, comparison.different);
 	assert_int_equal(comparison.different, 0);
-	assert_true(comparison.rows > 100);
+	assert_true(comparison.rows >= places_min);
 	unwind_rows_deinit(&rows);
 }
 
 static void test_unwind_rows__libc_is_as_libdw_reads_it(void **state)
 {
-	check_equal("/lib/x86_64-linux-gnu/libc.so.6");
+	check_equal("/lib/x86_64-linux-gnu/libc.so.6", 10000);
 }
 
-/* Whatever of these is here: runtimes and servers are large and need not be installed for the unit tests. */
+/*
+ * Whatever of these is here: runtimes and servers are large and need not be installed for the unit tests. Some are small
+ * starters: Debian's node has its all in a library.
+ */
 static void test_unwind_rows__other_programs_are_as_libdw_reads_them(void **state)
 {
 	static const char *const paths[] = {
@@ -212,7 +215,7 @@ static void test_unwind_rows__other_programs_are_as_libdw_reads_them(void **stat
 
 	for (size_t i = 0; i < ARRAY_LENGTH(paths); i++)
 		if (!access(paths[i], R_OK))
-			check_equal(paths[i]);
+			check_equal(paths[i], 1);
 }
 
 int main(void)
