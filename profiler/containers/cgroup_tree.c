@@ -232,7 +232,8 @@ static int scan(struct cgroup_tree *tree, size_t hierarchy, int fd, char *path, 
 int cgroup_tree_scan(struct cgroup_tree *tree)
 {
 	char path[PATH_MAX] = "";
-	int err = 0;
+	/* With v1 alone, id 0 is how the kernel side says that no controller has it anywhere but in the root. */
+	int err = tree->mounts[0] ? 0 : cgroup_tree_put(tree, 0, "/");
 
 	for (size_t i = 0; i < HIERARCHIES && !err; i++) {
 		int fd = tree->mounts[i] ? open(tree->mounts[i], O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;

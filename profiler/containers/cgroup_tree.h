@@ -3,8 +3,8 @@
  * cgroup_tree: the host's cgroup hierarchies, and which path each cgroup's id stands for.
  *
  * Ids are those of the kernel side: the directory's inode number, with the hierarchy in the top byte (0: v2, 1: v1 cpu,
- * 2: v1 memory, 3: v1 pids). A cgroup that was removed keeps its path, so that late samples find it; past 65,536 the
- * oldest are forgotten.
+ * 2: v1 memory, 3: v1 pids); where v1 is mounted alone, 0 stands for what sits in its roots. A cgroup that was removed
+ * keeps its path, so that late samples find it; past 65,536 the oldest are forgotten.
  */
 #ifndef STOKER_CGROUP_TREE_H
 #define STOKER_CGROUP_TREE_H

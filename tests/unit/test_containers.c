@@ -209,6 +209,25 @@ static void test_containers__hybrid_hierarchies_are_told_apart_by_id(void **stat
 	cgroup_tree_free(tree);
 }
 
+static void test_containers__with_v1_alone_what_is_in_no_cgroup_is_the_host(void **state)
+{
+	struct container_resolver *resolver;
+	struct container_info info;
+	struct cgroup_tree *tree;
+
+	write_file(*state, "/proc/self/mountinfo", "2 0 0:2 / /cg/mem rw - cgroup cgroup rw,memory\n");
+	write_file(*state, "/cg/mem/old/x", "");
+	assert_int_equal(cgroup_tree_new(*state, &tree), 0);
+	assert_string_equal(cgroup_tree_mode(tree), "v1");
+	assert_int_equal(cgroup_tree_scan(tree), 0);
+	assert_non_null(cgroup_tree_path(tree, 0));
+	assert_int_equal(container_resolver_new(*state, &resolver), 0);
+	assert_int_equal(container_resolver_describe(resolver, cgroup_tree_path(tree, 0), &info), 0);
+	assert_int_equal(info.kind, CONTAINER_HOST);
+	container_resolver_free(resolver);
+	cgroup_tree_free(tree);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -222,6 +241,8 @@ int main(void)
 						remove_root),
 		cmocka_unit_test_setup_teardown(test_containers__hybrid_hierarchies_are_told_apart_by_id, make_root,
 						remove_root),
+		cmocka_unit_test_setup_teardown(test_containers__with_v1_alone_what_is_in_no_cgroup_is_the_host,
+						make_root, remove_root),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
