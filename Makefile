@@ -166,6 +166,9 @@ layers: ## check who includes whom (docs/ARCHITECTURE.md)
 check: all unit-programs fixtures ## unit tests, layering, system tests as root; SANITIZE= for the unit tests under sanitizers
 	$(Q)tests/run-all $(O) $(if $(SANITIZE),unit,)
 
+kernels: all fixtures ## boot other kernels in virtual machines and record there (docs/kernels.md)
+	$(Q)tests/kernels/run $(O)
+
 install: all ## install below $(DESTDIR)$(PREFIX)
 	install -D -m 755 $(O)/stoker $(DESTDIR)$(PREFIX)/bin/stoker
 
@@ -179,5 +182,5 @@ clean: ## remove what was built
 	rm -rf $(O)
 
 -include $(OBJECTS:.o=.d) $(BPF_OBJECTS:.o=.d) $(UNIT_TESTS:%=%.d) $(FUZZ_OBJECTS:.o=.d) $(FUZZ_TARGETS:%=%.d)
-.PHONY: all help unit unit-programs fixtures fuzz fuzz-programs layers check install format clean $(UNIT_TESTS:%=%.run) \
+.PHONY: all help unit unit-programs fixtures fuzz fuzz-programs layers check kernels install format clean $(UNIT_TESTS:%=%.run) \
 	$(FUZZ_TARGETS:%=%.run)
