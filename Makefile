@@ -103,7 +103,28 @@ $(O)/tests/bench/%: tests/bench/%.c $(LIBRARY) Makefile
 # What is profiled in tests and examples: made to be read in a profile, in no way of stoker's own.
 PROGRAM_CFLAGS := -O1 -g -Wall -Wextra -Werror -Wno-unused-parameter -fno-omit-frame-pointer -fno-optimize-sibling-calls
 
+# As distributions build theirs: without frame pointers; _static against the C library's archive, where there is no loader.
+NO_FP_CFLAGS := -O2 -g -Wall -Wextra -Werror -Wno-unused-parameter -fomit-frame-pointer -fno-optimize-sibling-calls
+PROGRAMS += $(patsubst %,$(O)/tests/fixtures/%,unwind_chain_nofp unwind_shapes_nofp unwind_throw_nofp \
+	unwind_chain_static unwind_plugin_nofp.so)
+
 fixtures: $(PROGRAMS) ## build the programs that tests and examples run in containers
+
+$(O)/tests/fixtures/%_nofp: tests/fixtures/%.c Makefile
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D) && $(CC) -std=gnu11 -D_GNU_SOURCE $(NO_FP_CFLAGS) -o $@ $< -lpthread -lm
+
+$(O)/tests/fixtures/%_nofp: tests/fixtures/%.cc Makefile
+	$(call say,CXX,$<)
+	$(Q)mkdir -p $(@D) && $(CXX) -std=gnu++17 $(NO_FP_CFLAGS) -o $@ $< -lpthread
+
+$(O)/tests/fixtures/%_static: tests/fixtures/%.c Makefile
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D) && $(CC) -std=gnu11 -D_GNU_SOURCE $(NO_FP_CFLAGS) -static -o $@ $<
+
+$(O)/tests/fixtures/%_nofp.so: tests/fixtures/%.c Makefile
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D) && $(CC) -std=gnu11 -D_GNU_SOURCE $(NO_FP_CFLAGS) -fPIC -shared -o $@ $<
 
 $(O)/tests/fixtures/%: tests/fixtures/%.c Makefile
 	$(call say,CC,$<)

@@ -2,7 +2,9 @@
 #include "symbolizer/unwind_files.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -58,6 +60,24 @@ int unwind_files_mappings(pid_t pid, struct unwind_mapping_array *mappings)
 	int err = process_maps_read(pid, &text);
 
 	return err ? err : parse(text, mappings);
+}
+
+bool unwind_files_is_busy(pid_t pid)
+{
+	uint64_t user, system, start, ticks = (uint64_t)sysconf(_SC_CLK_TCK);
+	struct timespec now;
+	char text[2048], *at;
+
+	/* Fields 14, 15 and 22 of proc(5)'s stat; the comm before them may hold anything. */
+	if (process_files_read(pid, "stat", text, sizeof(text)) || clock_gettime(CLOCK_BOOTTIME, &now))
+		return false;
+	at = strrchr(text, ')');
+	if (!at || sscanf(at,
+			  ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %" SCNu64 " %" SCNu64
+			  " %*d %*d %*d %*d %*d %*d %" SCNu64,
+			  &user, &system, &start) != 3)
+		return false;
+	return (user + system) * 100 > (uint64_t)now.tv_sec * ticks - start;
 }
 
 enum unwind_mapping_kind unwind_files_kind(const char *path)

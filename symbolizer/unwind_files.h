@@ -9,6 +9,7 @@
 #ifndef STOKER_UNWIND_FILES_H
 #define STOKER_UNWIND_FILES_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 #include <time.h>
@@ -47,6 +48,9 @@ struct unwind_identity {
  * Returns 0, -ESRCH, what open(2) or read(2) gave, or -ENOMEM.
  */
 int unwind_files_mappings(pid_t pid, struct unwind_mapping_array *mappings);
+
+/* Has it used more than a hundredth of a CPU since it started? Then its files are worth parsing first. */
+bool unwind_files_is_busy(pid_t pid);
 
 /**
  * unwind_files_kind() - what a mapping is by the name that the kernel gives it

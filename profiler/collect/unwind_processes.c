@@ -156,17 +156,25 @@ int unwind_processes_read(struct unwind_processes *processes, uint32_t tgid)
 	return err ? err : publish(processes, tgid);
 }
 
+static void want_files(struct unwind_processes *processes)
+{
+	for (uint32_t i = 0; i < processes->list_count; i++)
+		if (processes->list[i].kind == WALK_FILE)
+			unwind_tables_want(processes->tables, processes->list[i].file);
+}
+
 void unwind_processes_read_all(struct unwind_processes *processes)
 {
 	_cleanup_closedir_ DIR *dir = opendir("/proc");
-	struct walk_process process;
+	struct walk_process process = {0};
 	struct dirent *entry;
 	uint64_t pid;
 
 	while (dir && (entry = readdir(dir)))
 		if (text_to_u64(entry->d_name, 10, &pid) && pid <= INT32_MAX &&
-		    !walk_maps_process(processes->maps, (uint32_t)pid, &process))
-			unwind_processes_read(processes, (uint32_t)pid);
+		    !walk_maps_process(processes->maps, (uint32_t)pid, &process) &&
+		    !unwind_processes_read(processes, (uint32_t)pid) && unwind_files_is_busy((pid_t)pid))
+			want_files(processes);
 }
 
 /* The process's mappings of now, as far as they lie outside of [start, end); the new one among them. */

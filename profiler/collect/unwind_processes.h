@@ -30,7 +30,7 @@ void unwind_processes_free(struct unwind_processes *processes);
 /* All mappings of a process, from /proc. 0, -ESRCH, -ENOSPC (no room), or -ENOMEM. */
 int unwind_processes_read(struct unwind_processes *processes, uint32_t tgid);
 
-/* The same for every process that there is and that is not known. */
+/* The same for every process that there is and that is not known; the files of busy ones are wanted first. */
 void unwind_processes_read_all(struct unwind_processes *processes);
 
 /* One more mapping: what it overlaps is gone. Errors as above. */

@@ -52,6 +52,7 @@ int unwind_tables_new(struct walk_maps *maps, uint64_t memory_bytes, struct unwi
 		return -ENOMEM;
 	pthread_mutex_init(&tables->lock, NULL);
 	tables->maps = maps;
+	maps->files->epoch = 1; /* 0: never used */
 	if (row_store_init(&tables->store, maps, segments < UINT32_MAX ? (uint32_t)segments : UINT32_MAX) ||
 	    unwind_tables_file(tables, NULL, -1) == UNWIND_NO_FILE) {
 		unwind_tables_free(tables);
@@ -199,17 +200,47 @@ static void load(struct unwind_tables *tables, uint32_t number, const struct unw
 	tables->counts.no_room++;
 }
 
-static uint32_t first_waiting(const struct unwind_tables *tables)
+/* What a walk has missed goes before what may never be sampled, and many small files before a large one. */
+static bool goes_before(const struct unwind_tables *tables, uint32_t a, uint32_t b)
 {
 	const struct walk_file *shown = tables->maps->files->at;
+
+	if (shown[a].used != shown[b].used)
+		return shown[a].used > shown[b].used;
+	return tables->files[a].identity.size < tables->files[b].identity.size;
+}
+
+static uint32_t first_waiting(const struct unwind_tables *tables)
+{
 	uint32_t first = UNWIND_NO_FILE;
 
-	/* What a walk has missed goes before what may never be sampled. */
 	for (uint32_t i = 0; i < tables->file_count; i++)
 		if (tables->files[i].state == FILE_WAITING &&
-		    (first == UNWIND_NO_FILE || shown[i].used > shown[first].used))
+		    (first == UNWIND_NO_FILE || goes_before(tables, i, first)))
 			first = i;
 	return first;
+}
+
+void unwind_tables_want(struct unwind_tables *tables, uint32_t file)
+{
+	struct walk_files *shown = tables->maps->files;
+
+	pthread_mutex_lock(&tables->lock);
+	if (tables->files[file].state == FILE_WAITING)
+		shown->at[file].used = shown->epoch;
+	pthread_mutex_unlock(&tables->lock);
+}
+
+uint32_t unwind_tables_wanted(struct unwind_tables *tables)
+{
+	uint32_t wanted = 0;
+
+	pthread_mutex_lock(&tables->lock);
+	for (uint32_t i = 0; i < tables->file_count; i++)
+		wanted += (tables->files[i].state == FILE_WAITING || tables->files[i].state == FILE_PARSING) &&
+			  tables->maps->files->at[i].used;
+	pthread_mutex_unlock(&tables->lock);
+	return wanted;
 }
 
 static uint64_t clock_ns(void)

@@ -49,7 +49,13 @@ void unwind_tables_free(struct unwind_tables *tables);
  */
 uint32_t unwind_tables_file(struct unwind_tables *tables, const struct unwind_identity *identity, int path_fd);
 
-/* Parses the file that waits for longest and loads its rows. False where none waits. Takes up to seconds. */
+/* As if a walk had missed it: it is parsed before others, and unwind_tables_wanted() counts it. */
+void unwind_tables_want(struct unwind_tables *tables, uint32_t file);
+
+/* Files that are not loaded and were missed by a walk or asked for. */
+uint32_t unwind_tables_wanted(struct unwind_tables *tables);
+
+/* Parses one of the files that wait and loads its rows: one that walks have missed, else the smallest. False where none waits. Takes up to seconds. */
 bool unwind_tables_load_one(struct unwind_tables *tables);
 
 /**

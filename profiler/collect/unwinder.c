@@ -21,7 +21,7 @@
 
 #define SWEEP_NS 1000000000ull
 #define ASKED_MAX 1024
-#define FOLLOWER_NICE -10 /* it has little to do and must do it at once */
+#define THREADS_NICE -10 /* both have little to do, and samples wait for it */
 #define LOADER_WAIT_MS 20
 
 struct unwinder {
@@ -33,10 +33,10 @@ struct unwinder {
 	bool follower_runs, loader_runs;
 	int wake; /* eventfd: asked, or to stop */
 	pthread_mutex_t lock;
-	pthread_cond_t changed;	   /* there is something to load, or nothing any more */
+	pthread_cond_t changed;	   /* there is something to load, or something was loaded */
 	uint32_t asked[ASKED_MAX]; /* tgids; with those below under the lock */
 	uint32_t asked_count;
-	bool stop, all_read, loading;
+	bool stop, all_read;
 	uint64_t records_lost;
 	struct unwind_processes_counts process_counts; /* of the last sweep */
 };
@@ -54,7 +54,6 @@ static void wake_loader(struct unwinder *unwinder)
 	if (!unwind_tables_counts(unwinder->tables).waiting)
 		return;
 	pthread_mutex_lock(&unwinder->lock);
-	unwinder->loading = true;
 	pthread_cond_broadcast(&unwinder->changed);
 	pthread_mutex_unlock(&unwinder->lock);
 }
@@ -120,7 +119,7 @@ static void *follow(void *data)
 		{.fd = unwinder->wake, .events = POLLIN},
 	};
 
-	setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), FOLLOWER_NICE);
+	setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), THREADS_NICE);
 	unwind_processes_read_all(unwinder->processes);
 	pthread_mutex_lock(&unwinder->lock);
 	unwinder->all_read = true;
@@ -145,6 +144,7 @@ static void *load(void *data)
 	struct unwinder *unwinder = data;
 	struct timespec until;
 
+	setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), THREADS_NICE);
 	pthread_mutex_lock(&unwinder->lock);
 	while (!unwinder->stop) {
 		bool loaded;
@@ -152,10 +152,9 @@ static void *load(void *data)
 		pthread_mutex_unlock(&unwinder->lock);
 		loaded = unwind_tables_load_one(unwinder->tables);
 		pthread_mutex_lock(&unwinder->lock);
+		pthread_cond_broadcast(&unwinder->changed);
 		if (loaded || unwinder->stop)
 			continue;
-		unwinder->loading = !unwinder->all_read;
-		pthread_cond_broadcast(&unwinder->changed);
 		clock_gettime(CLOCK_REALTIME, &until);
 		until.tv_nsec += LOADER_WAIT_MS * 1000000;
 		until.tv_sec += until.tv_nsec / 1000000000;
@@ -198,7 +197,6 @@ int unwinder_new(const struct walk_map_fds *fds, uint64_t memory_bytes, struct u
 		return -ENOMEM;
 	pthread_mutex_init(&unwinder->lock, NULL);
 	pthread_cond_init(&unwinder->changed, NULL);
-	unwinder->loading = true;
 	unwinder->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	err = unwinder->wake < 0 ? -errno : walk_maps_init(&unwinder->maps, fds);
 	if (!err)
@@ -275,7 +273,8 @@ void unwinder_wait(struct unwinder *unwinder, int timeout_ms)
 	until.tv_sec += until.tv_nsec / 1000000000;
 	until.tv_nsec %= 1000000000;
 	pthread_mutex_lock(&unwinder->lock);
-	while (unwinder->loading && !pthread_cond_timedwait(&unwinder->changed, &unwinder->lock, &until))
+	while ((!unwinder->all_read || unwind_tables_wanted(unwinder->tables)) &&
+	       !pthread_cond_timedwait(&unwinder->changed, &unwinder->lock, &until))
 		;
 	pthread_mutex_unlock(&unwinder->lock);
 }

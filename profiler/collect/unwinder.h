@@ -28,7 +28,7 @@ struct unwinder_counts {
 int unwinder_new(const struct walk_map_fds *fds, uint64_t memory_bytes, struct unwinder **ret_unwinder);
 void unwinder_free(struct unwinder *unwinder);
 
-/* Returns when the files of all processes that were there at the start are loaded, or after @timeout_ms. */
+/* Returns when the files of all processes that were busy at the start are loaded, or after @timeout_ms. */
 void unwinder_wait(struct unwinder *unwinder, int timeout_ms);
 
 /* A sample of the process went through code that the tables do not know: its mappings are read again, soon. */

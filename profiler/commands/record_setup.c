@@ -19,8 +19,8 @@
 #include "symbolizer/base/text.h"
 #include "symbolizer/symbolizer.h"
 
-#define PIDS_MAX 1024	     /* whose children are looked for */
-#define UNWINDER_WAIT_MS 300 /* for the tables of what runs already: whole stacks from the first sample on */
+#define PIDS_MAX 1024	      /* whose children are looked for */
+#define UNWINDER_WAIT_MS 1000 /* for the tables of what runs already: whole stacks from the first sample on */
 #define INITIAL_PID_NAMESPACE 0xeffffffcu /* PROC_PID_INIT_INO, include/linux/proc_ns.h */
 
 uint64_t record_clock(void)
