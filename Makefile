@@ -192,6 +192,7 @@ kernels: all fixtures ## boot other kernels in virtual machines and record there
 
 install: all ## install below $(DESTDIR)$(PREFIX)
 	install -D -m 755 $(O)/stoker $(DESTDIR)$(PREFIX)/bin/stoker
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man1 $(wildcard docs/man/*.1)
 
 format: ## put the sources into the committed style
 	clang-format -i $(wildcard bpf/*.[ch] symbolizer/*.[ch] symbolizer/base/*.[ch] profiler/*.[ch] profiler/*/*.[ch] tests/*/*.[ch])

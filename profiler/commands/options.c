@@ -21,10 +21,13 @@ static bool takes_value(const struct option_row *row)
 static void print_row(const struct option_row *row)
 {
 	char left[80];
+	int padding;
 
 	snprintf(left, sizeof(left), "  %c%c%s--%s%s%s", row->letter ? '-' : ' ', row->letter ? row->letter : ' ',
 		 row->letter ? ", " : "  ", row->name, takes_value(row) ? " " : "", takes_value(row) ? row->value : "");
-	printf("%-*s %s\n", HELP_COLUMN, left, row->help);
+	/* printf() pads by bytes. */
+	padding = HELP_COLUMN - (int)text_columns(left);
+	printf("%s%*s %s\n", left, padding > 0 ? padding : 0, "", row->help);
 }
 
 static void print_help(const struct option_usage *usage)

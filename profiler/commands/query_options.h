@@ -32,7 +32,7 @@ extern const char *const query_groupings[]; /* in the order of enum profile_grou
 #define QUERY_OPTION_ROWS(type, member)                                                                     \
 	{0, "by", OPTION_CHOICE, offsetof(type, member.by), "WHAT",                                         \
 	 "group by container (default), pod, process, thread, none", .choices = query_groupings},           \
-	{'C', "container", OPTION_LIST, offsetof(type, member.containers), "NAME,..",                        \
+	{'C', "container", OPTION_LIST, offsetof(type, member.containers), "NAME,…",                         \
 	 "only these containers (names or ids)"},                                                           \
 	{0, "comm", OPTION_TEXT, offsetof(type, member.comm), "REGEX", "only threads whose name matches"},  \
 	{'K', "kernel-only", OPTION_FLAG, offsetof(type, member.kernel_only), NULL, "kernel frames only"},  \

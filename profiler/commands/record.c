@@ -62,7 +62,7 @@ static const struct option_usage usage = {
 	.arguments = "[OPTIONS] [SECONDS | -- COMMAND …]",
 	.about = "Samples every container on this host from the kernel that they share, names the frames and writes a\n"
 		 "recording. Without SECONDS or COMMAND it goes on until Ctrl-C. -p and -C together keep what fits "
-		 "either. A wanted container that starts or starts again while recording is recorded from then on.",
+		 "either.\nA wanted container that starts or starts again while recording is recorded from then on.",
 	.rows = rows,
 };
 
