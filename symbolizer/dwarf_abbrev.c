@@ -193,9 +193,11 @@ static bool read_table(struct dwarf_abbrevs *table, struct dwarf_cursor *cursor,
 int dwarf_abbrevs_init(struct dwarf_abbrevs *table, struct dwarf_image *image, uint64_t offset,
 		       struct dwarf_format format, uint64_t only, uint64_t *bytes_left)
 {
-	int err = 0;
+	int err;
 
 	memset(table, 0, sizeof(*table));
+	/* So that even a table without forms has a place where they would be. */
+	err = array_reserve(&table->forms, 1);
 	for (uint64_t length = FIRST_STEP_BYTES; length <= TABLE_BYTES_MAX && !err; length *= 8) {
 		struct dwarf_cursor cursor = dwarf_image_cursor(image, DWARF_ABBREV, offset, length);
 		bool last = cursor.failed || dwarf_cursor_left(&cursor) < length;

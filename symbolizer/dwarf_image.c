@@ -82,7 +82,9 @@ int dwarf_image_new(int fd, enum dwarf_image_kind kind, struct dwarf_image **ret
 		return -ENOMEM;
 	}
 	image->elf = elf;
-	if (kind == DWARF_IMAGE_PLAIN && elf.type == ET_REL)
+	/* Files of dwz say that they are object files, too, but need no relocation. */
+	if (kind == DWARF_IMAGE_PLAIN &&
+	    (elf_image_section(&elf, ".rela.debug_info") || elf_image_section(&elf, ".rel.debug_info")))
 		return -ENOEXEC;
 	for (int i = 0; i < DWARF_SECTION_COUNT; i++)
 		look_for(image, i, kind);

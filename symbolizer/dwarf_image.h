@@ -66,7 +66,7 @@ struct dwarf_image {
 /**
  * dwarf_image_new() - look for a file's debug sections
  * @fd: stays the caller's, and must stay open as long as the image lives
- * Returns 0, -ENODATA (no .debug_info), -ENOEXEC (no ELF, broken, or a plain object file that needs relocation), -EIO,
+ * Returns 0, -ENODATA (no .debug_info), -ENOEXEC (no ELF, broken, or an object file that needs relocation), -EIO,
  * -ENOMEM.
  */
 int dwarf_image_new(int fd, enum dwarf_image_kind kind, struct dwarf_image **ret_image);

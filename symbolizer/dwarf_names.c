@@ -59,16 +59,17 @@ static bool read_entry(struct dwarf_unit *unit, uint64_t offset, struct dwarf_en
 	return entry->abbrev && dwarf_values_read(unit, &cursor, entry);
 }
 
-/* False where the entry has no such name. A name in the alternate file's alternate file is none. */
-static bool take_name(const struct dwarf_unit *unit, const struct dwarf_entry *entry, enum dwarf_attribute attribute,
-		      bool alternate, struct dwarf_name *name)
+/* False where the entry has no such name, or where it is in a file that is not there. */
+static bool take_name(const struct dwarf_names *names, const struct dwarf_unit *unit, const struct dwarf_entry *entry,
+		      enum dwarf_attribute attribute, struct dwarf_name *name)
 {
-	bool elsewhere;
+	bool alternate = names->alternate && unit->file == names->alternate, elsewhere;
+	struct dwarf_text_place place;
 
-	if (!dwarf_unit_text(unit, entry, attribute, &elsewhere, &name->place) || (alternate && elsewhere))
+	if (!dwarf_unit_text(unit, entry, attribute, &elsewhere, &place) ||
+	    (elsewhere && (alternate || !names->alternate)))
 		return false;
-	name->alternate = alternate || elsewhere;
-	name->linkage = attribute == DWARF_LINKAGE_NAME;
+	*name = (struct dwarf_name){place, alternate || elsewhere, attribute == DWARF_LINKAGE_NAME};
 	return true;
 }
 
@@ -84,10 +85,10 @@ struct dwarf_name dwarf_names_find(struct dwarf_names *names, bool alternate, ui
 		bool elsewhere;
 
 		if (!unit || !read_entry(unit, offset, &entry) ||
-		    take_name(unit, &entry, DWARF_LINKAGE_NAME, alternate, &name))
+		    take_name(names, unit, &entry, DWARF_LINKAGE_NAME, &name))
 			break;
 		if (!named)
-			named = take_name(unit, &entry, DWARF_NAME, alternate, &name);
+			named = take_name(names, unit, &entry, DWARF_NAME, &name);
 		if (!dwarf_unit_reference(unit, &entry, DWARF_ORIGIN, &elsewhere, &offset) &&
 		    !dwarf_unit_reference(unit, &entry, DWARF_SPECIFICATION, &elsewhere, &offset))
 			break;

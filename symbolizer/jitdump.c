@@ -224,11 +224,12 @@ static int by_offset(const void *left, const void *right)
 /* Gives the lines that were read just before to the function that they are for. */
 static void take_lines(struct jitdump *dump, struct function *function)
 {
-	struct line *lines = dump->lines.items + dump->first_line;
 	size_t count = dump->lines.count - dump->first_line;
+	struct line *lines;
 
 	if (!count || dump->lines_of != function->start)
 		return;
+	lines = dump->lines.items + dump->first_line;
 	qsort(lines, count, sizeof(*lines), by_offset);
 	if (lines[0].offset >= ELF_HEADER_BYTES)
 		for (size_t i = 0; i < count; i++)
@@ -418,9 +419,12 @@ int jitdump_read(struct jitdump *dump)
 static void find_line(const struct jitdump *dump, const struct function *function, uint64_t address,
 		      struct jitdump_place *place)
 {
-	const struct line *lines = dump->lines.items + function->first_line;
 	size_t low = 0, high = function->lines;
+	const struct line *lines;
 
+	if (!high)
+		return;
+	lines = dump->lines.items + function->first_line;
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
 
