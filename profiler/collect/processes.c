@@ -12,6 +12,7 @@
 #include "symbolizer/base/hash_index.h"
 
 #define THREADS_MAX 131072
+#define PINS_MAX 4
 
 struct known_thread {
 	uint32_t process, tid;
@@ -127,8 +128,31 @@ static int add(struct processes *processes, const struct stack_event *event, uin
 	process->tgid = event->tgid;
 	process->exec_generation = event->exec_generation;
 	process->start_ns = event->process_start_ns;
+	process->address_space = event->address_space;
 	*array_add(&processes->list) = process;
 	*ret_process = process;
+	return 0;
+}
+
+/*
+ * A process that was first sampled within execve(2) had a stack that still moved, and was looked for in vain. Without
+ * an end to it, one that moves its stack all the time (prctl(2), PR_SET_MM_MAP) would keep us busy.
+ */
+static int pin_again(struct processes *processes, const struct stack_event *event, struct process *process)
+{
+	struct process fresh = {0};
+	int err;
+
+	if (!event->address_space || event->address_space == process->address_space || process->pins >= PINS_MAX)
+		return 0;
+	process->pins++;
+	process->address_space = event->address_space;
+	err = pin(processes, event, &fresh);
+	if (err)
+		return err;
+	symbolizer_process_free(process->snapshot);
+	process->snapshot = fresh.snapshot;
+	process->refresh_after_ns = process->refresh_wait_ns = 0;
 	return 0;
 }
 
@@ -145,6 +169,9 @@ int processes_find(struct processes *processes, const struct stack_event *event,
 
 		if (process->tgid == event->tgid && process->exec_generation == event->exec_generation &&
 		    process->start_ns == event->process_start_ns) {
+			err = pin_again(processes, event, process);
+			if (err)
+				return err;
 			process->seen = tick;
 			*ret_process = process;
 			return 0;

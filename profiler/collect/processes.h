@@ -18,6 +18,8 @@ struct processes;
 struct process {
 	uint32_t tgid, exec_generation;
 	uint64_t start_ns;
+	uint64_t address_space;		     /* that the snapshot was taken for */
+	uint32_t pins;			     /* snapshots begun */
 	uint32_t row;			     /* in the recording */
 	struct symbolizer_process *snapshot; /* NULL for kernel threads */
 	uint64_t refresh_after_ns;	     /* the recorder's clock: not again before */
