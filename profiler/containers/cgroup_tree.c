@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "profiler/containers/cgroup_mount.h"
 #include "symbolizer/base/array.h"
 #include "symbolizer/base/cleanup.h"
 #include "symbolizer/base/hash_index.h"
@@ -50,63 +51,22 @@ static void cleanup_tree(struct cgroup_tree **tree)
 	cgroup_tree_free(*tree);
 }
 
-static bool has_option(const char *options, const char *wanted)
-{
-	size_t length = strlen(wanted);
-
-	for (const char *at = options; at; at = strchr(at, ',') ? strchr(at, ',') + 1 : NULL)
-		if (!strncmp(at, wanted, length) && (!at[length] || at[length] == ',' || at[length] == '\n'))
-			return true;
-	return false;
-}
-
-static int set_mount(struct cgroup_tree *tree, size_t hierarchy, const char *root, const char *point)
-{
-	if (!tree->mounts[hierarchy] && asprintf(&tree->mounts[hierarchy], "%s%s", root, point) < 0) {
-		tree->mounts[hierarchy] = NULL;
-		return -ENOMEM;
-	}
-	return 0;
-}
-
-/* "36 35 0:31 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu": proc_pid_mountinfo(5). */
-static int take_mount(struct cgroup_tree *tree, const char *root, const char *line)
-{
-	static const char *const controllers[HIERARCHIES] = {NULL, "cpu", "memory", "pids"};
-	char within[256], point[512], type[32], options[512];
-	const char *after = strstr(line, " - ");
-	int err = 0;
-
-	if (!after || sscanf(line, "%*d %*d %*s %255s %511s", within, point) != 2 ||
-	    sscanf(after, " - %31s %*s %511s", type, options) != 2 || strcmp(within, "/") != 0)
-		return 0;
-	if (!strcmp(type, "cgroup2"))
-		return set_mount(tree, 0, root, point);
-	for (size_t i = 1; i < HIERARCHIES && !strcmp(type, "cgroup") && !err; i++)
-		if (has_option(options, controllers[i]))
-			err = set_mount(tree, i, root, point);
-	return err;
-}
-
 int cgroup_tree_new(const char *root, struct cgroup_tree **ret_tree)
 {
+	static const char *const controllers[HIERARCHIES] = {NULL, "cpu", "memory", "pids"};
 	_cleanup_(cleanup_tree) struct cgroup_tree *tree = calloc(1, sizeof(*tree));
-	_cleanup_fclose_ FILE *file = NULL;
-	_cleanup_free_ char *line = NULL;
 	struct stat status;
-	char path[512];
-	size_t room = 0;
 	bool any = false;
 
 	if (!tree)
 		return -ENOMEM;
-	snprintf(path, sizeof(path), "%s/proc/self/mountinfo", root);
-	file = fopen(path, "re");
-	while (file && getline(&line, &room, file) > 0)
-		if (take_mount(tree, root, line))
-			return -ENOMEM;
-	for (size_t i = 0; i < HIERARCHIES; i++)
-		any |= tree->mounts[i] != NULL;
+	for (size_t i = 0; i < HIERARCHIES; i++) {
+		int err = cgroup_mount_find(root, controllers[i], &tree->mounts[i]);
+
+		if (err && err != -ENOENT)
+			return err;
+		any |= !err;
+	}
 	if (!any)
 		return -ENOENT;
 	if (tree->mounts[0] && !stat(tree->mounts[0], &status))
