@@ -217,7 +217,7 @@ static bool read_link(const struct elf_image *image, const char *name, struct el
 {
 	const struct elf_section *section = elf_image_section(image, name);
 
-	if (!section || elf_image_data(image, section, LINK_SECTION_BYTES_MAX, data))
+	if (!section || elf_image_data(image, section, LINK_SECTION_BYTES_MAX, data) || !data->size)
 		return false;
 	*length = strnlen((const char *)data->bytes, data->size);
 	return *length && *length < data->size && *length < ELF_LINK_BYTES_MAX;

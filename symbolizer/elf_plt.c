@@ -89,7 +89,7 @@ static int add_stubs(const struct elf_image *image, const struct elf_section *se
 		start = at - at % stub;
 		if (symbol.st_name)
 			err = function_table_add(table, section->address + start, stub, symbol.st_name, source,
-						 FUNCTION_LOCAL);
+						 FUNCTION_SIZED);
 		if (err)
 			return err;
 		at = start + stub - 1;

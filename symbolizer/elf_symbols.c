@@ -12,20 +12,12 @@
 #include "symbolizer/elf_plt.h"
 #include "symbolizer/function_table.h"
 #include "symbolizer/go_symbols.h"
+#include "symbolizer/symbol_names.h"
 
 #define SYMBOLS_MAX (8u << 20)
 #define BLOCK_SYMBOLS 4096
-#define HELD_STRINGS_BYTES_MAX (256u << 10)
 #define DEBUGDATA_PACKED_BYTES_MAX (32u << 20)
 #define DEBUGDATA_BYTES_MAX (128u << 20)
-#define SHORT_NAME_BYTES 256
-
-/* Where the names of a source are: a range of the file, or held. */
-struct names {
-	struct elf_source source;
-	uint64_t offset, bytes;
-	char *held; /* [bytes]; what source points to where it is memory */
-};
 
 struct elf_symbols {
 	int fd, debug_fd; /* debug_fd is -1 while there is none */
@@ -33,7 +25,7 @@ struct elf_symbols {
 	ARRAY(struct elf_segment) segments; /* PT_LOAD */
 	ARRAY(struct code_range) ranges;
 	struct function_table table;
-	struct names names[ELF_SYMBOLS_SOURCES];
+	struct symbol_names names[ELF_SYMBOLS_SOURCES];
 	struct go_names go_names;
 };
 
@@ -56,7 +48,7 @@ void elf_symbols_free(struct elf_symbols *symbols)
 	if (symbols->debug_fd >= 0)
 		close(symbols->debug_fd);
 	for (size_t i = 0; i < ELF_SYMBOLS_SOURCES; i++)
-		free(symbols->names[i].held);
+		symbol_names_deinit(&symbols->names[i]);
 	function_table_deinit(&symbols->table);
 	array_deinit(&symbols->segments);
 	array_deinit(&symbols->ranges);
@@ -147,19 +139,19 @@ static int read_ranges(struct elf_symbols *symbols, const struct elf_image *imag
 	return err;
 }
 
-/* Of several names for one address people know the global one; a weak alias is second, a local one third. */
 static int take_symbol(struct function_table *table, const Elf64_Sym *symbol, enum elf_symbols_source source)
 {
-	unsigned int type = ELF64_ST_TYPE(symbol->st_info), binding = ELF64_ST_BIND(symbol->st_info);
-	unsigned int rank = binding == STB_WEAK	   ? FUNCTION_WEAK
-			    : binding == STB_LOCAL ? FUNCTION_LOCAL
-						   : FUNCTION_GLOBAL;
+	unsigned int type = ELF64_ST_TYPE(symbol->st_info), rank = FUNCTION_SIZED;
 
 	if (symbol->st_shndx == SHN_UNDEF || !symbol->st_name || !symbol->st_value)
 		return 0;
-	/* Assembly often says of no function that it is one. Its local labels are places inside of functions. */
-	if (type == STT_NOTYPE && rank != FUNCTION_LOCAL && symbol->st_shndx < SHN_LORESERVE)
-		rank |= FUNCTION_LABEL;
+	/*
+	 * Assembly often says of no function that it is one, or that it is an object; objects in code are also tables.
+	 * Its local labels are places inside of functions.
+	 */
+	if ((type == STT_NOTYPE && ELF64_ST_BIND(symbol->st_info) != STB_LOCAL && symbol->st_shndx < SHN_LORESERVE) ||
+	    type == STT_OBJECT)
+		rank = FUNCTION_LABEL;
 	else if (type != STT_FUNC && type != STT_GNU_IFUNC)
 		return 0;
 	if (!symbol->st_size)
@@ -208,32 +200,6 @@ static int read_symbols(struct function_table *table, const struct elf_image *im
 	return 0;
 }
 
-/* Small string sections, and all in borrowed memory, are copied: asking for a name then costs no system call. */
-static int hold_names(struct names *names, const struct elf_image *image, uint64_t offset, uint64_t bytes)
-{
-	_cleanup_free_ char *held = NULL;
-	ssize_t got;
-
-	*names = (struct names){.source = image->source, .offset = offset, .bytes = bytes};
-	if (image->source.fd >= 0 && bytes > HELD_STRINGS_BYTES_MAX)
-		return 0;
-	if (!elf_source_holds(&image->source, offset, bytes)) {
-		names->bytes = 0;
-		return 0;
-	}
-	held = malloc(bytes ? (size_t)bytes : 1);
-	if (!held)
-		return -ENOMEM;
-	got = elf_source_read(&image->source, offset, held, (size_t)bytes);
-	if (got < 0)
-		return (int)got;
-	names->bytes = (uint64_t)got;
-	names->offset = 0;
-	names->source = elf_source_memory(held, (size_t)got);
-	names->held = take_ptr(held);
-	return 0;
-}
-
 /* Returns 1 where such a table gave functions, 0 where it did not, or a negative errno. */
 static int read_table(struct elf_symbols *symbols, const struct elf_image *image, uint32_t type,
 		      enum elf_symbols_source source)
@@ -247,7 +213,7 @@ static int read_table(struct elf_symbols *symbols, const struct elf_image *image
 	strings = &image->sections.items[table->link];
 	if (strings->type != SHT_STRTAB || strings->flags & SHF_COMPRESSED)
 		return 0;
-	err = hold_names(&symbols->names[source], image, strings->offset, strings->bytes);
+	err = symbol_names_init(&symbols->names[source], image, strings->offset, strings->bytes);
 	if (!err)
 		err = read_symbols(&symbols->table, image, table, source);
 	return err ? err : symbols->table.entries.count > before;
@@ -290,8 +256,40 @@ static int read_go(struct elf_symbols *symbols, const struct elf_image *image)
 	if (err)
 		return err == -ENOENT || err == -ENOEXEC ? 0 : err;
 	symbols->names[ELF_SYMBOLS_GO] =
-		(struct names){.source = image->source, .offset = names->texts, .bytes = names->texts_bytes};
+		(struct symbol_names){.source = image->source, .offset = names->texts, .bytes = names->texts_bytes};
 	return 0;
+}
+
+/* The texts of the tables whose names are weighed, read when the first two of one are. */
+struct weighing {
+	const struct symbol_names *names; /* [ELF_SYMBOLS_SOURCES] */
+	struct symbol_texts texts[ELF_SYMBOLS_SOURCES];
+	bool read[ELF_SYMBOLS_SOURCES];
+};
+
+static bool prefers(void *data, const struct function_entry *entry, const struct function_entry *other)
+{
+	unsigned int source = entry->source;
+	struct weighing *weighing = data;
+
+	if (source == ELF_SYMBOLS_GO || source == ELF_SYMBOLS_PLT)
+		return false;
+	if (!weighing->read[source])
+		symbol_texts_init(&weighing->texts[source], &weighing->names[source]);
+	weighing->read[source] = true;
+	return symbol_texts_prefers(&weighing->texts[source], entry->name, other->name);
+}
+
+static int finish_table(struct function_table *table, const struct elf_symbols *symbols,
+			const struct symbol_names *names, bool full)
+{
+	struct weighing weighing = {.names = names};
+	const struct function_choice choice = {prefers, &weighing};
+	int err = function_table_finish(table, symbols->ranges.items, symbols->ranges.count, full, &choice);
+
+	for (size_t i = 0; i < ELF_SYMBOLS_SOURCES; i++)
+		symbol_texts_deinit(&weighing.texts[i]);
+	return err;
 }
 
 static int read_sources(struct elf_symbols *symbols, const struct elf_image *image)
@@ -314,7 +312,7 @@ static int read_sources(struct elf_symbols *symbols, const struct elf_image *ima
 	if (err < 0)
 		return err;
 	symbols->full = full;
-	return function_table_finish(&symbols->table, symbols->ranges.items, symbols->ranges.count, symbols->full);
+	return finish_table(&symbols->table, symbols, symbols->names, symbols->full);
 }
 
 int elf_symbols_new(int fd, struct elf_symbols **ret_symbols)
@@ -355,13 +353,13 @@ static int add_debug_table(struct elf_symbols *symbols, const struct elf_image *
 			memcpy(more.table.entries.items + more.table.entries.count, symbols->table.entries.items,
 			       count * sizeof(*symbols->table.entries.items));
 		more.table.entries.count += count;
-		err = function_table_finish(&more.table, symbols->ranges.items, symbols->ranges.count, true);
+		err = finish_table(&more.table, symbols, more.names, true);
 	} else if (!err) {
 		err = -ENODATA;
 	}
 	if (err) {
 		function_table_deinit(&more.table);
-		free(more.names[ELF_SYMBOLS_DEBUG_FILE].held);
+		symbol_names_deinit(&more.names[ELF_SYMBOLS_DEBUG_FILE]);
 		return err;
 	}
 	function_table_deinit(&symbols->table);
@@ -424,7 +422,7 @@ static struct elf_function as_function(const struct elf_symbols *symbols, const 
 	entry = &symbols->table.entries.items[place->number];
 	return (struct elf_function){
 		.start = entry->address,
-		.end = (uint64_t)entry->address + entry->bytes,
+		.end = function_entry_end(entry),
 		.from = place->from,
 		.to = place->to,
 		.source = (enum elf_symbols_source)entry->source,
@@ -462,33 +460,16 @@ static void tidy_name(char *name, size_t size, enum elf_symbols_source source)
 
 int elf_symbols_name(const struct elf_symbols *symbols, const struct elf_function *function, char *name, size_t size)
 {
-	const struct names *names = &symbols->names[function->source];
-	size_t wanted = SHORT_NAME_BYTES, most = size;
-	uint32_t text = function->name;
+	const struct symbol_names *names = &symbols->names[function->source];
+	uint32_t number = function->name;
 	int err = 0;
-	ssize_t got;
 
 	if (function->source == ELF_SYMBOLS_GO)
-		err = go_symbols_name(&symbols->go_names, &names->source, function->name, &text);
+		err = go_symbols_name(&symbols->go_names, &names->source, function->name, &number);
+	if (!err)
+		err = symbol_names_read(names, number, name, size);
 	if (err)
 		return err;
-	if (!size || text >= names->bytes)
-		return -ENOENT;
-	if (most > names->bytes - text)
-		most = (size_t)(names->bytes - text);
-	/* Most names are short: the rest is read where there is no NUL yet. */
-	for (;; wanted = most) {
-		if (wanted > most)
-			wanted = most;
-		got = elf_source_read(&names->source, names->offset + text, name, wanted);
-		if (got <= 0)
-			return -EIO;
-		if (wanted == most || memchr(name, '\0', (size_t)got))
-			break;
-	}
-	name[got - 1] = '\0';
-	if (!name[0])
-		return -ENOENT;
 	tidy_name(name, size, function->source);
 	return 0;
 }

@@ -2,8 +2,8 @@
 /*
  * elf_symbols: function names of one ELF file, by address.
  *
- * Names come from all of these, the first that has one for an address wins: .symtab; .dynsym; the xz-compressed table
- * in .gnu_debugdata; a separate debug file that somebody brings; Go's own table (.gopclntab) in a stripped Go program;
+ * Names come from all of these, the first that has one for an address wins: .symtab; a separate debug file that somebody
+ * brings; .dynsym; the xz-compressed table in .gnu_debugdata; Go's own table (.gopclntab) in a stripped Go program;
  * and for the stubs between calls and other libraries "NAME@plt" (x86-64). Sources that are broken are as if they were
  * not there. In memory it is 16 bytes a function; names are read from the file when they are asked for, so descriptors
  * stay open (small string tables are held). Files are read with pread(2), never mapped: a file that shrinks gives
@@ -22,9 +22,9 @@ struct elf_symbols;
 
 enum elf_symbols_source {
 	ELF_SYMBOLS_SYMTAB,
+	ELF_SYMBOLS_DEBUG_FILE,
 	ELF_SYMBOLS_DYNSYM,
 	ELF_SYMBOLS_DEBUGDATA,
-	ELF_SYMBOLS_DEBUG_FILE,
 	ELF_SYMBOLS_GO,
 	ELF_SYMBOLS_PLT,
 	ELF_SYMBOLS_SOURCES /* how many */

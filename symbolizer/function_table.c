@@ -53,7 +53,8 @@ static int sort_by_address(struct function_table *table)
 		lowest = address < lowest ? address : lowest;
 		highest = address > highest ? address : highest;
 	}
-	for (unsigned int shift = 0; (highest - lowest) >> shift; shift += DIGIT_BITS) {
+	for (unsigned int shift = 0; shift < FUNCTION_ADDRESS_BITS && (highest - lowest) >> shift;
+	     shift += DIGIT_BITS) {
 		struct function_entry *sorted = other;
 
 		sort_digit(table->entries.items, sorted, count, lowest, shift);
@@ -64,13 +65,22 @@ static int sort_by_address(struct function_table *table)
 	return 0;
 }
 
-static bool is_better(const struct function_entry *a, const struct function_entry *b)
+/* Is the later of two the better one? */
+static bool is_better(const struct function_entry *later, const struct function_entry *best,
+		      const struct function_choice *choice)
 {
-	return a->rank != b->rank ? a->rank < b->rank : a->source < b->source;
+	if (later->rank != best->rank)
+		return later->rank < best->rank;
+	if (later->source != best->source)
+		return later->source < best->source;
+	if (later->bytes != best->bytes)
+		return later->bytes > best->bytes;
+	return !choice || !choice->prefers(choice->data, best, later);
 }
 
 /* Keeps the best of each address that is code, sizes cut at the end of their range. */
-static void keep_best(struct function_table *table, const struct code_range *ranges, size_t range_count, bool sizeless)
+static void keep_best(struct function_table *table, const struct code_range *ranges, size_t range_count, bool sizeless,
+		      const struct function_choice *choice)
 {
 	struct function_entry *entries = table->entries.items;
 	uint64_t covered = 0; /* up to here the functions seen so far reach */
@@ -80,7 +90,7 @@ static void keep_best(struct function_table *table, const struct code_range *ran
 		struct function_entry best = entries[i];
 
 		for (next = i + 1; next < table->entries.count && entries[next].address == best.address; next++)
-			if (is_better(&entries[next], &best))
+			if (is_better(&entries[next], &best, choice))
 				best = entries[next];
 		while (range < range_count && ranges[range].end <= best.address)
 			range++;
@@ -93,8 +103,8 @@ static void keep_best(struct function_table *table, const struct code_range *ran
 			best.bytes = 0;
 		if (best.bytes > ranges[range].end - best.address)
 			best.bytes = (uint32_t)(ranges[range].end - best.address);
-		if (best.address + best.bytes > covered)
-			covered = best.address + best.bytes;
+		if (function_entry_end(&best) > covered)
+			covered = function_entry_end(&best);
 		entries[kept++] = best;
 	}
 	table->entries.count = kept;
@@ -114,8 +124,8 @@ static void end_sizeless(struct function_table *table, const struct code_range *
 			range++;
 		end = range < range_count ? ranges[range].end : start + 1;
 		if (entries[i].bytes) {
-			if (start + entries[i].bytes > covered)
-				covered = start + entries[i].bytes;
+			if (function_entry_end(&entries[i]) > covered)
+				covered = function_entry_end(&entries[i]);
 			continue;
 		}
 		if (i + 1 < table->entries.count && entries[i + 1].address < end)
@@ -143,13 +153,13 @@ static void shrink(struct function_table *table)
 }
 
 int function_table_finish(struct function_table *table, const struct code_range *ranges, size_t range_count,
-			  bool sizeless)
+			  bool sizeless, const struct function_choice *choice)
 {
 	int err = sort_by_address(table);
 
 	if (err)
 		return err;
-	keep_best(table, ranges, range_count, sizeless);
+	keep_best(table, ranges, range_count, sizeless, choice);
 	end_sizeless(table, ranges, range_count);
 	shrink(table);
 	return 0;
@@ -186,7 +196,7 @@ void function_table_find(const struct function_table *table, uint64_t address, s
 	*place = (struct function_place){FUNCTION_NONE, 0, at < count ? entries[at].address : UINT64_MAX,
 					 at ? at - 1 : 0};
 	for (size_t looked_at = 0; at-- && looked_at < NESTED_MAX; looked_at++) {
-		uint64_t end = entries[at].address + entries[at].bytes;
+		uint64_t end = function_entry_end(&entries[at]);
 
 		if (address < end) {
 			place->number = at;

@@ -15,23 +15,31 @@
 
 #include "symbolizer/base/array.h"
 
-#define FUNCTION_ADDRESS_MAX ((1ull << 56) - 1)
+#define FUNCTION_ADDRESS_BITS 56
+#define FUNCTION_ADDRESS_MAX ((1ull << FUNCTION_ADDRESS_BITS) - 1)
 #define FUNCTION_NONE SIZE_MAX
 
-/* Of several names for one address the one with the lowest rank is kept, of equals the one from the lower source. */
+/*
+ * Of several names for one address the one with the lowest rank is kept, of equals the one from the lower source, then the
+ * larger, then the one that function_choice prefers, then the one that was added last.
+ */
 enum {
-	FUNCTION_GLOBAL = 0, /* the name that others call it by */
-	FUNCTION_WEAK = 1,
-	FUNCTION_LOCAL = 2,
-	FUNCTION_SIZELESS = 4, /* added to the above: ends where the next one starts */
-	FUNCTION_LABEL = 8,    /* added too: not said to be a function; dropped where it is inside of one */
+	FUNCTION_SIZED = 0,
+	FUNCTION_SIZELESS = 1, /* ends where the next one starts */
+	FUNCTION_LABEL = 2,    /* not said to be a function; dropped where it is inside of one */
 };
 
 struct function_entry {
-	uint64_t address : 56, source : 4, rank : 4;
+	uint64_t address : FUNCTION_ADDRESS_BITS, source : 4, rank : 4;
 	uint32_t bytes; /* larger ones are cut */
 	uint32_t name;	/* the adder's; stays with the entry */
 };
+
+/* A bit field's sums are of its own width in gcc: these are not. */
+static inline uint64_t function_entry_end(const struct function_entry *entry)
+{
+	return (uint64_t)entry->address + entry->bytes;
+}
 
 /* Addresses of code: [start, end). */
 struct code_range {
@@ -66,15 +74,22 @@ static inline int function_table_add(struct function_table *table, uint64_t addr
 	return 0;
 }
 
+/* Whose name is better? It may not know: both answers may be false. */
+struct function_choice {
+	bool (*prefers)(void *data, const struct function_entry *entry, const struct function_entry *other);
+	void *data;
+};
+
 /**
  * function_table_finish() - make a table that can be searched; again, after more was added
  * @ranges:   [range_count], sorted, not overlapping: what is outside of them is dropped, what sticks out is cut
  * @sizeless: whether to keep functions without a size. In a table of exported functions alone they would seem to
  *            reach over all that is not exported.
+ * @choice:   may be NULL
  * Returns 0 or -ENOMEM, the table then unsorted.
  */
 int function_table_finish(struct function_table *table, const struct code_range *ranges, size_t range_count,
-			  bool sizeless);
+			  bool sizeless, const struct function_choice *choice);
 
 /* What an address is in. All zero before the first look-up. */
 struct function_place {

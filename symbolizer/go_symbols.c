@@ -191,7 +191,7 @@ static int read_list(const struct pclntab *tab, const struct elf_image *image, s
 			*ret_has_entry |= start == wanted_entry;
 			if (end > start && record <= UINT32_MAX)
 				err = function_table_add(table, tab->base + start, end - start, (uint32_t)record,
-							 source, FUNCTION_LOCAL);
+							 source, FUNCTION_SIZED);
 			if (err)
 				return err;
 		}

@@ -24,7 +24,7 @@
 
 #define NAME_BYTES 65536
 
-static const char *const sources[] = {"symtab", "dynsym", "debugdata", "debug_file", "go", "plt"};
+static const char *const sources[] = {"symtab", "debug_file", "dynsym", "debugdata", "go", "plt"};
 
 static double now_s(void)
 {

@@ -60,7 +60,7 @@ static inline void compile(struct place *place, const char *name, const char *fl
 	      "#include <stdlib.h>\n"
 	      "static int __attribute__((noinline)) local_one(int n) { return n * 3 + getpagesize(); }\n"
 	      "int __attribute__((noinline)) exported_two(int n) { return local_one(n) ^ rand(); }\n"
-	      "extern int alias_two(int n) __attribute__((weak, alias(\"exported_two\")));\n"
+	      "extern int __exported_two(int n) __attribute__((weak, alias(\"exported_two\")));\n"
 	      "int main(int argc, char **argv) { printf(\"%d\\n\", exported_two(argc)); return 0; }\n"
 	      "__asm__(\".text\\n.globl bare_three\\nbare_three: nop\\nnop\\nnop\\n\"\n"
 	      "        \".globl bare_four\\nbare_four: nop\\nnop\\nret\\n\"\n"

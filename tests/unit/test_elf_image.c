@@ -148,6 +148,27 @@ static void test_elf_image__debug_link_names_the_file_with_its_crc(void **state)
 	close_image(&image, fd);
 }
 
+static void test_elf_image__debug_links_that_are_empty_or_without_an_end_are_none(void **state)
+{
+	static const char *const texts[] = {"", "name without an end", "\\0abc", "a\\0", "a\\0\\0\\0abc"};
+	struct elf_debug_link link;
+	struct elf_alt_link alternate;
+	struct elf_image image;
+	int fd;
+
+	compile(*state, "a", "");
+	for (size_t i = 0; i < ARRAY_LENGTH(texts); i++) {
+		run("cd %s && printf '%s' >text && objcopy --add-section .gnu_debuglink=text "
+		    "--add-section .gnu_debugaltlink=text a b",
+		    ((struct place *)*state)->folder, texts[i]);
+		image = open_image(in_place(*state, "b"), &fd);
+		assert_non_null(elf_image_section(&image, ".gnu_debuglink"));
+		assert_false(elf_image_debug_link(&image, &link));
+		assert_int_equal(elf_image_alt_link(&image, &alternate), i == 4);
+		close_image(&image, fd);
+	}
+}
+
 static void test_elf_image__alt_link_names_the_shared_file_with_its_build_id(void **state)
 {
 	struct place *place = *state;
@@ -337,6 +358,7 @@ int main(void)
 		cmocka_unit_test(test_elf_image__build_id_is_the_one_that_the_linker_was_given),
 		cmocka_unit_test(test_elf_image__debug_link_names_the_file_with_its_crc),
 		cmocka_unit_test(test_elf_image__a_debug_file_is_known_by_build_id_or_by_crc),
+		cmocka_unit_test(test_elf_image__debug_links_that_are_empty_or_without_an_end_are_none),
 		cmocka_unit_test(test_elf_image__alt_link_names_the_shared_file_with_its_build_id),
 		cmocka_unit_test(test_elf_image__a_section_past_the_end_of_the_file_costs_no_memory),
 		cmocka_unit_test(test_elf_image__a_kilobyte_that_claims_a_terabyte_is_refused),

@@ -93,6 +93,30 @@ static void test_elf_symbols__functions_are_named_from_the_full_table(void **sta
 	elf_symbols_free(symbols);
 }
 
+static void test_elf_symbols__of_a_functions_names_the_one_that_people_call_is_given(void **state)
+{
+	static const char *const names[] = {"release", "crelease", "__libc_release", "_release"};
+
+	/* Each of them once as the function, the others as its aliases: their order in the table changes. */
+	for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
+		FILE *file = fopen(in_place(*state, "names.c"), "w");
+		struct elf_symbols *symbols;
+		uint64_t address;
+
+		assert_non_null(file);
+		fprintf(file, "void %s(void) { }\n", names[i]);
+		for (size_t j = 1; j < ARRAY_LENGTH(names); j++)
+			fprintf(file, "void %s(void) __attribute__((alias(\"%s\")));\n",
+				names[(i + j) % ARRAY_LENGTH(names)], names[i]);
+		fclose(file);
+		run("cd %s && gcc -w -shared -fPIC -o names.so names.c", ((struct place *)*state)->folder);
+		address = nm_address(*state, "names.so", names[i]);
+		symbols = open_symbols(in_place(*state, "names.so"));
+		assert_named(symbols, address, "release", ELF_SYMBOLS_SYMTAB);
+		elf_symbols_free(symbols);
+	}
+}
+
 static void test_elf_symbols__functions_without_a_size_end_where_the_next_one_starts(void **state)
 {
 	struct elf_symbols *symbols;
@@ -215,7 +239,7 @@ static void test_elf_symbols__a_debug_file_names_what_was_stripped(void **state)
 	assert_int_equal(elf_symbols_add_debug_file(symbols, fd), -EALREADY);
 	assert_true(elf_symbols_full(symbols));
 	assert_named(symbols, local, "local_one", ELF_SYMBOLS_DEBUG_FILE);
-	assert_named(symbols, exported, "exported_two", ELF_SYMBOLS_DYNSYM);
+	assert_named(symbols, exported, "exported_two", ELF_SYMBOLS_DEBUG_FILE);
 	elf_symbols_free(symbols);
 }
 
@@ -323,6 +347,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_elf_symbols__functions_are_named_from_the_full_table),
+		cmocka_unit_test(test_elf_symbols__of_a_functions_names_the_one_that_people_call_is_given),
 		cmocka_unit_test(test_elf_symbols__functions_without_a_size_end_where_the_next_one_starts),
 		cmocka_unit_test(test_elf_symbols__a_stripped_program_has_its_exported_functions),
 		cmocka_unit_test(test_elf_symbols__stubs_are_named_after_what_they_call),

@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "profiler/collect/owners.h"
+#include "profiler/recording/recording_reader.h"
+
+#define ID "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+struct host {
+	char root[64], path[96];
+	struct cgroup_tree *tree;
+	struct container_resolver *resolver;
+	struct recording_writer *writer;
+	struct owners *owners;
+};
+
+static void write_file(const struct host *host, const char *path, const char *text)
+{
+	char full[512], *slash;
+	FILE *file;
+
+	snprintf(full, sizeof(full), "%s%s", host->root, path);
+	for (slash = strchr(full + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+		*slash = '\0';
+		mkdir(full, 0755);
+		*slash = '/';
+	}
+	file = fopen(full, "w");
+	assert_non_null(file);
+	fputs(text, file);
+	fclose(file);
+}
+
+static void remove_file(const struct host *host, const char *path)
+{
+	char full[512];
+
+	snprintf(full, sizeof(full), "%s%s", host->root, path);
+	assert_int_equal(unlink(full), 0);
+}
+
+static int make_host(void **state)
+{
+	struct host *host = calloc(1, sizeof(*host));
+
+	snprintf(host->root, sizeof(host->root), "/tmp/stoker-test-XXXXXX");
+	if (!mkdtemp(host->root))
+		return -1;
+	write_file(host, "/proc/self/mountinfo", "1 0 0:1 / /cg rw - cgroup2 cgroup2 rw\n");
+	snprintf(host->path, sizeof(host->path), "%s/rec", host->root);
+	*state = host;
+	return cgroup_tree_new(host->root, &host->tree) || container_resolver_new(host->root, &host->resolver) ||
+	       recording_writer_new(host->path, &host->writer) ||
+	       owners_new(host->tree, host->resolver, host->writer, &host->owners);
+}
+
+static int remove_host(void **state)
+{
+	struct host *host = *state;
+	char command[128];
+	int status;
+
+	owners_free(host->owners);
+	recording_writer_free(host->writer);
+	container_resolver_free(host->resolver);
+	cgroup_tree_free(host->tree);
+	snprintf(command, sizeof(command), "rm -rf '%s'", host->root);
+	status = system(command);
+	free(host);
+	return status;
+}
+
+static uint32_t row_of(struct host *host, uint64_t cgroup_id)
+{
+	uint32_t row = UINT32_MAX;
+
+	assert_int_equal(owners_row(host->owners, cgroup_id, false, &row), 0);
+	return row;
+}
+
+/* The containers as a reader finds them, by row. */
+static void read_back(struct host *host, struct recording_tables *tables)
+{
+	uint64_t ignored;
+	FILE *file;
+	bool whole;
+
+	assert_int_equal(recording_writer_finish(host->writer), 0);
+	file = fopen(host->path, "r");
+	assert_non_null(file);
+	assert_int_equal(recording_tables_init(tables), 0);
+	assert_int_equal(recording_read(file, tables, &whole, &ignored), 0);
+	assert_true(whole);
+	fclose(file);
+}
+
+static void expect(const struct recording_tables *tables, uint32_t row, uint8_t kind, const char *name)
+{
+	assert_true(row < tables->containers.count);
+	assert_int_equal(tables->containers.items[row].kind, kind);
+	assert_string_equal(string_table_text(&tables->strings, tables->containers.items[row].name), name);
+}
+
+static void make_cgroup(struct host *host, uint64_t id, const char *path)
+{
+	struct cgroup_event event = {.type = EVENT_CGROUP_MADE, .cgroup_id = id};
+
+	event.path_bytes = (uint32_t)snprintf(event.path, sizeof(event.path), "%s", path) + 1;
+	assert_int_equal(owners_cgroup(host->owners, &event), 0);
+}
+
+static void test_owners__all_cgroups_of_a_container_share_its_row(void **state)
+{
+	struct recording_tables tables;
+	struct host *host = *state;
+	uint32_t row;
+
+	write_file(host, "/var/lib/docker/containers/" ID "/config.v2.json", "{\"Name\":\"/web\"}");
+	make_cgroup(host, 10, "/docker/" ID);
+	make_cgroup(host, 11, "/docker/" ID "/system.slice/a.service");
+	make_cgroup(host, 2ull << 56 | 10, "/docker/" ID);
+	make_cgroup(host, 20, "/system.slice/ssh.service");
+	row = row_of(host, 10);
+	assert_int_equal(row_of(host, 11), row);
+	assert_int_equal(row_of(host, 2ull << 56 | 10), row);
+	assert_int_not_equal(row_of(host, 20), row);
+	read_back(host, &tables);
+	assert_int_equal(tables.containers.count, 2);
+	expect(&tables, row, CONTAINER_CONTAINER, "web");
+	recording_tables_deinit(&tables);
+}
+
+static void test_owners__a_container_renamed_while_recording_is_one_row_with_its_last_name(void **state)
+{
+	struct recording_tables tables;
+	struct host *host = *state;
+	uint32_t row;
+
+	write_file(host, "/var/lib/docker/containers/" ID "/config.v2.json", "{\"Name\":\"/before\"}");
+	make_cgroup(host, 10, "/docker/" ID);
+	row = row_of(host, 10);
+	write_file(host, "/var/lib/docker/containers/" ID "/config.v2.json", "{\"Name\":\"/after\"}");
+	assert_int_equal(owners_refresh(host->owners), 0);
+	/* Started again: another cgroup, the same container. */
+	make_cgroup(host, 30, "/docker/" ID);
+	assert_int_equal(row_of(host, 30), row);
+	read_back(host, &tables);
+	assert_int_equal(tables.containers.count, 1);
+	expect(&tables, row, CONTAINER_CONTAINER, "after");
+	recording_tables_deinit(&tables);
+}
+
+static void test_owners__a_name_that_is_gone_from_disk_stays(void **state)
+{
+	struct recording_tables tables;
+	struct host *host = *state;
+	uint32_t docker, runc;
+
+	write_file(host, "/var/lib/docker/containers/" ID "/config.v2.json",
+		   "{\"Name\":\"/web\",\"Config\":{\"Image\":\"nginx\"}}");
+	write_file(host, "/run/runc/short/state.json", "{}");
+	make_cgroup(host, 10, "/docker/" ID);
+	make_cgroup(host, 20, "/short");
+	docker = row_of(host, 10);
+	runc = row_of(host, 20);
+	remove_file(host, "/var/lib/docker/containers/" ID "/config.v2.json");
+	remove_file(host, "/run/runc/short/state.json");
+	assert_int_equal(owners_refresh(host->owners), 0);
+	read_back(host, &tables);
+	expect(&tables, docker, CONTAINER_CONTAINER, "web");
+	expect(&tables, runc, CONTAINER_CONTAINER, "short");
+	recording_tables_deinit(&tables);
+}
+
+static void test_owners__a_name_without_an_image_that_is_gone_stays_too(void **state)
+{
+	struct recording_tables tables;
+	struct host *host = *state;
+	uint32_t row;
+
+	write_file(host, "/var/lib/docker/containers/" ID "/config.v2.json", "{\"Name\":\"/web\"}");
+	make_cgroup(host, 10, "/docker/" ID);
+	row = row_of(host, 10);
+	remove_file(host, "/var/lib/docker/containers/" ID "/config.v2.json");
+	assert_int_equal(owners_refresh(host->owners), 0);
+	read_back(host, &tables);
+	expect(&tables, row, CONTAINER_CONTAINER, "web");
+	recording_tables_deinit(&tables);
+}
+
+static void test_owners__a_directory_that_turns_out_to_be_a_container_becomes_one(void **state)
+{
+	struct recording_tables tables;
+	struct host *host = *state;
+	uint32_t row;
+
+	make_cgroup(host, 10, "/web-1");
+	row = row_of(host, 10);
+	write_file(host, "/run/runc/web-1/state.json", "{}");
+	assert_int_equal(owners_refresh(host->owners), 0);
+	read_back(host, &tables);
+	expect(&tables, row, CONTAINER_CONTAINER, "web-1");
+	recording_tables_deinit(&tables);
+}
+
+static void test_owners__a_container_seen_too_early_and_started_again_is_one_row(void **state)
+{
+	struct recording_tables tables;
+	struct host *host = *state;
+	uint32_t row;
+
+	make_cgroup(host, 10, "/web-1");
+	row = row_of(host, 10);
+	write_file(host, "/run/runc/web-1/state.json", "{}");
+	container_resolver_refresh(host->resolver);
+	make_cgroup(host, 11, "/web-1");
+	assert_int_equal(row_of(host, 11), row);
+	assert_int_equal(owners_refresh(host->owners), 0);
+	read_back(host, &tables);
+	assert_int_equal(tables.containers.count, 1);
+	expect(&tables, row, CONTAINER_CONTAINER, "web-1");
+	recording_tables_deinit(&tables);
+}
+
+static void test_owners__a_cgroup_nobody_told_of_says_so_until_it_is_known(void **state)
+{
+	struct recording_tables tables;
+	struct host *host = *state;
+	uint32_t unknown = row_of(host, 0xabc), late = row_of(host, 0xdef);
+
+	assert_int_not_equal(unknown, late);
+	make_cgroup(host, 0xdef, "/system.slice/late.service");
+	assert_int_equal(owners_refresh(host->owners), 0);
+	read_back(host, &tables);
+	expect(&tables, unknown, CONTAINER_UNKNOWN, "[unknown cgroup abc]");
+	expect(&tables, late, CONTAINER_HOST_UNIT, "late.service");
+	recording_tables_deinit(&tables);
+}
+
+static void test_owners__a_removed_cgroup_keeps_its_name_for_late_samples(void **state)
+{
+	struct cgroup_event gone = {.type = EVENT_CGROUP_REMOVED, .cgroup_id = 10, .path = "/lxc.payload.db"};
+	struct recording_tables tables;
+	struct host *host = *state;
+	uint32_t row;
+
+	make_cgroup(host, 10, "/lxc.payload.db");
+	assert_int_equal(owners_cgroup(host->owners, &gone), 0);
+	row = row_of(host, 10);
+	read_back(host, &tables);
+	expect(&tables, row, CONTAINER_CONTAINER, "db");
+	recording_tables_deinit(&tables);
+}
+
+static void test_owners__kernel_threads_are_the_kernels_wherever_they_sit(void **state)
+{
+	struct recording_tables tables;
+	struct host *host = *state;
+	uint32_t kernel, same, other;
+
+	make_cgroup(host, 10, "/lxc.payload.db");
+	assert_int_equal(owners_row(host->owners, 10, true, &kernel), 0);
+	assert_int_equal(owners_row(host->owners, 0, true, &same), 0);
+	other = row_of(host, 10);
+	assert_int_equal(kernel, same);
+	assert_int_not_equal(kernel, other);
+	read_back(host, &tables);
+	expect(&tables, kernel, CONTAINER_KERNEL, "kernel");
+	recording_tables_deinit(&tables);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(test_owners__##name, make_host, remove_host)
+	const struct CMUnitTest tests[] = {
+		TEST(all_cgroups_of_a_container_share_its_row),
+		TEST(a_container_renamed_while_recording_is_one_row_with_its_last_name),
+		TEST(a_name_that_is_gone_from_disk_stays),
+		TEST(a_name_without_an_image_that_is_gone_stays_too),
+		TEST(a_directory_that_turns_out_to_be_a_container_becomes_one),
+		TEST(a_container_seen_too_early_and_started_again_is_one_row),
+		TEST(a_cgroup_nobody_told_of_says_so_until_it_is_known),
+		TEST(a_removed_cgroup_keeps_its_name_for_late_samples),
+		TEST(kernel_threads_are_the_kernels_wherever_they_sit),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
