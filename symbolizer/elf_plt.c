@@ -11,6 +11,7 @@
 #define CODE_BYTES_MAX (4u << 20)
 #define RELOCATIONS_BYTES_MAX (64u << 20)
 #define SYMBOLS_BYTES_MAX (64u << 20)
+#define SLOTS_MAX (256u << 10)
 #define STUB_BYTES_MAX 16
 #define JUMP_BYTES 6 /* ff 25 and 32 bits: jmp *disp(%rip) */
 
@@ -47,6 +48,8 @@ static int add_slots(const struct elf_image *image, const char *name, slot_array
 		if (ELF64_R_TYPE(relocation.r_info) != R_X86_64_JUMP_SLOT &&
 		    ELF64_R_TYPE(relocation.r_info) != R_X86_64_GLOB_DAT)
 			continue;
+		if (slots->count == SLOTS_MAX)
+			break;
 		if (array_reserve(slots, 1))
 			return -ENOMEM;
 		slots->items[slots->count++] =

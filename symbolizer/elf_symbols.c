@@ -187,7 +187,7 @@ static int read_symbols(struct function_table *table, const struct elf_image *im
 
 	if (!block)
 		return -ENOMEM;
-	for (uint64_t at = 0; at < count; at += BLOCK_SYMBOLS) {
+	for (uint64_t at = 0; at < count && table->entries.count < SYMBOLS_MAX; at += BLOCK_SYMBOLS) {
 		size_t wanted = count - at < BLOCK_SYMBOLS ? (size_t)(count - at) : BLOCK_SYMBOLS;
 		ssize_t got = elf_source_read(&image->source, section->offset + at * entry, block, wanted * entry);
 		int err = got < 0 ? (int)got : take_block(table, block, (size_t)got / entry, image->is_64, source);
