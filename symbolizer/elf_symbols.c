@@ -214,7 +214,7 @@ static int read_table(struct elf_symbols *symbols, const struct elf_image *image
 	if (strings->type != SHT_STRTAB || strings->flags & SHF_COMPRESSED)
 		return 0;
 	err = symbol_names_init(&symbols->names[source], image, strings->offset, strings->bytes);
-	if (!err)
+	if (!err && symbols->names[source].bytes)
 		err = read_symbols(&symbols->table, image, table, source);
 	return err ? err : symbols->table.entries.count > before;
 }

@@ -55,7 +55,7 @@ static bool is_header(const unsigned char *bytes, bool is_64)
 	       !bytes[5] && (bytes[6] == 1 || bytes[6] == 2 || bytes[6] == 4) && bytes[7] == (is_64 ? 8 : 4);
 }
 
-/* Where code starts by what the table says. Go 1.26 does not say it any more: then it is .text, to be checked. */
+/* Where code starts by what the table says. Where it says nothing (0), it may be .text: to be checked. */
 static int read_base(struct pclntab *tab, const struct elf_image *image, const unsigned char *header,
 		     const struct code_range *ranges, size_t range_count)
 {

@@ -343,6 +343,130 @@ static void test_elf_symbols__what_is_no_elf_is_refused_and_its_descriptor_left_
 	assert_int_equal(close(fd), 0);
 }
 
+/* Writes a field of a section's header. */
+static void patch_section(const char *path, const char *name, size_t field, uint64_t value, size_t width)
+{
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+	struct elf_source source = elf_source_file(fd);
+	const struct elf_section *section;
+	struct elf_image image;
+	Elf64_Ehdr header;
+
+	assert_int_equal(elf_image_init(&image, &source), 0);
+	section = elf_image_section(&image, name);
+	assert_non_null(section);
+	assert_int_equal(pread(fd, &header, sizeof(header), 0), sizeof(header));
+	assert_int_equal(
+		pwrite(fd, &value, width,
+		       (off_t)(header.e_shoff + (size_t)(section - image.sections.items) * sizeof(Elf64_Shdr) + field)),
+		(ssize_t)width);
+	elf_image_deinit(&image);
+	close(fd);
+}
+
+static void test_elf_symbols__tables_that_lie_cost_little_and_leave_the_other_tables_alone(void **state)
+{
+	static const struct {
+		const char *section;
+		size_t field;
+		uint64_t value;
+		size_t width;
+	} lies[] = {
+		{".symtab", offsetof(Elf64_Shdr, sh_offset), UINT64_MAX - 8, 8},
+		{".symtab", offsetof(Elf64_Shdr, sh_offset), 1ull << 40, 8},
+		{".symtab", offsetof(Elf64_Shdr, sh_link), 60000, 4},
+		{".symtab", offsetof(Elf64_Shdr, sh_link), 0, 4},
+		{".symtab", offsetof(Elf64_Shdr, sh_link), 1, 4},
+		{".symtab", offsetof(Elf64_Shdr, sh_flags), SHF_COMPRESSED, 8},
+		{".symtab", offsetof(Elf64_Shdr, sh_size), 23, 8},
+		{".symtab", offsetof(Elf64_Shdr, sh_type), SHT_NOBITS, 4},
+		{".rela.plt", offsetof(Elf64_Shdr, sh_size), 1ull << 60, 8},
+		{".rela.dyn", offsetof(Elf64_Shdr, sh_offset), UINT64_MAX, 8},
+		{".plt", offsetof(Elf64_Shdr, sh_size), 1ull << 60, 8},
+	};
+
+	for (size_t i = 0; i < ARRAY_LENGTH(lies); i++) {
+		struct elf_symbols *symbols;
+		uint64_t exported;
+		char name[NAME_BYTES];
+
+		compile(*state, "liar", "-rdynamic");
+		exported = nm_address(*state, "liar", "exported_two");
+		patch_section(in_place(*state, "liar"), lies[i].section, lies[i].field, lies[i].value, lies[i].width);
+		symbols = open_symbols(in_place(*state, "liar"));
+		assert_int_equal(elf_symbols_find(symbols, exported, name, sizeof(name)), 0);
+		assert_string_equal(name, "exported_two");
+		assert_true(elf_symbols_bytes(symbols) < 1u << 20);
+		elf_symbols_free(symbols);
+	}
+}
+
+static void test_elf_symbols__names_outside_of_the_file_or_their_table_are_none(void **state)
+{
+	static const struct {
+		size_t field;
+		uint64_t value;
+	} lies[] = {
+		{offsetof(Elf64_Shdr, sh_offset), 1ull << 40},
+		{offsetof(Elf64_Shdr, sh_offset), UINT64_MAX},
+		{offsetof(Elf64_Shdr, sh_size), 1ull << 60},
+		{offsetof(Elf64_Shdr, sh_size), 0},
+		{offsetof(Elf64_Shdr, sh_size), 3},
+	};
+
+	for (size_t i = 0; i < ARRAY_LENGTH(lies); i++) {
+		struct elf_symbols *symbols;
+		uint64_t local, exported;
+
+		compile(*state, "liar", "-rdynamic");
+		local = nm_address(*state, "liar", "local_one");
+		exported = nm_address(*state, "liar", "exported_two");
+		patch_section(in_place(*state, "liar"), ".strtab", lies[i].field, lies[i].value, 8);
+		symbols = open_symbols(in_place(*state, "liar"));
+		assert_no_name(symbols, local);
+		if (i < 4)
+			assert_named(symbols, exported, "exported_two", ELF_SYMBOLS_DYNSYM);
+		else
+			assert_no_name(symbols, exported);
+		elf_symbols_free(symbols);
+	}
+}
+
+static void test_elf_symbols__sections_that_overlap_count_once(void **state)
+{
+	struct elf_symbols *symbols;
+	uint64_t exported;
+
+	compile(*state, "overlap", "-no-pie");
+	exported = nm_address(*state, "overlap", "exported_two");
+	patch_section(in_place(*state, "overlap"), ".init", offsetof(Elf64_Shdr, sh_addr), exported - 1, 8);
+	patch_section(in_place(*state, "overlap"), ".init", offsetof(Elf64_Shdr, sh_size), UINT32_MAX, 8);
+	patch_section(in_place(*state, "overlap"), ".fini", offsetof(Elf64_Shdr, sh_addr), 1, 8);
+	patch_section(in_place(*state, "overlap"), ".fini", offsetof(Elf64_Shdr, sh_size), UINT64_MAX, 8);
+	symbols = open_symbols(in_place(*state, "overlap"));
+	assert_named(symbols, exported, "exported_two", ELF_SYMBOLS_SYMTAB);
+	elf_symbols_free(symbols);
+}
+
+static void test_elf_symbols__a_file_that_shrinks_while_it_is_in_use_gives_errors(void **state)
+{
+	struct elf_symbols *symbols;
+	char name[NAME_BYTES];
+	uint64_t address;
+
+	/* More names than are held. */
+	run("cd %s && awk 'BEGIN { for (i = 0; i < 4000; i++) printf \"void f%%05d_%%0100d(void) {}\\n\", i, i }' "
+	    ">many.c && gcc -w -shared -fPIC -fvisibility=hidden -o many.so many.c",
+	    ((struct place *)*state)->folder);
+	address = nm_address(*state, "many.so", "f02000_0*2000");
+	symbols = open_symbols(in_place(*state, "many.so"));
+	assert_int_equal(elf_symbols_find(symbols, address, name, sizeof(name)), 0);
+	assert_int_equal(strncmp(name, "f02000_", 7), 0);
+	assert_int_equal(truncate(in_place(*state, "many.so"), 64), 0);
+	assert_int_equal(elf_symbols_find(symbols, address, name, sizeof(name)), -EIO);
+	elf_symbols_free(symbols);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -358,6 +482,10 @@ int main(void)
 		cmocka_unit_test(test_elf_symbols__places_in_the_file_become_addresses_and_back),
 		cmocka_unit_test(test_elf_symbols__many_addresses_at_once_have_the_same_answers_in_any_order),
 		cmocka_unit_test(test_elf_symbols__long_names_are_cut_and_short_room_suffices),
+		cmocka_unit_test(test_elf_symbols__tables_that_lie_cost_little_and_leave_the_other_tables_alone),
+		cmocka_unit_test(test_elf_symbols__names_outside_of_the_file_or_their_table_are_none),
+		cmocka_unit_test(test_elf_symbols__sections_that_overlap_count_once),
+		cmocka_unit_test(test_elf_symbols__a_file_that_shrinks_while_it_is_in_use_gives_errors),
 		cmocka_unit_test(test_elf_symbols__what_is_no_elf_is_refused_and_its_descriptor_left_alone),
 	};
 
