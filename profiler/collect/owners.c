@@ -18,13 +18,18 @@ struct owned_cgroup {
 	uint32_t row;
 };
 
+struct owned_row {
+	struct recording_container container; /* as the recording has it */
+	bool on_disk;			      /* with names from there */
+};
+
 struct owners {
 	struct cgroup_tree *tree;
 	struct container_resolver *resolver;
 	struct recording_writer *writer;
 	ARRAY(struct owned_cgroup) cgroups;
 	struct hash_index index;
-	ARRAY(struct recording_container) rows; /* as the recording has them */
+	ARRAY(struct owned_row) rows;
 };
 
 int owners_new(struct cgroup_tree *tree, struct container_resolver *resolver, struct recording_writer *writer,
@@ -56,7 +61,7 @@ static int add_text(struct owners *owners, const char *text, string_id *ret_id)
 	return recording_writer_string(owners->writer, text ? text : "", text ? strlen(text) : 0, ret_id);
 }
 
-static int describe_known(struct owners *owners, const char *path, struct recording_container *row)
+static int describe_known(struct owners *owners, const char *path, struct recording_container *row, bool *on_disk)
 {
 	struct container_info info;
 	int err = container_resolver_describe(owners->resolver, path, &info);
@@ -64,6 +69,7 @@ static int describe_known(struct owners *owners, const char *path, struct record
 	if (err)
 		return err;
 	row->kind = (uint8_t)info.kind;
+	*on_disk = info.on_disk;
 	if (add_text(owners, info.name, &row->name) || add_text(owners, info.id, &row->id) ||
 	    add_text(owners, info.runtime, &row->runtime) || add_text(owners, info.image, &row->image) ||
 	    add_text(owners, info.pod, &row->pod) || add_text(owners, info.namespace, &row->namespace) ||
@@ -72,10 +78,11 @@ static int describe_known(struct owners *owners, const char *path, struct record
 	return 0;
 }
 
-static int describe(struct owners *owners, uint64_t cgroup_id, struct recording_container *ret_row)
+static int describe(struct owners *owners, uint64_t cgroup_id, struct owned_row *ret_row)
 {
 	struct recording_container row = {.cgroup_id = cgroup_id};
 	const char *path = cgroup_tree_path(owners->tree, cgroup_id);
+	bool on_disk = false;
 	char text[64];
 	int err;
 
@@ -83,13 +90,13 @@ static int describe(struct owners *owners, uint64_t cgroup_id, struct recording_
 		row.kind = CONTAINER_KERNEL;
 		err = add_text(owners, "kernel", &row.name);
 	} else if (path) {
-		err = describe_known(owners, path, &row);
+		err = describe_known(owners, path, &row, &on_disk);
 	} else {
 		snprintf(text, sizeof(text), "[unknown cgroup %" PRIx64 "]", cgroup_id);
 		err = add_text(owners, text, &row.name);
 	}
 	if (!err)
-		*ret_row = row;
+		*ret_row = (struct owned_row){row, on_disk};
 	return err;
 }
 
@@ -100,21 +107,32 @@ static bool same_container(const struct recording_container *a, const struct rec
 	return a->id ? a->id == b->id : !b->id && a->name == b->name;
 }
 
-static int find_or_add_row(struct owners *owners, const struct recording_container *row, uint32_t *ret_row)
+/* A runtime makes the directory first and writes down later whose it is: a sample may come between the two. */
+static bool became_container(const struct recording_container *known, const struct recording_container *now)
 {
-	struct recording_container *added;
+	return known->kind == CONTAINER_HOST && now->kind == CONTAINER_CONTAINER && known->cgroup == now->cgroup;
+}
+
+static int find_or_add_row(struct owners *owners, const struct owned_row *row, uint32_t *ret_row)
+{
+	struct owned_row *added;
 	uint32_t number;
 	int err;
 
 	for (size_t i = 0; i < owners->rows.count; i++) {
-		if (same_container(&owners->rows.items[i], row)) {
+		if (same_container(&owners->rows.items[i].container, &row->container)) {
 			*ret_row = (uint32_t)i;
 			return 0;
+		}
+		if (became_container(&owners->rows.items[i].container, &row->container)) {
+			owners->rows.items[i] = *row;
+			*ret_row = (uint32_t)i;
+			return recording_writer_redefine_container(owners->writer, (uint32_t)i, &row->container);
 		}
 	}
 	if (array_reserve(&owners->rows, 1))
 		return -ENOMEM;
-	err = recording_writer_container(owners->writer, row, &number);
+	err = recording_writer_container(owners->writer, &row->container, &number);
 	if (err)
 		return err;
 	added = array_add(&owners->rows);
@@ -126,8 +144,8 @@ static int find_or_add_row(struct owners *owners, const struct recording_contain
 int owners_row(struct owners *owners, uint64_t cgroup_id, bool kernel_thread, uint32_t *ret_row)
 {
 	uint64_t id = kernel_thread ? KERNEL_THREADS : cgroup_id, hash = hash_words(id, 0);
-	struct recording_container row;
 	struct owned_cgroup *added;
+	struct owned_row row;
 	uint32_t number;
 	int err;
 
@@ -162,21 +180,31 @@ int owners_cgroup(struct owners *owners, const struct cgroup_event *event)
 	return err;
 }
 
+/* What is gone from disk keeps the name that it had. */
+static bool is_news(const struct owned_row *known, const struct owned_row *now)
+{
+	const struct recording_container *before = &known->container, *after = &now->container;
+
+	if (!memcmp(after, before, sizeof(*after)) || after->kind == CONTAINER_UNKNOWN)
+		return false;
+	if ((known->on_disk && !now->on_disk) || (before->image && !after->image))
+		return false;
+	return before->kind != CONTAINER_CONTAINER || after->kind == before->kind;
+}
+
 int owners_refresh(struct owners *owners)
 {
 	container_resolver_refresh(owners->resolver);
 	for (size_t i = 0; i < owners->rows.count; i++) {
-		struct recording_container *known = &owners->rows.items[i], now;
-		int err = describe(owners, known->cgroup_id, &now);
+		struct owned_row *known = &owners->rows.items[i], now;
+		int err = describe(owners, known->container.cgroup_id, &now);
 
 		if (err)
 			return err;
-		/* What is gone from disk keeps the name that it had. */
-		if (!memcmp(&now, known, sizeof(now)) || (known->image && !now.image) ||
-		    now.kind == CONTAINER_UNKNOWN || (known->kind == CONTAINER_CONTAINER && now.kind != known->kind))
+		if (!is_news(known, &now))
 			continue;
 		*known = now;
-		err = recording_writer_redefine_container(owners->writer, (uint32_t)i, known);
+		err = recording_writer_redefine_container(owners->writer, (uint32_t)i, &known->container);
 		if (err)
 			return err;
 	}

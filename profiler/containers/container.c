@@ -77,7 +77,7 @@ static int describe(struct container_resolver *resolver, const char *path, struc
 	char short_id[SHORT_ID + 1];
 
 	cgroup_path_classify(path, &owner);
-	container_names_find(resolver->root, &owner, &names);
+	info.on_disk = !container_names_find(resolver->root, &owner, &names);
 	info.kind = owner.kind;
 	if (owner.kind == CONTAINER_HOST && names.runtime[0]) {
 		info.kind = CONTAINER_CONTAINER;

@@ -14,6 +14,7 @@ struct container_resolver;
 /* Strings live as long as the resolver; "" where nothing is known. */
 struct container_info {
 	enum container_kind kind;
+	bool on_disk;	  /* its runtime's files were found; else all is from the path */
 	const char *name; /* never empty */
 	const char *id;
 	const char *runtime;
