@@ -105,9 +105,10 @@ static int to_frame(struct stacks *stacks, const struct symbol *symbol, struct r
 		[SYMBOL_JIT] = FRAME_JIT,
 		[SYMBOL_INLINED] = FRAME_INLINED,
 	};
-	struct recording_frame frame = {.kind = kinds[symbol->kind], .named = symbol->named};
+	struct recording_frame frame = {.kind = kinds[symbol->kind], .named = symbol->named, .line = symbol->line};
 
-	if (to_writer(stacks, symbol->name, &frame.name) || to_writer(stacks, symbol->module, &frame.module))
+	if (to_writer(stacks, symbol->name, &frame.name) || to_writer(stacks, symbol->module, &frame.module) ||
+	    to_writer(stacks, symbol->file, &frame.file))
 		return -ENOMEM;
 	*ret_frame = frame;
 	return 0;

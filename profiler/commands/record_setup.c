@@ -184,7 +184,7 @@ static int setup_writer(const struct record_settings *settings, struct record_se
 
 int record_setup(const struct record_settings *settings, struct record_session *session)
 {
-	static const struct symbolizer_options names = {0};
+	const struct symbolizer_options names = {.lines = settings->lines, .inlines = settings->inlines};
 	struct recorder_parts parts;
 	struct rlimit files;
 	int status = check_place();

@@ -24,6 +24,7 @@ struct record_settings {
 	int unwind;		/* enum unwind_choice */
 	uint64_t unwind_memory; /* MiB, for tables */
 	bool all, kernel_only, user_only, progress;
+	bool lines, inlines;
 	bool wait; /* for containers that nobody has started yet */
 	struct wait_settings waits;
 };

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +9,7 @@
 #include "symbolizer/base/cleanup.h"
 #include "symbolizer/base/text.h"
 
+#define LABEL_BYTES_MAX 8192
 #define DEPTH_MAX 512
 #define ID_PREFIX_MIN 3
 #define NEAR_NAMES_MAX 3
@@ -159,15 +161,30 @@ static int add_labels(struct query_run *run, const struct recording_sample *samp
 	return add_label(run, node, text);
 }
 
+/* "function:file.c:12" where the line is known; [size] holds what matters of it. */
+static void label_of(const struct profile *profile, const struct recording_frame *row, char *label, size_t size)
+{
+	const char *file = text_of(profile, row->file), *slash = strrchr(file, '/');
+	char place[300];
+
+	snprintf(place, sizeof(place), ":%.255s:%" PRIu32, slash ? slash + 1 : file, row->line);
+	snprintf(label, size, "%.*s%s", (int)(size - sizeof(place)), text_of(profile, row->name), place);
+}
+
 static int frame_in_tree(struct query_run *run, uint32_t frame, uint32_t *ret_frame)
 {
 	const struct recording_frame *row = &run->profile->rows.frames.items[frame];
+	const char *name = text_of(run->profile, row->name);
+	char label[LABEL_BYTES_MAX];
 	int err = 0;
 
 	if (run->tree_frames[frame] == CALL_TREE_NONE) {
-		err = call_tree_frame(run->tree, text_of(run->profile, row->name),
-				      string_table_length(&run->profile->rows.strings, row->name),
-				      (enum frame_kind)row->kind, &run->tree_frames[frame]);
+		if (row->line) {
+			label_of(run->profile, row, label, sizeof(label));
+			name = label;
+		}
+		err = call_tree_frame(run->tree, name, strlen(name), (enum frame_kind)row->kind,
+				      &run->tree_frames[frame]);
 		if (!err)
 			run->tree->frames.items[run->tree_frames[frame]].named = row->named;
 	}

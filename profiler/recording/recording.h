@@ -75,6 +75,8 @@ struct recording_frame {
 	bool named;	  /* false: name is a reason in brackets, "[stripped libfoo.so+0x1234]" */
 	string_id name;	  /* never empty */
 	string_id module; /* base name of the mapped file, "vmlinux", a module's name; 0 where there is none */
+	string_id file;	  /* path of the source file; 0 where not asked for (--lines) or not known */
+	uint32_t line;	  /* in @file; 0 where not known */
 };
 
 /* One step of a stack: a stack is the number of its leaf's row, and the way up to RECORDING_STACK_ROOT. */

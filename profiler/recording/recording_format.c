@@ -36,8 +36,9 @@
 	NUMBER(type, at cgroup_id), NUMBER(type, at kind), STRING(type, at name), STRING(type, at id),              \
 		STRING(type, at runtime), STRING(type, at image), STRING(type, at pod), STRING(type, at namespace), \
 		STRING(type, at cgroup)
-#define FRAME_COLUMNS(type, at) \
-	NUMBER(type, at kind), FLAG(type, at named), STRING(type, at name), STRING(type, at module)
+#define FRAME_COLUMNS(type, at)                                                                      \
+	NUMBER(type, at kind), FLAG(type, at named), STRING(type, at name), STRING(type, at module), \
+		STRING(type, at file), NUMBER(type, at line)
 
 static const struct table_column fact_columns[] = {
 	STRING(struct recording_fact, key),

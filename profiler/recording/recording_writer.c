@@ -204,7 +204,9 @@ int recording_writer_frame_alone(struct recording_writer *writer, const struct r
 
 int recording_writer_frame(struct recording_writer *writer, const struct recording_frame *row, uint32_t *ret_row)
 {
-	uint64_t hash = hash_words((uint64_t)row->name << 32 | row->module, (uint64_t)row->kind << 1 | row->named);
+	uint64_t hash =
+		hash_words(hash_words((uint64_t)row->name << 32 | row->module, (uint64_t)row->file << 32 | row->line),
+			   (uint64_t)row->kind << 1 | row->named);
 	uint32_t number;
 	int err;
 
@@ -213,7 +215,7 @@ int recording_writer_frame(struct recording_writer *writer, const struct recordi
 		const struct recording_frame *known = &writer->tables.frames.items[number];
 
 		if (known->name == row->name && known->module == row->module && known->kind == row->kind &&
-		    known->named == row->named) {
+		    known->named == row->named && known->file == row->file && known->line == row->line) {
 			*ret_row = number;
 			return 0;
 		}
