@@ -74,7 +74,7 @@ static void bring(struct debug_search *search, struct pinned_file *file, const c
 	const struct parse_facts facts = file->source.facts;
 	struct debug_files places = {
 		.host_root = search->symbolizer->host_root,
-		.inside_root = file->shared ? -1 : search->inside_root,
+		.inside_root = own_root(search, file),
 		.alternate = alternate,
 		.build_id = alternate ? facts.alternate_id : facts.build_id,
 		.build_id_bytes = alternate ? facts.alternate_id_bytes : facts.build_id_bytes,
@@ -89,7 +89,7 @@ static void bring(struct debug_search *search, struct pinned_file *file, const c
 				     alternate ? PARSER_ALTERNATE : PARSER_DEBUG_FILE, found.fd);
 
 		if (!err)
-			file->debug_inside |= found.inside;
+			file->debug_inside |= found.inside && !search->host;
 		if (err != -ENOENT)
 			return;
 	}

@@ -54,12 +54,12 @@ size_t dwarf_image_size(const struct dwarf_image *image, enum dwarf_section_id i
 static void look_for(struct dwarf_image *image, enum dwarf_section_id id, enum dwarf_image_kind kind)
 {
 	const struct elf_section *found;
+	bool split = kind == DWARF_IMAGE_SPLIT || kind == DWARF_IMAGE_PACKAGE;
 	char name[32];
 
 	if (kind != DWARF_IMAGE_PACKAGE && id == DWARF_CU_INDEX)
 		return;
-	snprintf(name, sizeof(name), "%s%s", section_names[id],
-		 kind != DWARF_IMAGE_PLAIN && id != DWARF_CU_INDEX ? ".dwo" : "");
+	snprintf(name, sizeof(name), "%s%s", section_names[id], split && id != DWARF_CU_INDEX ? ".dwo" : "");
 	found = elf_image_section(&image->elf, name);
 	if (!found || found->type == SHT_NOBITS || !found->bytes || found->bytes > DWARF_IMAGE_BYTES_MAX)
 		return;

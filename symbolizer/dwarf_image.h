@@ -33,8 +33,9 @@ enum dwarf_section_id {
 
 enum dwarf_image_kind {
 	DWARF_IMAGE_PLAIN,
-	DWARF_IMAGE_SPLIT,   /* .dwo: sections are named .debug_x.dwo */
-	DWARF_IMAGE_PACKAGE, /* .dwp: the same, many units in one, found through .debug_cu_index */
+	DWARF_IMAGE_SPLIT,     /* .dwo: sections are named .debug_x.dwo */
+	DWARF_IMAGE_PACKAGE,   /* .dwp: the same, many units in one, found through .debug_cu_index */
+	DWARF_IMAGE_ALTERNATE, /* of dwz: a relocatable file that has no relocations */
 };
 
 /* Where text is: with no need to read it yet. */

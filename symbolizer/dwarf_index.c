@@ -76,7 +76,7 @@ static int open_files(struct dwarf_index *index)
 		err = open_file(index->files.elf, DWARF_IMAGE_PLAIN, &index->main);
 	if (err)
 		return err;
-	if (open_file(index->files.alternate, DWARF_IMAGE_PLAIN, &index->alternate) == -ENOMEM ||
+	if (open_file(index->files.alternate, DWARF_IMAGE_ALTERNATE, &index->alternate) == -ENOMEM ||
 	    open_file(index->files.package, DWARF_IMAGE_PACKAGE, &index->package) == -ENOMEM)
 		return -ENOMEM;
 	return 0;
@@ -293,9 +293,9 @@ static const char *name_of(struct dwarf_index *index, const struct unit_tables *
 {
 	struct dwarf_image *image = tables->split.file ? tables->split.file->image : index->main.image;
 
-	if (!dwarf_text_exists(function->name))
-		return NULL;
-	return dwarf_image_text(function->name_alternate ? index->alternate.image : image, function->name);
+	if (function->name_alternate)
+		image = index->alternate.image;
+	return image && dwarf_text_exists(function->name) ? dwarf_image_text(image, function->name) : NULL;
 }
 
 static void set_place(const struct unit_tables *tables, uint32_t file, uint32_t line, struct dwarf_frame *frame)
