@@ -32,14 +32,14 @@ struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 16384);
 	__type(key, u64);   /* tgid << 32 | exec generation */
-	__type(value, u64); /* process_start_ns */
+	__type(value, u64); /* process_image() */
 } seen_processes SEC(".maps");
 
 /* What a CPU needs for one tick, and what it remembers until the next. */
 struct cpu_state {
 	struct stack_event event;
 	u64 last_process; /* of the last event that it sent, as in seen_processes: what read_process() says is in event */
-	u64 last_start_ns;
+	u64 last_image;
 };
 
 struct {
@@ -92,18 +92,18 @@ static __always_inline bool wanted(u32 tgid, u64 cgroup_id)
 static __always_inline bool meet_process(struct task_struct *task, struct cpu_state *state)
 {
 	struct stack_event *event = &state->event;
-	u64 process = (u64)event->tgid << 32 | event->exec_generation, *seen_start_ns;
-	u64 start_ns = process_start_ns(task);
+	u64 process = (u64)event->tgid << 32 | event->exec_generation, *seen_image;
+	u64 image = process_image(process_start_ns(task), event->address_space);
 
-	if (state->last_process == process && state->last_start_ns == start_ns)
+	if (state->last_process == process && state->last_image == image)
 		return false;
 	read_process(task, event);
 	state->last_process = process;
-	state->last_start_ns = start_ns;
+	state->last_image = image;
 	if (event->flags & STACK_KERNEL_THREAD)
 		return false;
-	seen_start_ns = bpf_map_lookup_elem(&seen_processes, &process);
-	return !seen_start_ns || *seen_start_ns != start_ns;
+	seen_image = bpf_map_lookup_elem(&seen_processes, &process);
+	return !seen_image || *seen_image != image;
 }
 
 /*
@@ -136,10 +136,11 @@ static __always_inline void send_new(struct task_struct *task, struct cpu_state 
 	struct stack_event *event = &state->event;
 	u32 count = event->kernel_count + event->user_count;
 	u64 bytes = __builtin_offsetof(struct stack_event, frames) + count * sizeof(u64), zero = 0;
-	bool new_process = meet_process(task, state);
+	bool new_process;
 	long err;
 
 	event->address_space = address_space(task);
+	new_process = meet_process(task, state);
 	if (bytes > sizeof(*event) || bpf_ringbuf_output(&events, event, bytes, wakeup_flag(new_process))) {
 		lose(tick, event->cgroup_id);
 		return;

@@ -97,6 +97,12 @@ struct stack_event {
 	u64 frames[2 * STACK_FRAMES_MAX];
 };
 
+/* What a process is while neither its start nor its stack's place changes: within execve(2) the latter does. */
+static inline u64 process_image(u64 start_ns, u64 address_space)
+{
+	return start_ns ^ address_space;
+}
+
 struct cgroup_event {
 	u32 type;
 	u32 path_bytes; /* with the NUL */

@@ -106,7 +106,8 @@ static int pin(struct processes *processes, const struct stack_event *event, str
 		return 0;
 	err = symbolizer_process_new(processes->symbolizer, &identity, &process->snapshot);
 	if (!err)
-		sampler_seen(processes->sampler, event->tgid, event->exec_generation, event->process_start_ns);
+		sampler_seen(processes->sampler, event->tgid, event->exec_generation,
+			     process_image(event->process_start_ns, event->address_space));
 	return err;
 }
 

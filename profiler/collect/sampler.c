@@ -336,12 +336,12 @@ int sampler_want_cgroup(struct sampler *sampler, uint64_t cgroup_id)
 	return bpf_map_update_elem(bpf_map__fd(sampler->skeleton->maps.wanted_cgroups), &cgroup_id, &yes, BPF_ANY);
 }
 
-void sampler_seen(struct sampler *sampler, uint32_t tgid, uint32_t exec_generation, uint64_t start_ns)
+void sampler_seen(struct sampler *sampler, uint32_t tgid, uint32_t exec_generation, uint64_t image)
 {
 	uint64_t process = (uint64_t)tgid << 32 | exec_generation;
 
 	/* Full: samples of this one go on waking the reader, no more. */
-	bpf_map_update_elem(bpf_map__fd(sampler->skeleton->maps.seen_processes), &process, &start_ns, BPF_ANY);
+	bpf_map_update_elem(bpf_map__fd(sampler->skeleton->maps.seen_processes), &process, &image, BPF_ANY);
 }
 
 void sampler_unseen(struct sampler *sampler, uint32_t tgid, uint32_t exec_generation)

@@ -47,8 +47,8 @@ struct walk_map_fds sampler_walk_maps(const struct sampler *sampler);
 int sampler_want_tgid(struct sampler *sampler, uint32_t tgid);
 int sampler_want_cgroup(struct sampler *sampler, uint64_t cgroup_id);
 
-/* A process whose mappings were read: its further samples wake nobody at once. And forgotten again. */
-void sampler_seen(struct sampler *sampler, uint32_t tgid, uint32_t exec_generation, uint64_t start_ns);
+/* A process whose mappings were read: its further samples wake nobody at once. And forgotten again. @image: process_image() */
+void sampler_seen(struct sampler *sampler, uint32_t tgid, uint32_t exec_generation, uint64_t image);
 void sampler_unseen(struct sampler *sampler, uint32_t tgid, uint32_t exec_generation);
 
 /* Opens the events on every online CPU and attaches. Errors as sampler_new(). */
