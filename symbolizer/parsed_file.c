@@ -18,6 +18,7 @@ struct parsed_file {
 	int debug_fd, alternate_fd; /* or -1 */
 	struct parsed_dwarf dwarf;
 	struct elf_symbols *symbols; /* the debug file's too; NULL until asked for, and after a trim */
+	bool no_symbols;	     /* they could not be had: not tried again for every address */
 };
 
 static void cleanup_file(struct parsed_file **file)
@@ -50,6 +51,7 @@ void parsed_file_trim(struct parsed_file *file)
 {
 	elf_symbols_free(file->symbols);
 	file->symbols = NULL;
+	file->no_symbols = false;
 	parsed_dwarf_trim(&file->dwarf);
 }
 
@@ -157,11 +159,13 @@ static const struct elf_symbols *symbols_of(struct parsed_file *file)
 {
 	int copy;
 
-	if (file->symbols)
+	if (file->symbols || file->no_symbols)
 		return file->symbols;
 	copy = dup(file->fd);
-	if (copy >= 0 && elf_symbols_new(copy, &file->symbols)) {
-		close(copy);
+	if (copy < 0 || elf_symbols_new(copy, &file->symbols)) {
+		file->no_symbols = true;
+		if (copy >= 0)
+			close(copy);
 		return NULL;
 	}
 	copy = file->debug_fd >= 0 ? dup(file->debug_fd) : -1;
