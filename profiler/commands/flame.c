@@ -10,6 +10,7 @@
 #include "profiler/commands/commands.h"
 #include "profiler/commands/flame_file.h"
 #include "profiler/commands/query_options.h"
+#include "profiler/commands/report.h"
 #include "profiler/commands/tree_input.h"
 #include "profiler/render/svg.h"
 #include "symbolizer/base/cleanup.h"
@@ -99,21 +100,11 @@ int command_flame(int argc, char **argv)
 		.minwidth = SVG_MINWIDTH,
 		.colors = COLORS_DEFAULT,
 	};
-	enum exit_status status = EXIT_USAGE;
-	int first;
+	enum exit_status status;
+	const char *path;
 
-	switch (options_parse(&usage, argc, argv, &settings, &first)) {
-	case OPTIONS_HELPED:
-		status = EXIT_OK;
-		break;
-	case OPTIONS_WRONG:
-		break;
-	case OPTIONS_GO_ON:
-		if (argc - first == 1)
-			status = flame(argv[first], &settings);
-		else
-			log_error("stoker flame: one FILE, please; see 'stoker flame --help'");
-	}
+	if (report_file(&usage, argc, argv, &settings, &path, &status))
+		status = flame(path, &settings);
 	query_settings_deinit(&settings.query);
 	return status;
 }

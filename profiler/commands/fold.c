@@ -9,6 +9,7 @@
 
 #include "profiler/commands/commands.h"
 #include "profiler/commands/query_options.h"
+#include "profiler/commands/report.h"
 #include "profiler/commands/tree_input.h"
 #include "profiler/render/folded.h"
 #include "symbolizer/base/cleanup.h"
@@ -69,21 +70,11 @@ static enum exit_status fold(const char *path, const struct fold_settings *setti
 int command_fold(int argc, char **argv)
 {
 	struct fold_settings settings = {.query = QUERY_SETTINGS_DEFAULT};
-	enum exit_status status = EXIT_USAGE;
-	int first;
+	enum exit_status status;
+	const char *path;
 
-	switch (options_parse(&usage, argc, argv, &settings, &first)) {
-	case OPTIONS_HELPED:
-		status = EXIT_OK;
-		break;
-	case OPTIONS_WRONG:
-		break;
-	case OPTIONS_GO_ON:
-		if (argc - first == 1)
-			status = fold(argv[first], &settings);
-		else
-			log_error("stoker fold: one FILE, please; see 'stoker fold --help'");
-	}
+	if (report_file(&usage, argc, argv, &settings, &path, &status))
+		status = fold(path, &settings);
 	query_settings_deinit(&settings.query);
 	return status;
 }

@@ -1,28 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <errno.h>
-#include <signal.h>
-#include <stdio.h>
-#include <string.h>
+#include "profiler/render/hotspots.h"
 
 #include "profiler/analysis/hotspots.h"
-#include "profiler/commands/commands.h"
-#include "profiler/commands/options.h"
-#include "profiler/render/hotspots.h"
+#include "profiler/commands/report.h"
 #include "symbolizer/base/cleanup.h"
-#include "symbolizer/base/log.h"
-
-enum { FORMAT_TEXT, FORMAT_JSON };
-
-static const char *const formats[] = {"text", "json", NULL};
 
 struct hotspots_settings {
-	int format;
+	int format; /* enum report_format */
 	uint64_t max;
 };
 
 static const struct option_row rows[] = {
-	{'o', "output", OPTION_CHOICE, offsetof(struct hotspots_settings, format), "FORMAT", "text (default) or json",
-	 .choices = formats},
+	REPORT_FORMAT_ROW(struct hotspots_settings, format),
 	{'n', "number", OPTION_NUMBER, offsetof(struct hotspots_settings, max), "N", "show N hotspots (default 10)",
 	 .min = 1, .max = 1000},
 	{0},
@@ -36,53 +25,24 @@ static const struct option_usage usage = {
 	.rows = rows,
 };
 
-static void cleanup_profile(struct profile **profile)
+static int show(const struct profile *profile, const void *data, enum exit_status *ret_status)
 {
-	profile_free(*profile);
-}
-
-static enum exit_status show(const char *path, const struct hotspots_settings *settings)
-{
-	_cleanup_(cleanup_profile) struct profile *profile = NULL;
+	const struct hotspots_settings *settings = data;
 	_cleanup_(hotspots_deinit) struct hotspots hotspots = {0};
 	struct hotspots_options options = {.max = (uint32_t)settings->max};
-	char error[512];
-	int err;
+	int err = hotspots_init(&hotspots, profile);
 
-	if (profile_load(path, &profile, error, sizeof(error))) {
-		log_error("stoker hotspots: %s", error);
-		return EXIT_FAILED;
-	}
-	/* `stoker hotspots x.rec | head` ends quietly. */
-	signal(SIGPIPE, SIG_IGN);
-	err = hotspots_init(&hotspots, profile);
-	if (!err && settings->format == FORMAT_JSON)
-		err = render_hotspots_json(&hotspots, profile, &options, stdout);
-	else if (!err)
-		err = render_hotspots_text(&hotspots, profile, &options, stdout);
-	if (err && err != -EPIPE) {
-		log_error("stoker hotspots: cannot write: %s", strerror(-err));
-		return EXIT_FAILED;
-	}
-	return hotspots.samples ? EXIT_OK : EXIT_NO_SAMPLES;
+	if (err)
+		return err;
+	if (!hotspots.samples)
+		*ret_status = EXIT_NO_SAMPLES;
+	return settings->format == REPORT_JSON ? render_hotspots_json(&hotspots, profile, &options, stdout)
+					       : render_hotspots_text(&hotspots, profile, &options, stdout);
 }
 
 int command_hotspots(int argc, char **argv)
 {
 	struct hotspots_settings settings = {0};
-	int first;
 
-	switch (options_parse(&usage, argc, argv, &settings, &first)) {
-	case OPTIONS_HELPED:
-		return EXIT_OK;
-	case OPTIONS_WRONG:
-		return EXIT_USAGE;
-	case OPTIONS_GO_ON:
-		break;
-	}
-	if (argc - first != 1) {
-		log_error("stoker hotspots: one FILE, please; see 'stoker hotspots --help'");
-		return EXIT_USAGE;
-	}
-	return show(argv[first], &settings);
+	return report_run(&usage, argc, argv, &settings, show);
 }

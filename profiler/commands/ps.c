@@ -9,27 +9,22 @@
 #include <unistd.h>
 
 #include "profiler/commands/commands.h"
-#include "profiler/commands/options.h"
 #include "profiler/commands/ps_output.h"
+#include "profiler/commands/report.h"
 #include "symbolizer/base/cleanup.h"
 #include "symbolizer/base/log.h"
 #include "symbolizer/base/text.h"
-
-enum { FORMAT_TEXT, FORMAT_JSON };
 
 #define INTERVAL_MS 1000
 #define INTERVAL_MS_MAX 60000
 
 struct ps_settings {
-	int format;
+	int format; /* enum report_format */
 	uint64_t interval_ms;
 };
 
-static const char *const formats[] = {"text", "json", NULL};
-
 static const struct option_row rows[] = {
-	{'o', "output", OPTION_CHOICE, offsetof(struct ps_settings, format), "FORMAT", "text (default) or json",
-	 .choices = formats},
+	REPORT_FORMAT_ROW(struct ps_settings, format),
 	{0, "interval", OPTION_NUMBER, offsetof(struct ps_settings, interval_ms), "MS",
 	 "CPU and THROTTLED over so long (1000); 0: without them", .min = 0, .max = INTERVAL_MS_MAX},
 	{0},
@@ -168,7 +163,7 @@ static int print(const struct ps_list *list, bool processes, int format)
 {
 	bool color = isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
 
-	if (format == FORMAT_JSON)
+	if (format == REPORT_JSON)
 		return ps_print_json(list, stdout);
 	if (processes)
 		return ps_print_processes(list, color, stdout);
@@ -196,7 +191,7 @@ static enum exit_status show(const struct ps_settings *settings, const char *wan
 	}
 	signal(SIGPIPE, SIG_IGN);
 	/* A table of processes shows none of it, and need not wait. */
-	if (!wanted || settings->format == FORMAT_JSON)
+	if (!wanted || settings->format == REPORT_JSON)
 		err = measure(&list, settings->interval_ms);
 	if (!err)
 		err = print(&list, wanted != NULL, settings->format);

@@ -1,18 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <errno.h>
-#include <signal.h>
-#include <stdio.h>
-#include <string.h>
-
-#include "profiler/commands/commands.h"
-#include "profiler/commands/options.h"
 #include "profiler/render/calls.h"
+
+#include "profiler/commands/report.h"
 #include "symbolizer/base/cleanup.h"
 #include "symbolizer/base/log.h"
 
-enum { FORMAT_TEXT, FORMAT_JSON };
-
-static const char *const formats[] = {"text", "json", NULL};
 static const char *const groupings[] = {
 	[CALLS_BY_BOTH] = "both", [CALLS_BY_CALL] = "call", [CALLS_BY_CONTAINER] = "container", NULL};
 static const char *const orders[] = {
@@ -28,7 +20,7 @@ struct syscalls_settings {
 #define AT(member) offsetof(struct syscalls_settings, member)
 
 static const struct option_row rows[] = {
-	{'o', "output", OPTION_CHOICE, AT(format), "FORMAT", "text (default) or json", .choices = formats},
+	REPORT_FORMAT_ROW(struct syscalls_settings, format),
 	{0, "by", OPTION_CHOICE, AT(by), "WHAT", "sum up by call, by container, or by both (default)",
 	 .choices = groupings},
 	{0, "sort", OPTION_CHOICE, AT(order), "WHAT", "cost (default), time, count, errors, lock", .choices = orders},
@@ -44,58 +36,28 @@ static const struct option_usage usage = {
 	.rows = rows,
 };
 
-static void cleanup_profile(struct profile **profile)
+static int show(const struct profile *profile, const void *data, enum exit_status *ret_status)
 {
-	profile_free(*profile);
-}
-
-static enum exit_status show(const char *path, const struct syscalls_settings *settings)
-{
-	_cleanup_(cleanup_profile) struct profile *profile = NULL;
+	const struct syscalls_settings *settings = data;
 	_cleanup_(profile_calls_deinit) struct profile_calls calls = {0};
 	struct calls_options options = {.by = (enum calls_grouping)settings->by, .max = (uint32_t)settings->max};
-	char error[512];
-	int err;
+	int err = profile_calls_init(&calls, profile, options.by);
 
-	if (profile_load(path, &profile, error, sizeof(error))) {
-		log_error("stoker syscalls: %s", error);
-		return EXIT_FAILED;
-	}
-	/* `stoker syscalls x.rec | head` ends quietly. */
-	signal(SIGPIPE, SIG_IGN);
-	err = profile_calls_init(&calls, profile, options.by);
-	if (!err && !calls.rows.count) {
+	if (err)
+		return err;
+	if (!calls.rows.count) {
 		log_error("stoker syscalls: no system calls in this recording: record with --syscalls");
-		return EXIT_NO_SAMPLES;
+		*ret_status = EXIT_NO_SAMPLES;
+		return 0;
 	}
 	calls_sort(&calls, profile, (enum calls_order)settings->order);
-	if (!err && settings->format == FORMAT_JSON)
-		err = render_calls_json(&calls, profile, &options, stdout);
-	else if (!err)
-		err = render_calls_text(&calls, profile, &options, stdout);
-	if (err && err != -EPIPE) {
-		log_error("stoker syscalls: cannot write: %s", strerror(-err));
-		return EXIT_FAILED;
-	}
-	return EXIT_OK;
+	return settings->format == REPORT_JSON ? render_calls_json(&calls, profile, &options, stdout)
+					       : render_calls_text(&calls, profile, &options, stdout);
 }
 
 int command_syscalls(int argc, char **argv)
 {
 	struct syscalls_settings settings = {0};
-	int first;
 
-	switch (options_parse(&usage, argc, argv, &settings, &first)) {
-	case OPTIONS_HELPED:
-		return EXIT_OK;
-	case OPTIONS_WRONG:
-		return EXIT_USAGE;
-	case OPTIONS_GO_ON:
-		break;
-	}
-	if (argc - first != 1) {
-		log_error("stoker syscalls: one FILE, please; see 'stoker syscalls --help'");
-		return EXIT_USAGE;
-	}
-	return show(argv[first], &settings);
+	return report_run(&usage, argc, argv, &settings, show);
 }

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "profiler/commands/report.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+
+#include "symbolizer/base/cleanup.h"
+#include "symbolizer/base/log.h"
+
+const char *const report_formats[] = {[REPORT_TEXT] = "text", [REPORT_JSON] = "json", NULL};
+
+static void cleanup_profile(struct profile **profile)
+{
+	profile_free(*profile);
+}
+
+bool report_file(const struct option_usage *usage, int argc, char **argv, void *settings, const char **ret_path,
+		 enum exit_status *ret_status)
+{
+	int first;
+
+	switch (options_parse(usage, argc, argv, settings, &first)) {
+	case OPTIONS_HELPED:
+		*ret_status = EXIT_OK;
+		return false;
+	case OPTIONS_WRONG:
+		*ret_status = EXIT_USAGE;
+		return false;
+	case OPTIONS_GO_ON:
+		break;
+	}
+	if (argc - first != 1) {
+		log_error("%s: one FILE, please; see '%s --help'", usage->command, usage->command);
+		*ret_status = EXIT_USAGE;
+		return false;
+	}
+	*ret_path = argv[first];
+	return true;
+}
+
+enum exit_status report_run(const struct option_usage *usage, int argc, char **argv, void *settings, report_show *show)
+{
+	_cleanup_(cleanup_profile) struct profile *profile = NULL;
+	enum exit_status status;
+	const char *path;
+	char error[512];
+	int err;
+
+	if (!report_file(usage, argc, argv, settings, &path, &status))
+		return status;
+	if (profile_load(path, &profile, error, sizeof(error))) {
+		log_error("%s: %s", usage->command, error);
+		return EXIT_FAILED;
+	}
+	signal(SIGPIPE, SIG_IGN);
+	status = EXIT_OK;
+	err = show(profile, settings, &status);
+	if (!err || err == -EPIPE)
+		return status;
+	log_error(err == -ENOMEM ? "%s: %s" : "%s: cannot write: %s", usage->command, strerror(-err));
+	return EXIT_FAILED;
+}

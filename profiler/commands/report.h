@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * report: what the commands have in common that show one recording on standard output, as text or as JSON.
+ *
+ *	struct settings { int format; … };
+ *	static const struct option_row rows[] = { REPORT_FORMAT_ROW(struct settings, format), … };
+ */
+#ifndef STOKER_REPORT_H
+#define STOKER_REPORT_H
+
+#include "profiler/commands/commands.h"
+#include "profiler/commands/options.h"
+#include "profiler/profile/profile.h"
+
+enum report_format { REPORT_TEXT, REPORT_JSON };
+
+extern const char *const report_formats[]; /* in the order of enum report_format */
+
+#define REPORT_FORMAT_ROW(type, member)                                                                   \
+	{                                                                                                 \
+		'o', "output", OPTION_CHOICE, offsetof(type, member), "FORMAT", "text (default) or json", \
+			.choices = report_formats                                                         \
+	}
+
+/**
+ * report_show - writes a report to stdout
+ * @settings:   those of report_run()
+ * @ret_status: EXIT_OK before; how the command is to end where nothing fails
+ * Returns 0, -ENOMEM, or -EIO and the like where stdout cannot be written.
+ */
+typedef int report_show(const struct profile *profile, const void *settings, enum exit_status *ret_status);
+
+/**
+ * report_run() - such a command as a whole: options, one FILE, its report
+ * @settings: filled from the command line
+ * A reader that goes away (`stoker info x.rec | head`) is no failure. Logs one line on each that is.
+ */
+enum exit_status report_run(const struct option_usage *usage, int argc, char **argv, void *settings, report_show *show);
+
+/**
+ * report_file() - options_parse() for a command that takes one FILE
+ * @ret_path, @ret_status: the one where this is true, the other where it is false and the command ends
+ */
+bool report_file(const struct option_usage *usage, int argc, char **argv, void *settings, const char **ret_path,
+		 enum exit_status *ret_status);
+
+#endif
