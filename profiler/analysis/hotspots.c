@@ -37,6 +37,13 @@ struct pair {
 	uint64_t samples;
 };
 
+/* Where a container, a function or an entry stands in its hotspot's list. */
+enum part_kind { PART_CONTAINER, PART_FUNCTION, PART_ENTRY };
+
+struct part {
+	uint32_t hotspot, kind, key, at;
+};
+
 struct finding {
 	const struct profile *profile;
 	struct hotspots *hotspots;
@@ -48,6 +55,8 @@ struct finding {
 	uint64_t *entry_samples, *function_samples; /* [strings] */
 	bool *chosen;
 	uint32_t *hotspot_of; /* number in the list, or NONE */
+	ARRAY(struct part) parts;
+	struct hash_index part_index;
 };
 
 static void finding_deinit(struct finding *finding)
@@ -60,6 +69,8 @@ static void finding_deinit(struct finding *finding)
 	free(finding->function_samples);
 	free(finding->chosen);
 	free(finding->hotspot_of);
+	array_deinit(&finding->parts);
+	hash_index_deinit(&finding->part_index);
 }
 
 void hotspots_deinit(struct hotspots *hotspots)
@@ -281,18 +292,42 @@ static int sum_names(struct finding *finding)
 	return 0;
 }
 
-#define ADD_SAMPLES(array, field, key, number)                                     \
-	({                                                                         \
-		size_t _at = 0;                                                    \
-		while (_at < (array)->count && (array)->items[_at].field != (key)) \
-			_at++;                                                     \
-		if (_at == (array)->count && !array_add(array))                    \
-			_at = SIZE_MAX;                                            \
-		if (_at != SIZE_MAX) {                                             \
-			(array)->items[_at].field = (key);                         \
-			(array)->items[_at].samples += (number);                   \
-		}                                                                  \
-		_at == SIZE_MAX ? -ENOMEM : 0;                                     \
+/* The place of a part in its list, or @end for a new one, which the caller then adds there. */
+static int find_part(struct finding *finding, const struct part *wanted, size_t end, size_t *ret_at)
+{
+	uint64_t hash = hash_words((uint64_t)wanted->hotspot << 32 | wanted->key, wanted->kind);
+	struct part *part;
+	uint32_t number;
+
+	for (size_t at = hash_index_first(&finding->part_index, hash);
+	     hash_index_next(&finding->part_index, hash, &at, &number);) {
+		part = &finding->parts.items[number];
+		if (part->hotspot == wanted->hotspot && part->kind == wanted->kind && part->key == wanted->key) {
+			*ret_at = part->at;
+			return 0;
+		}
+	}
+	part = array_add(&finding->parts);
+	if (!part || hash_index_insert(&finding->part_index, hash, (uint32_t)finding->parts.count - 1))
+		return -ENOMEM;
+	*part = *wanted;
+	part->at = (uint32_t)end;
+	*ret_at = end;
+	return 0;
+}
+
+#define ADD_SAMPLES(finding, of, list, array, field, value, number)                            \
+	({                                                                                     \
+		const struct part _wanted = {.hotspot = (of), .kind = (list), .key = (value)}; \
+		size_t _at = 0;                                                                \
+		int _err = find_part((finding), &_wanted, (array)->count, &_at);               \
+		if (!_err && _at == (array)->count && !array_add(array))                       \
+			_err = -ENOMEM;                                                        \
+		if (!_err) {                                                                   \
+			(array)->items[_at].field = (value);                                   \
+			(array)->items[_at].samples += (number);                               \
+		}                                                                              \
+		_err;                                                                          \
 	})
 
 static int place_cell(struct finding *finding, const struct cell *cell)
@@ -313,9 +348,10 @@ static int place_cell(struct finding *finding, const struct cell *cell)
 	}
 	hotspot = &finding->hotspots->list.items[*number];
 	hotspot->samples += cell->samples;
-	if (ADD_SAMPLES(&hotspot->containers, container, cell->container, cell->samples) ||
-	    ADD_SAMPLES(&hotspot->functions, name, cell->function, cell->samples) ||
-	    ADD_SAMPLES(&hotspot->entries, name, cell->entry, cell->samples))
+	if (ADD_SAMPLES(finding, *number, PART_CONTAINER, &hotspot->containers, container, cell->container,
+			cell->samples) ||
+	    ADD_SAMPLES(finding, *number, PART_FUNCTION, &hotspot->functions, name, cell->function, cell->samples) ||
+	    ADD_SAMPLES(finding, *number, PART_ENTRY, &hotspot->entries, name, cell->entry, cell->samples))
 		return -ENOMEM;
 	return 0;
 }

@@ -25,27 +25,23 @@ static void cleanup_profile(struct profile **profile)
 	profile_free(*profile);
 }
 
-/* The file keeps every state of the accounting; the model keeps the last one of each container, and of the whole. */
-static int keep_last_accounting(struct profile *profile)
+/* A fact given again replaces the earlier one, in its place. */
+static int keep_last_facts(struct profile *profile)
 {
-	size_t containers = profile->rows.containers.count, kept = 0;
-	_cleanup_free_ uint32_t *place = malloc((containers + 1) * sizeof(*place));
+	size_t strings = profile->rows.strings.entries.count, kept = 0;
+	_cleanup_free_ uint32_t *place = malloc(strings * sizeof(*place));
 
 	if (!place)
 		return -ENOMEM;
-	memset(place, 0xff, (containers + 1) * sizeof(*place));
-	for (size_t i = 0; i < profile->rows.accounting.count; i++) {
-		struct recording_accounting row = profile->rows.accounting.items[i];
-		size_t slot = row.container == RECORDING_TOTAL ? containers : row.container;
+	memset(place, 0xff, strings * sizeof(*place));
+	for (size_t i = 0; i < profile->rows.facts.count; i++) {
+		struct recording_fact fact = profile->rows.facts.items[i];
 
-		if (place[slot] == UINT32_MAX)
-			place[slot] = (uint32_t)kept++;
-		/* Counted anew by profile_account_samples(). */
-		row.user_samples = row.user_complete = row.user_assumed = row.user_truncated = 0;
-		row.user_frames = row.user_named = row.kernel_frames = row.kernel_named = 0;
-		profile->rows.accounting.items[place[slot]] = row;
+		if (place[fact.key] == UINT32_MAX)
+			place[fact.key] = (uint32_t)kept++;
+		profile->rows.facts.items[place[fact.key]] = fact;
 	}
-	profile->rows.accounting.count = kept;
+	profile->rows.facts.count = kept;
 	return 0;
 }
 
@@ -176,7 +172,7 @@ int profile_load(const char *path, struct profile **ret_profile, char *error, si
 	err = recording_read(is_stdin ? stdin : opened, &profile->rows, &profile->whole, &profile->bytes_ignored);
 	if (err)
 		return explain(err, path, error, error_size);
-	if (keep_last_accounting(profile) || profile_account_samples(&profile->rows) || make_labels(profile))
+	if (keep_last_facts(profile) || profile_account(&profile->rows) || make_labels(profile))
 		return explain(-ENOMEM, path, error, error_size);
 	*ret_profile = take_ptr(profile);
 	return 0;
@@ -184,12 +180,14 @@ int profile_load(const char *path, struct profile **ret_profile, char *error, si
 
 const char *profile_fact(const struct profile *profile, const char *key)
 {
-	const char *value = NULL;
+	string_id wanted;
 
+	if (string_table_find(&profile->rows.strings, key, strlen(key), &wanted))
+		return NULL;
 	for (size_t i = 0; i < profile->rows.facts.count; i++)
-		if (!strcmp(string_table_text(&profile->rows.strings, profile->rows.facts.items[i].key), key))
-			value = string_table_text(&profile->rows.strings, profile->rows.facts.items[i].value);
-	return value;
+		if (profile->rows.facts.items[i].key == wanted)
+			return string_table_text(&profile->rows.strings, profile->rows.facts.items[i].value);
+	return NULL;
 }
 
 uint64_t profile_fact_number(const struct profile *profile, const char *key)
@@ -207,8 +205,18 @@ const char *profile_container_label(const struct profile *profile, uint32_t cont
 
 const struct recording_accounting *profile_accounting(const struct profile *profile, uint32_t container)
 {
-	for (size_t i = 0; i < profile->rows.accounting.count; i++)
-		if (profile->rows.accounting.items[i].container == container)
-			return &profile->rows.accounting.items[i];
-	return NULL;
+	size_t containers = profile->rows.containers.count;
+
+	if (container == RECORDING_TOTAL)
+		return &profile->rows.accounting.items[containers];
+	return container < containers ? &profile->rows.accounting.items[container] : NULL;
+}
+
+bool profile_is_accounted(const struct profile *profile)
+{
+	bool sampled = false;
+
+	for (size_t i = 0; i < profile->rows.samples.count && !sampled; i++)
+		sampled = profile->rows.samples.items[i].kind == SAMPLE_ONCPU;
+	return profile_accounting(profile, RECORDING_TOTAL)->taken || (profile->whole && !sampled);
 }

@@ -15,7 +15,7 @@
 #include "profiler/recording/recording.h"
 
 struct profile {
-	struct recording_tables rows; /* accounting: one row for each container, and the total */
+	struct recording_tables rows; /* each fact once; accounting as profile_account() orders it */
 	ARRAY(string_id) labels;      /* of the containers */
 	bool whole;		      /* false: the recording was cut; this is what came before */
 	uint64_t bytes_ignored;	      /* after the last whole chunk */
@@ -38,8 +38,11 @@ const char *profile_fact(const struct profile *profile, const char *key);
 /* The same as a number; 0 where there is none. */
 uint64_t profile_fact_number(const struct profile *profile, const char *key);
 
-/* A container's account, or the whole one's (RECORDING_TOTAL); NULL where the recording has none. */
+/* A container's account, or the whole one's (RECORDING_TOTAL); NULL where the recording has no such container. */
 const struct recording_accounting *profile_accounting(const struct profile *profile, uint32_t container);
+
+/* Whether it says what became of all samples; a recording that was cut early does not, and its accounts are zeros. */
+bool profile_is_accounted(const struct profile *profile);
 
 /* What people call a container: its name, made unique with a short id where two share one. Shared by every report. */
 const char *profile_container_label(const struct profile *profile, uint32_t container);

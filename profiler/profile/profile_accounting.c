@@ -37,21 +37,36 @@ static struct stack_frames *count_all(const struct recording_tables *rows)
 	return frames;
 }
 
-static int find_or_add(struct recording_tables *rows, uint32_t container, size_t *ret_at)
+/*
+ * The file keeps every state of the accounting; the model keeps the last one of each container, at the container's own
+ * number, and of the whole, behind them. What samples tell is counted anew.
+ */
+static int order_rows(struct recording_tables *rows)
 {
-	struct recording_accounting *added;
+	size_t containers = rows->containers.count;
+	struct recording_accounting *ordered = calloc(containers + 1, sizeof(*ordered));
 
-	for (size_t i = 0; i < rows->accounting.count; i++) {
-		if (rows->accounting.items[i].container == container) {
-			*ret_at = i;
-			return 0;
-		}
-	}
-	added = array_add(&rows->accounting);
-	if (!added)
+	if (!ordered)
 		return -ENOMEM;
-	added->container = container;
-	*ret_at = rows->accounting.count - 1;
+	for (size_t i = 0; i <= containers; i++)
+		ordered[i].container = i < containers ? (uint32_t)i : RECORDING_TOTAL;
+	for (size_t i = 0; i < rows->accounting.count; i++) {
+		const struct recording_accounting *row = &rows->accounting.items[i];
+
+		ordered[row->container == RECORDING_TOTAL ? containers : row->container] =
+			(struct recording_accounting){
+				.container = row->container,
+				.idle = row->idle,
+				.taken = row->taken,
+				.kept = row->kept,
+				.filtered = row->filtered,
+				.lost_ring = row->lost_ring,
+				.lost_read = row->lost_read,
+			};
+	}
+	array_deinit(&rows->accounting);
+	rows->accounting.items = ordered;
+	rows->accounting.count = rows->accounting.capacity = containers + 1;
 	return 0;
 }
 
@@ -70,24 +85,19 @@ static void add_sample(struct recording_accounting *account, const struct record
 	account->kernel_named += frames->kernel_named * count;
 }
 
-int profile_account_samples(struct recording_tables *rows)
+int profile_account(struct recording_tables *rows)
 {
 	static const struct stack_frames none;
 	_cleanup_free_ struct stack_frames *frames = count_all(rows);
-	_cleanup_free_ size_t *at = calloc(rows->containers.count + 1, sizeof(*at));
-	size_t total;
 
-	if (!frames || !at || find_or_add(rows, RECORDING_TOTAL, &total))
+	if (!frames || order_rows(rows))
 		return -ENOMEM;
-	for (uint32_t i = 0; i < rows->containers.count; i++)
-		if (find_or_add(rows, i, &at[i]))
-			return -ENOMEM;
 	for (size_t i = 0; i < rows->samples.count; i++) {
 		const struct recording_sample *sample = &rows->samples.items[i];
 		const struct stack_frames *of = sample->stack == RECORDING_STACK_ROOT ? &none : &frames[sample->stack];
 
-		add_sample(&rows->accounting.items[total], sample, of);
-		add_sample(&rows->accounting.items[at[sample->container]], sample, of);
+		add_sample(&rows->accounting.items[sample->container], sample, of);
+		add_sample(&rows->accounting.items[rows->containers.count], sample, of);
 	}
 	return 0;
 }

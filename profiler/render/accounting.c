@@ -60,8 +60,7 @@ void render_accounting(const struct profile *profile, FILE *out)
 	const struct recording_accounting *total = profile_accounting(profile, RECORDING_TOTAL);
 	uint64_t samples = samples_in(profile);
 	char number[NUMBER_BYTES];
-	/* The model makes a total where the file has none. */
-	bool accounted = total && (total->taken || (profile->whole && !samples));
+	bool accounted = profile_is_accounted(profile);
 
 	if (accounted)
 		put_sum(profile, total, out);

@@ -30,15 +30,6 @@ static const struct column columns[COLUMNS] = {
 	[NAMED] = {"NAMED", true, 27},
 };
 
-/* A fact given again replaces the earlier one. */
-static bool is_last(const struct profile *profile, size_t fact)
-{
-	for (size_t i = fact + 1; i < profile->rows.facts.count; i++)
-		if (profile->rows.facts.items[i].key == profile->rows.facts.items[fact].key)
-			return false;
-	return true;
-}
-
 /* The same in words, where a fact is not for people as it is. */
 static void put_meaning(const char *key, const char *value, FILE *out)
 {
@@ -68,8 +59,6 @@ static void put_facts(const struct profile *profile, FILE *out)
 		const struct recording_fact *fact = &profile->rows.facts.items[i];
 		const char *text = string_table_text(&profile->rows.strings, fact->value);
 
-		if (!is_last(profile, i))
-			continue;
 		text_printable(string_table_text(&profile->rows.strings, fact->key), key, sizeof(key));
 		fprintf(out, "%-20s %s", key, text_printable(text, value, sizeof(value)));
 		put_meaning(key, text, out);

@@ -131,17 +131,16 @@ struct json_object *json_account(const struct recording_accounting *row)
 
 int json_add_account(struct json_object *object, const struct profile *profile)
 {
-	const struct recording_accounting *total = profile_accounting(profile, RECORDING_TOTAL);
 	int err = json_add(object, "whole", json_object_new_boolean(profile->whole));
 
 	if (!err)
 		err = json_add_number(object, "bytes_ignored", profile->bytes_ignored);
-	if (!err && total)
-		err = json_add(object, "accounting", json_account(total));
+	if (err)
+		return err;
+	if (profile_is_accounted(profile))
+		return json_add(object, "accounting", json_account(profile_accounting(profile, RECORDING_TOTAL)));
 	/* NULL is json-c's null. */
-	if (!err && !total && json_object_object_add(object, "accounting", NULL))
-		err = -ENOMEM;
-	return err;
+	return json_object_object_add(object, "accounting", NULL) ? -ENOMEM : 0;
 }
 
 int json_print(struct json_object *object, FILE *out)

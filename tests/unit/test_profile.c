@@ -202,7 +202,12 @@ static void test_profile__the_last_fact_and_the_last_account_count(void **state)
 	assert_int_equal(profile_fact_number(profile, "host.name"), 0);
 	assert_int_equal(profile_accounting(profile, RECORDING_TOTAL)->kept, 273);
 	assert_int_equal(profile_accounting(profile, 0)->user_complete, 160);
+	for (uint32_t i = 0; i < 4; i++)
+		assert_int_equal(profile_accounting(profile, i)->container, i);
 	assert_null(profile_accounting(profile, 4));
+	for (size_t i = 0; i < profile->rows.facts.count; i++)
+		for (size_t j = 0; j < i; j++)
+			assert_int_not_equal(profile->rows.facts.items[i].key, profile->rows.facts.items[j].key);
 	profile_free(profile);
 
 	maker_start(&maker);

@@ -9,7 +9,9 @@
 
 #include "profiler/render/columns.h"
 #include "profiler/render/info.h"
+#include "profiler/render/json.h"
 #include "profiler/render/table.h"
+#include "symbolizer/base/cleanup.h"
 #include "symbolizer/base/text.h"
 #include "tests/unit/recordings.h"
 
@@ -209,6 +211,30 @@ static void test_render_table__a_cut_recording_is_said_to_be_cut(void **state)
 	free(text);
 }
 
+static void test_render_table__a_recording_without_an_account_has_none_in_json(void **state)
+{
+	struct recording_accounting accounts[2] = {{.container = 0, .kept = 3}, {.container = RECORDING_TOTAL}};
+	struct recording_sample sample = {.kind = SAMPLE_ONCPU, .stack = RECORDING_STACK_ROOT, .count = 3};
+	struct recording_container container = {.kind = CONTAINER_CONTAINER};
+	string_id label = 0;
+	struct profile profile = {
+		.rows.containers = {&container, 1, 1},
+		.rows.samples = {&sample, 1, 1},
+		.rows.accounting = {accounts, 2, 2},
+		.labels = {&label, 1, 1},
+	};
+	_cleanup_json_ struct json_object *object = json_object_new_object();
+	struct json_object *value;
+
+	assert_int_equal(json_add_account(object, &profile), 0);
+	assert_true(json_object_object_get_ex(object, "accounting", &value));
+	assert_null(value);
+	accounts[1].taken = accounts[1].kept = 3;
+	assert_int_equal(json_add_account(object, &profile), 0);
+	assert_true(json_object_object_get_ex(object, "accounting", &value));
+	assert_non_null(value);
+}
+
 static void test_render_table__info_is_valid_json_with_facts_and_containers(void **state)
 {
 	struct json_object *top, *value, *list;
@@ -273,6 +299,7 @@ int main(void)
 		TEST(containers_beyond_the_limit_are_summed_up),
 		TEST(a_recording_without_samples_is_said_to_have_none),
 		TEST(a_cut_recording_is_said_to_be_cut),
+		TEST(a_recording_without_an_account_has_none_in_json),
 		TEST(info_is_valid_json_with_facts_and_containers),
 		TEST(text_is_cut_at_characters),
 	};
