@@ -50,7 +50,7 @@ static const struct option_row rows[] = {
 };
 
 static const struct option_usage usage = {
-	.command = "stoker flame",
+	.command = "flame",
 	.arguments = "[OPTIONS] FILE",
 	.about = "A flame graph as one SVG file, to be opened in a browser: click to zoom, Ctrl-F to search.\n"
 		 "FILE is a recording, or folded stacks of any tool, or - for either.",
@@ -87,8 +87,7 @@ static enum exit_status flame(const char *path, const struct flame_settings *set
 	err = draw(settings, &input);
 	if (!err || err == -EPIPE)
 		return EXIT_OK;
-	log_error("stoker flame: cannot write %s: %s", text_printable(settings->output, shown, sizeof(shown)),
-		  strerror(-err));
+	log_error("flame: cannot write %s: %s", text_printable(settings->output, shown, sizeof(shown)), strerror(-err));
 	return EXIT_FAILED;
 }
 

@@ -29,7 +29,7 @@ static const struct option_row rows[] = {
 };
 
 static const struct option_usage usage = {
-	.command = "stoker fold",
+	.command = "fold",
 	.arguments = "[OPTIONS] FILE",
 	.about = "Folded stacks on standard output, one line each: frame;frame;frame COUNT.\n"
 		 "FILE is a recording, or folded stacks of any tool (to make them safe for others), or - for either.",
@@ -41,7 +41,7 @@ static void warn_of_cuts(const struct folded_report *report)
 	char stacks[32], names[32];
 
 	if (report->stacks_cut || report->names_cut)
-		log_warning("stoker fold: %s stacks and %s names were too long for other readers, and are shortened",
+		log_warning("fold: %s stacks and %s names were too long for other readers, and are shortened",
 			    text_grouped(report->stacks_cut, stacks, sizeof(stacks)),
 			    text_grouped(report->names_cut, names, sizeof(names)));
 }
@@ -60,7 +60,7 @@ static enum exit_status fold(const char *path, const struct fold_settings *setti
 	signal(SIGPIPE, SIG_IGN);
 	err = render_folded(&input.tree, &options, stdout);
 	if (err && err != -EPIPE) {
-		log_error("stoker fold: cannot write: %s", strerror(-err));
+		log_error("fold: cannot write: %s", strerror(-err));
 		return EXIT_FAILED;
 	}
 	warn_of_cuts(&report);

@@ -18,7 +18,7 @@ static const struct option_row rows[] = {
 };
 
 static const struct option_usage usage = {
-	.command = "stoker hotspots",
+	.command = "hotspots",
 	.arguments = "[OPTIONS] FILE",
 	.about = "Where in the kernel the containers spend their time, and which of them meet there.\n"
 		 "FILE is a recording, or - for standard input.",

@@ -13,7 +13,7 @@ static const struct option_row rows[] = {
 };
 
 static const struct option_usage usage = {
-	.command = "stoker info",
+	.command = "info",
 	.arguments = "[OPTIONS] FILE",
 	.about = "What was recorded, where and how, and what became of every sample, by container.\n"
 		 "FILE is a recording, or - for standard input.",

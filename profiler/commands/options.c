@@ -32,7 +32,7 @@ static void print_row(const struct option_row *row)
 
 static void print_help(const struct option_usage *usage)
 {
-	printf("usage: %s %s\n\n%s\n\n", usage->command, usage->arguments, usage->about);
+	printf("usage: stoker %s %s\n\n%s\n\n", usage->command, usage->arguments, usage->about);
 	for (const struct option_row *row = usage->rows; row->name; row++)
 		print_row(row);
 	printf("  -h, --help                   show this\n");
@@ -184,8 +184,8 @@ enum options_result options_parse(const struct option_usage *usage, int argc, ch
 		}
 		if (!row) {
 			text_printable(argv[optind - 1], shown, sizeof(shown));
-			log_error(found == ':' ? "%s: %s needs a value; see '%s --help'"
-					       : "%s: no option '%s' here; see '%s --help'",
+			log_error(found == ':' ? "%s: %s needs a value; see 'stoker %s --help'"
+					       : "%s: no option '%s' here; see 'stoker %s --help'",
 				  usage->command, shown, usage->command);
 			return OPTIONS_WRONG;
 		}

@@ -40,7 +40,7 @@ struct option_row {
 };
 
 struct option_usage {
-	const char *command;   /* "stoker fold" */
+	const char *command;   /* "fold" */
 	const char *arguments; /* "[OPTIONS] FILE" */
 	const char *about;     /* a few lines, without the last newline */
 	const struct option_row *rows;

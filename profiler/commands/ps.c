@@ -31,7 +31,7 @@ static const struct option_row rows[] = {
 };
 
 static const struct option_usage usage = {
-	.command = "stoker ps",
+	.command = "ps",
 	.arguments = "[OPTIONS] [CONTAINER|PID]",
 	.about = "Containers of this host: names, ids, CPUs used in the last second and allowed, the part of the "
 		 "quota's\n"
@@ -196,7 +196,7 @@ static enum exit_status show(const struct ps_settings *settings, const char *wan
 	if (!err)
 		err = print(&list, wanted != NULL, settings->format);
 	if (err && err != -EPIPE) {
-		log_error("stoker ps: cannot write: %s", strerror(-err));
+		log_error("ps: cannot write: %s", strerror(-err));
 		return EXIT_FAILED;
 	}
 	return EXIT_OK;
@@ -216,7 +216,7 @@ int command_ps(int argc, char **argv)
 		break;
 	}
 	if (first + 1 < argc) {
-		log_error("stoker ps takes one container or pid; see 'stoker ps --help'");
+		log_error("ps: one container or pid, please; see 'stoker ps --help'");
 		return EXIT_USAGE;
 	}
 	return show(&settings, first < argc ? argv[first] : NULL);

@@ -62,7 +62,7 @@ static const struct option_row rows[] = {
 };
 
 static const struct option_usage usage = {
-	.command = "stoker record",
+	.command = "record",
 	.arguments = "[OPTIONS] [SECONDS | -- COMMAND …]",
 	.about = "Samples every container on this host from the kernel that they share, names the frames and writes a\n"
 		 "recording. Without SECONDS or COMMAND it goes on until Ctrl-C. -p and -C together keep what fits "
@@ -137,7 +137,7 @@ static bool take_arguments(struct record_settings *settings, int argc, char **ar
 		settings->seconds = seconds;
 		return true;
 	}
-	log_error("stoker record: '%s' is no number of seconds; a command goes after --",
+	log_error("record: '%s' is no number of seconds; a command goes after --",
 		  text_printable(argv[first], shown, sizeof(shown)));
 	return false;
 }
@@ -157,9 +157,9 @@ int command_record(int argc, char **argv)
 		break;
 	}
 	if (settings.kernel_only && settings.user_only)
-		log_error("stoker record: -K and -U leave nothing to record");
+		log_error("record: -K and -U leave nothing to record");
 	else if (settings.all && (settings.pids.entries.count || settings.containers.entries.count))
-		log_error("stoker record: -a is everything; leave it out to choose with -p or -C");
+		log_error("record: -a is everything; leave it out to choose with -p or -C");
 	else if (take_arguments(&settings, argc, argv, first))
 		status = record(&settings, false);
 	option_list_deinit(&settings.pids);

@@ -73,7 +73,7 @@ static int want_pids(const struct record_settings *settings, struct sampler *sam
 		char shown[64];
 
 		if (!text_to_u64(text, 10, &pid) || !pid || pid > INT32_MAX) {
-			log_error("stoker record: '%s' is no pid", text_printable(text, shown, sizeof(shown)));
+			log_error("record: '%s' is no pid", text_printable(text, shown, sizeof(shown)));
 			return EXIT_USAGE;
 		}
 		if (kill((pid_t)pid, 0) && errno == ESRCH) {

@@ -31,7 +31,7 @@ bool report_file(const struct option_usage *usage, int argc, char **argv, void *
 		break;
 	}
 	if (argc - first != 1) {
-		log_error("%s: one FILE, please; see '%s --help'", usage->command, usage->command);
+		log_error("%s: one FILE, please; see 'stoker %s --help'", usage->command, usage->command);
 		*ret_status = EXIT_USAGE;
 		return false;
 	}

@@ -45,7 +45,7 @@ static const struct option_row rows[] = {
 };
 
 static const struct option_usage usage = {
-	.command = "stoker symbolize",
+	.command = "symbolize",
 	.arguments = "-e FILE | -p PID | -k [OPTIONS] <ADDRESSES",
 	.about =
 		"Names addresses: hexadecimal ones on standard input, one on each line; answers on standard output in\n"
@@ -290,7 +290,7 @@ int command_symbolize(int argc, char **argv)
 		break;
 	}
 	if (first < argc || !!settings.file + !!settings.pid + settings.kernel != 1) {
-		log_error("stoker symbolize: one of -e FILE, -p PID and -k; addresses come on standard input");
+		log_error("symbolize: one of -e FILE, -p PID and -k; addresses come on standard input");
 		return EXIT_USAGE;
 	}
 	return symbolize(&settings);

@@ -29,7 +29,7 @@ static const struct option_row rows[] = {
 };
 
 static const struct option_usage usage = {
-	.command = "stoker syscalls",
+	.command = "syscalls",
 	.arguments = "[OPTIONS] FILE",
 	.about = "System calls by container: how many, how many failed, how long they took, and where that time went.\n"
 		 "FILE is a recording made with --syscalls or --syscall-counts, or - for standard input.",
@@ -46,7 +46,7 @@ static int show(const struct profile *profile, const void *data, enum exit_statu
 	if (err)
 		return err;
 	if (!calls.rows.count) {
-		log_error("stoker syscalls: no system calls in this recording: record with --syscalls");
+		log_error("syscalls: no system calls in this recording: record with --syscalls");
 		*ret_status = EXIT_NO_SAMPLES;
 		return 0;
 	}
