@@ -122,9 +122,7 @@ static int open_vdso(void)
 	return take_fd(&fd);
 }
 
-int unwind_files_rows(int path_fd, struct unwind_rows *rows)
+int unwind_files_reopen(int path_fd)
 {
-	_cleanup_close_ int fd = path_fd < 0 ? open_vdso() : process_files_reopen(path_fd);
-
-	return fd < 0 ? fd : unwind_rows_read(fd, -1, rows);
+	return path_fd < 0 ? open_vdso() : process_files_reopen(path_fd);
 }

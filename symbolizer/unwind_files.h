@@ -2,9 +2,9 @@
 /*
  * unwind_files: from a process's mappings to the rows of the files behind them.
  *
- * The face of unwind_rows.h towards the profiler: what is mapped where, which file that is, and its rows. Files are opened
- * as process_files.h has it. unwind_files_rows() is the one place where a file is parsed. No function keeps anything,
- * and each may be called from any thread.
+ * The face of unwind_rows.h towards the profiler: what is mapped where, which file that is, to be parsed by
+ * unwind_parser.h. Files are opened as process_files.h has it. No function keeps anything, and each may be called from
+ * any thread.
  */
 #ifndef STOKER_UNWIND_FILES_H
 #define STOKER_UNWIND_FILES_H
@@ -15,7 +15,6 @@
 #include <time.h>
 
 #include "symbolizer/base/array.h"
-#include "symbolizer/unwind_rows.h"
 
 enum unwind_mapping_kind {
 	UNWIND_MAPPING_FILE,
@@ -66,11 +65,10 @@ enum unwind_mapping_kind unwind_files_kind(const char *path);
 int unwind_files_open(pid_t pid, uint64_t start, uint64_t end, int *ret_path_fd, struct unwind_identity *ret_identity);
 
 /**
- * unwind_files_rows() - a file's rows
- * @path_fd: from unwind_files_open(); -1: the vdso that all 64-bit processes share
- * @rows: empty; to be released with unwind_rows_deinit() by the caller, also after an error
- * Returns 0, or as unwind_rows_read().
+ * unwind_files_reopen() - a readable descriptor, for unwind_parser.h
+ * @path_fd: from unwind_files_open(); -1: a copy of the vdso that all 64-bit processes share
+ * Returns the descriptor, -EINVAL where it is no regular file, or what open(2) gave.
  */
-int unwind_files_rows(int path_fd, struct unwind_rows *rows);
+int unwind_files_reopen(int path_fd);
 
 #endif

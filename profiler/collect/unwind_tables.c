@@ -36,6 +36,7 @@ struct file {
 struct unwind_tables {
 	pthread_mutex_t lock; /* of everything here; not held while parsing */
 	struct walk_maps *maps;
+	struct unwind_parser *parser;
 	struct file files[WALK_FILES_MAX];
 	uint32_t file_count; /* slots ever used */
 	struct hash_index index;
@@ -43,7 +44,8 @@ struct unwind_tables {
 	struct unwind_tables_counts counts;
 };
 
-int unwind_tables_new(struct walk_maps *maps, uint64_t memory_bytes, struct unwind_tables **ret_tables)
+int unwind_tables_new(struct walk_maps *maps, struct unwind_parser *parser, uint64_t memory_bytes,
+		      struct unwind_tables **ret_tables)
 {
 	uint64_t segments = memory_bytes / sizeof(struct walk_segment);
 	struct unwind_tables *tables = calloc(1, sizeof(*tables));
@@ -52,6 +54,7 @@ int unwind_tables_new(struct walk_maps *maps, uint64_t memory_bytes, struct unwi
 		return -ENOMEM;
 	pthread_mutex_init(&tables->lock, NULL);
 	tables->maps = maps;
+	tables->parser = parser;
 	maps->files->epoch = 1; /* 0: never used */
 	if (row_store_init(&tables->store, maps, segments < UINT32_MAX ? (uint32_t)segments : UINT32_MAX) ||
 	    unwind_tables_file(tables, NULL, -1) == UNWIND_NO_FILE) {
@@ -271,7 +274,7 @@ bool unwind_tables_load_one(struct unwind_tables *tables)
 	fd = file->path_fd < 0 ? -1 : dup(file->path_fd);
 	pthread_mutex_unlock(&tables->lock);
 
-	err = fd < 0 && !file->vdso ? -EBADF : unwind_files_rows(fd, &rows);
+	err = fd < 0 && !file->vdso ? -EBADF : unwind_parser_rows(tables->parser, fd, &rows);
 
 	pthread_mutex_lock(&tables->lock);
 	tables->counts.waiting--;

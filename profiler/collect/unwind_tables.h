@@ -15,6 +15,7 @@
 
 #include "profiler/collect/walk_maps.h"
 #include "symbolizer/unwind_files.h"
+#include "symbolizer/unwind_parser.h"
 
 #define UNWIND_MEMORY_DEFAULT (128ull << 20)
 #define UNWIND_MEMORY_MIN (1ull << 20)
@@ -35,11 +36,12 @@ struct unwind_tables_counts {
 
 /**
  * unwind_tables_new() - with no files but the vdso
- * @maps: stays the caller's, and must live longer
+ * @maps, @parser: stay the caller's, and must live longer
  * @memory_bytes: for rows, at least UNWIND_MEMORY_MIN
  * Returns 0 or -ENOMEM.
  */
-int unwind_tables_new(struct walk_maps *maps, uint64_t memory_bytes, struct unwind_tables **ret_tables);
+int unwind_tables_new(struct walk_maps *maps, struct unwind_parser *parser, uint64_t memory_bytes,
+		      struct unwind_tables **ret_tables);
 void unwind_tables_free(struct unwind_tables *tables);
 
 /**

@@ -188,7 +188,8 @@ static void cleanup_unwinder(struct unwinder **unwinder)
 	unwinder_free(*unwinder);
 }
 
-int unwinder_new(const struct walk_map_fds *fds, uint64_t memory_bytes, struct unwinder **ret_unwinder)
+int unwinder_new(const struct walk_map_fds *fds, struct unwind_parser *parser, uint64_t memory_bytes,
+		 struct unwinder **ret_unwinder)
 {
 	_cleanup_(cleanup_unwinder) struct unwinder *unwinder = calloc(1, sizeof(*unwinder));
 	int err;
@@ -200,7 +201,7 @@ int unwinder_new(const struct walk_map_fds *fds, uint64_t memory_bytes, struct u
 	unwinder->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	err = unwinder->wake < 0 ? -errno : walk_maps_init(&unwinder->maps, fds);
 	if (!err)
-		err = unwind_tables_new(&unwinder->maps, memory_bytes, &unwinder->tables);
+		err = unwind_tables_new(&unwinder->maps, parser, memory_bytes, &unwinder->tables);
 	if (!err)
 		err = unwind_processes_new(&unwinder->maps, unwinder->tables, &unwinder->processes);
 	/* Records first: what starts while the others are read is told by them. */

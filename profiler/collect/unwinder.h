@@ -22,10 +22,12 @@ struct unwinder_counts {
 /**
  * unwinder_new() - follow records, read the processes that there are, start to load
  * @fds: the sampler's; must stay open
+ * @parser: stays the caller's, and must live longer
  * @memory_bytes: for rows, at least UNWIND_MEMORY_MIN
  * Returns 0, -ENOMEM, or why processes cannot be followed.
  */
-int unwinder_new(const struct walk_map_fds *fds, uint64_t memory_bytes, struct unwinder **ret_unwinder);
+int unwinder_new(const struct walk_map_fds *fds, struct unwind_parser *parser, uint64_t memory_bytes,
+		 struct unwinder **ret_unwinder);
 void unwinder_free(struct unwinder *unwinder);
 
 /* Returns when the files of all processes that were busy at the start are loaded, or after @timeout_ms. */

@@ -15,6 +15,7 @@
 #include "symbolizer/base/log.h"
 #include "symbolizer/base/text.h"
 #include "symbolizer/symbolizer.h"
+#include "symbolizer/unwind_parser.h"
 
 #define EVENTS_EVERY_MS 200
 #define TICK_NS 1000000000ull
@@ -148,19 +149,23 @@ static int finish(struct loop *loop, int err)
 }
 
 /* A container's file that crashes or stalls a parser was made to, or has found a fault of ours: worth a line. */
-static void warn_of_parser(struct symbolizer *symbolizer)
+static void warn_of_parsers(const struct record_session *session)
 {
-	struct symbolizer_costs costs = symbolizer_costs(symbolizer);
+	struct symbolizer_costs names = symbolizer_costs(session->symbolizer);
+	struct unwind_parser_costs rows = {0};
 	char shown[128] = "";
 
-	if (!costs.crashes && !costs.timeouts)
+	if (session->unwind_parser)
+		rows = unwind_parser_costs(session->unwind_parser);
+	if (!names.crashes && !names.timeouts && !rows.crashes && !rows.timeouts)
 		return;
-	if (costs.quarantined)
-		text_printable(string_table_text(symbolizer_strings(symbolizer), costs.quarantined_last), shown,
-			       sizeof(shown));
-	log_warning("the parser was killed by files: %llu crashes, %llu time-outs; not asked again: %zu%s%s",
-		    (unsigned long long)costs.crashes, (unsigned long long)costs.timeouts, costs.quarantined,
-		    costs.quarantined ? ", last " : "", shown);
+	if (names.quarantined)
+		text_printable(string_table_text(symbolizer_strings(session->symbolizer), names.quarantined_last),
+			       shown, sizeof(shown));
+	log_warning("parsers were killed by files: %llu crashes, %llu time-outs; not asked for names again: %zu%s%s",
+		    (unsigned long long)(names.crashes + rows.crashes),
+		    (unsigned long long)(names.timeouts + rows.timeouts), names.quarantined,
+		    names.quarantined ? ", last " : "", shown);
 }
 
 static int sample(struct loop *loop, struct record_outcome *outcome)
@@ -193,7 +198,7 @@ static int sample(struct loop *loop, struct record_outcome *outcome)
 	outcome->written = true;
 	if (recorder_kernel_hidden(loop->session.recorder))
 		log_warning("kernel functions have no names: set kernel.kptr_restrict to 0 or 1 and run as root");
-	warn_of_parser(loop->session.symbolizer);
+	warn_of_parsers(&loop->session);
 	if (!err)
 		return EXIT_OK;
 	log_error("writing %s failed: %s; what was recorded before is readable",

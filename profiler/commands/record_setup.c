@@ -18,6 +18,7 @@
 #include "symbolizer/base/log.h"
 #include "symbolizer/base/text.h"
 #include "symbolizer/symbolizer.h"
+#include "symbolizer/unwind_parser.h"
 
 #define PIDS_MAX 1024	      /* whose children are looked for */
 #define UNWINDER_WAIT_MS 1000 /* for the tables of what runs already: whole stacks from the first sample on */
@@ -36,6 +37,7 @@ void record_session_deinit(struct record_session *session)
 	recorder_free(session->recorder);
 	symbolizer_free(session->symbolizer);
 	unwinder_free(session->unwinder);
+	unwind_parser_free(session->unwind_parser);
 	sampler_free(session->sampler);
 	recording_writer_free(session->writer);
 	container_filter_free(session->filter);
@@ -63,6 +65,11 @@ static int check_place(void)
 		return refuse(-EOPNOTSUPP,
 			      "running inside a pid namespace: run on the host, or with --pid=host in a container");
 	return EXIT_OK;
+}
+
+static bool walks_tables(const struct record_settings *settings)
+{
+	return settings->unwind != UNWIND_FRAME_POINTERS && !settings->kernel_only;
 }
 
 static int want_pids(const struct record_settings *settings, struct sampler *sampler)
@@ -156,9 +163,9 @@ static int setup_unwinder(const struct record_settings *settings, struct record_
 	struct walk_map_fds maps = sampler_walk_maps(session->sampler);
 	int err;
 
-	if (settings->unwind == UNWIND_FRAME_POINTERS || settings->kernel_only)
+	if (!walks_tables(settings))
 		return EXIT_OK;
-	err = unwinder_new(&maps, settings->unwind_memory << 20, &session->unwinder);
+	err = unwinder_new(&maps, session->unwind_parser, settings->unwind_memory << 20, &session->unwinder);
 	if (err && settings->unwind == UNWIND_TABLES) {
 		log_error("user stacks cannot be walked by tables: %s; --unwind fp does without", strerror(-err));
 		return EXIT_FAILED;
@@ -192,7 +199,8 @@ int record_setup(const struct record_settings *settings, struct record_session *
 	if (status != EXIT_OK)
 		return status;
 	/* First of all: its children are copies of this process, and shall hold nothing that is opened later. */
-	if (symbolizer_new(&names, &session->symbolizer))
+	if (symbolizer_new(&names, &session->symbolizer) ||
+	    (walks_tables(settings) && unwind_parser_new(&session->unwind_parser)))
 		return refuse(-EAGAIN, "cannot start the process that parses what containers wrote: out of memory or "
 				       "of processes");
 	if (!getrlimit(RLIMIT_NOFILE, &files)) {
@@ -321,11 +329,14 @@ static uint64_t memory_bytes(struct record_session *session)
 int record_last_facts(struct record_session *session, uint64_t duration_ns)
 {
 	struct symbolizer_costs costs = symbolizer_costs(session->symbolizer);
+	struct unwind_parser_costs rows = {0};
 	uint64_t runs = 0, run_ns;
 	struct tick_counters ticks = {0};
 	struct rusage used;
 	int err;
 
+	if (session->unwind_parser)
+		rows = unwind_parser_costs(session->unwind_parser);
 	getrusage(RUSAGE_SELF, &used);
 	run_ns = sampler_run_ns(session->sampler, &runs);
 	err = sampler_ticks(session->sampler, &ticks);
@@ -335,15 +346,16 @@ int record_last_facts(struct record_session *session, uint64_t duration_ns)
 		err = fact_number(session, "self.cpu_ns",
 				  (uint64_t)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) * 1000000000ull +
 					  (uint64_t)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) * 1000ull +
-					  costs.cpu_ns);
+					  costs.cpu_ns + rows.cpu_ns);
 	if (!err)
-		err = fact_number(session, "self.memory_bytes", memory_bytes(session) + costs.memory_bytes);
+		err = fact_number(session, "self.memory_bytes",
+				  memory_bytes(session) + costs.memory_bytes + rows.memory_bytes);
 	if (!err)
 		err = fact_number(session, "parser.requests", costs.requests);
 	if (!err)
-		err = fact_number(session, "parser.crashes", costs.crashes);
+		err = fact_number(session, "parser.crashes", costs.crashes + rows.crashes);
 	if (!err)
-		err = fact_number(session, "parser.timeouts", costs.timeouts);
+		err = fact_number(session, "parser.timeouts", costs.timeouts + rows.timeouts);
 	if (!err)
 		err = fact_number(session, "parser.quarantined", costs.quarantined);
 	if (!err)

@@ -35,6 +35,7 @@ struct record_session {
 	struct container_resolver *resolver;
 	struct container_filter *filter; /* NULL without -C */
 	struct symbolizer *symbolizer;
+	struct unwind_parser *unwind_parser; /* NULL where stacks are walked by frame pointers alone */
 	struct sampler *sampler;
 	struct unwinder *unwinder; /* NULL: frame pointers alone */
 	struct recording_writer *writer;

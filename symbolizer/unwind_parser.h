@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * unwind_parser: unwind rows of files, read by a worker of its own (worker.h).
+ *
+ * It works beside the parser of names, for another thread: neither waits for the other. A file that kills the worker
+ * has no rows; it is tried twice. What the worker answers is checked: every number that rows are looked up by lies
+ * where it must.
+ */
+#ifndef SYMBOLIZER_UNWIND_PARSER_H
+#define SYMBOLIZER_UNWIND_PARSER_H
+
+#include <stdint.h>
+
+#include "symbolizer/unwind_rows.h"
+
+struct unwind_parser;
+
+/* Call it before any thread is started. Returns 0, -ENOMEM, or -EAGAIN where no process can be started. */
+int unwind_parser_new(struct unwind_parser **ret_parser);
+void unwind_parser_free(struct unwind_parser *parser);
+
+/**
+ * unwind_parser_rows() - a file's rows
+ * @path_fd: from unwind_files_open(), an O_PATH descriptor; -1: the vdso that all 64-bit processes share
+ * @rows: empty; to be released with unwind_rows_deinit() by the caller, also after an error
+ * Returns 0, as unwind_rows_read(), -ENOTRECOVERABLE (it killed the worker, or made it talk nonsense), or -EAGAIN (no
+ * worker).
+ */
+int unwind_parser_rows(struct unwind_parser *parser, int path_fd, struct unwind_rows *rows);
+
+/* What the worker has cost, and what went wrong in it. */
+struct unwind_parser_costs {
+	uint64_t cpu_ns;       /* of the child that runs now, up to its last answer */
+	uint64_t memory_bytes; /* the most that it had resident */
+	uint64_t crashes, timeouts;
+};
+
+/* From any thread. */
+struct unwind_parser_costs unwind_parser_costs(const struct unwind_parser *parser);
+
+#endif

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Rows through the worker are the rows that were read; what kills it costs that file. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "symbolizer/base/cleanup.h"
+#include "symbolizer/unwind_parser.h"
+
+#define LIBC "/lib/x86_64-linux-gnu/libc.so.6"
+
+static struct unwind_parser *parser;
+
+static int set_up(void **state)
+{
+	return unwind_parser_new(&parser);
+}
+
+static int tear_down(void **state)
+{
+	unwind_parser_free(parser);
+	return 0;
+}
+
+static void test_unwind_parser__rows_come_through_as_they_are(void **state)
+{
+	_cleanup_(unwind_rows_deinit) struct unwind_rows direct = {0}, through = {0};
+	_cleanup_close_ int fd = open(LIBC, O_RDONLY | O_CLOEXEC), path_fd = open(LIBC, O_PATH | O_CLOEXEC);
+
+	assert_int_equal(unwind_rows_read(fd, -1, &direct), 0);
+	assert_int_equal(unwind_parser_rows(parser, path_fd, &through), 0);
+	assert_true(direct.rows.count > 1000);
+	assert_int_equal(through.rows.count, direct.rows.count);
+	assert_int_equal(through.pages.count, direct.pages.count);
+	assert_int_equal(through.rules.count, direct.rules.count);
+	assert_int_equal(through.segment_count, direct.segment_count);
+	assert_int_equal(through.first_page, direct.first_page);
+	assert_memory_equal(through.rows.items, direct.rows.items, direct.rows.count * sizeof(struct unwind_row));
+	assert_memory_equal(through.pages.items, direct.pages.items, direct.pages.count * sizeof(struct unwind_page));
+	assert_memory_equal(through.rules.items, direct.rules.items, direct.rules.count * sizeof(struct unwind_rule));
+	assert_memory_equal(through.segments, direct.segments, sizeof(direct.segments));
+}
+
+static void test_unwind_parser__the_vdso_has_rows(void **state)
+{
+	_cleanup_(unwind_rows_deinit) struct unwind_rows rows = {0};
+
+	assert_int_equal(unwind_parser_rows(parser, -1, &rows), 0);
+	assert_true(rows.rows.count > 0);
+}
+
+static void test_unwind_parser__no_ELF_is_an_answer_and_no_death(void **state)
+{
+	_cleanup_(unwind_rows_deinit) struct unwind_rows rows = {0};
+	_cleanup_close_ int text = open("/etc/passwd", O_PATH | O_CLOEXEC), folder = open("/etc", O_PATH | O_CLOEXEC);
+	struct unwind_parser_costs costs;
+
+	assert_int_equal(unwind_parser_rows(parser, text, &rows), -ENOEXEC);
+	assert_int_equal(unwind_parser_rows(parser, folder, &rows), -EINVAL);
+	costs = unwind_parser_costs(parser);
+	assert_int_equal(costs.crashes + costs.timeouts, 0);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		TEST(test_unwind_parser__rows_come_through_as_they_are),
+		TEST(test_unwind_parser__the_vdso_has_rows),
+		TEST(test_unwind_parser__no_ELF_is_an_answer_and_no_death),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
