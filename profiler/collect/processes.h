@@ -24,7 +24,9 @@ struct process {
 	struct symbolizer_process *snapshot; /* NULL for kernel threads */
 	uint64_t refresh_after_ns;	     /* the recorder's clock: not again before */
 	uint64_t refresh_wait_ns;	     /* doubled by each refresh that found nothing */
-	uint64_t look_after_ns;		     /* the same for the unwinder's tables */
+	uint64_t late_look_tick;	     /* the first at which it may be looked at before its stacks are named */
+	uint32_t late_looks;		     /* of those, how many in a row found nothing */
+	uint64_t look_after_ns;		     /* as refresh_after_ns, for the unwinder's tables */
 	uint64_t look_wait_ns;
 	uint64_t seen; /* tick of the last sample */
 };

@@ -16,6 +16,7 @@
 #define IDLE_TICKS 15 /* a process that has ended and was not sampled for so long is forgotten */
 #define REFRESH_WAIT_MIN_NS 5000000ull
 #define REFRESH_WAIT_MAX_NS 5000000000ull
+#define LATE_LOOKS_MAX 8
 
 /* A key of the kernel's counts, by its token. */
 struct recorded_key {
@@ -167,6 +168,24 @@ static int refresh_if_grown(struct recorder *recorder, struct process *process, 
 	return err == -ENOMEM ? err : 0;
 }
 
+/*
+ * A stack that was not worth a look when it came may be the only one of its kind to come: the others are counted in the
+ * kernel. So a process is looked at once more before its stacks are named, if it was not too often for nothing.
+ */
+static int refresh_before_naming(struct recorder *recorder, struct process *process, const uint64_t *user, size_t count)
+{
+	if (!process->snapshot || process->late_looks >= LATE_LOOKS_MAX || process->late_look_tick > recorder->tick ||
+	    maps_all(process, user, count))
+		return 0;
+	process->late_look_tick = recorder->tick + 1;
+	process->late_looks++;
+	if (symbolizer_process_refresh(process->snapshot) == -ENOMEM)
+		return -ENOMEM;
+	if (maps_all(process, user, count))
+		process->late_looks = 0;
+	return 0;
+}
+
 /* A walk that left the tables is worth another look at what the process maps; one that always does, ever more rarely. */
 static void look_again(struct recorder *recorder, const struct stack_event *event, struct process *process)
 {
@@ -288,10 +307,12 @@ static int name_round(struct recorder *recorder)
 	memset(&recorder->addresses, 0, sizeof(recorder->addresses));
 	for (size_t i = 0; i < waiting.count && !err; i++) {
 		const struct waiting_stack *stack = &waiting.items[i];
-		const uint64_t *kernel = addresses.items + stack->first;
+		const uint64_t *kernel = addresses.items + stack->first, *user = kernel + stack->kernel_count;
 
-		err = stacks_want(recorder->stacks, stack->process, kernel, stack->kernel_count,
-				  kernel + stack->kernel_count, stack->user_count);
+		err = refresh_before_naming(recorder, stack->process, user, stack->user_count);
+		if (!err)
+			err = stacks_want(recorder->stacks, stack->process, kernel, stack->kernel_count, user,
+					  stack->user_count);
 	}
 	if (!err)
 		err = stacks_name_wanted(recorder->stacks);
