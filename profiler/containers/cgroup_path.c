@@ -180,10 +180,12 @@ static void unescape(char *text)
 
 static bool set_named(struct cgroup_owner *owner, const char *runtime, const char *name, size_t length)
 {
+	if (!length)
+		return false;
 	set_container(owner, runtime, name, length);
 	copy(owner->name, sizeof(owner->name), name, length);
 	unescape(owner->name);
-	return length > 0;
+	return true;
 }
 
 /* LXC, nspawn, Mesos, Garden, containerd's default namespace: the path says the name. */
