@@ -18,7 +18,7 @@
 #define NOTES_BYTES_MAX (64u << 10)
 #define NOTE_PARTS_MAX 64 /* sections or segments that are looked at */
 #define LINK_SECTION_BYTES_MAX (ELF_LINK_BYTES_MAX + ELF_BUILD_ID_BYTES_MAX + 8)
-#define DEBUG_FILE_BYTES_MAX (1ull << 30) /* whose CRC is taken: a second's work */
+#define DEBUG_FILE_BYTES_MAX (512u << 20) /* whose CRC is taken: half a second's work */
 #define CRC_BLOCK_BYTES (256u << 10)
 #define ZDEBUG_HEADER_BYTES 12
 
