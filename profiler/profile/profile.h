@@ -14,6 +14,9 @@
 #include "profiler/profile/call_tree.h"
 #include "profiler/recording/recording.h"
 
+/* From a leaf towards the root, so far; no walk is as deep, but a file can say that it was. */
+#define PROFILE_STEPS_MAX 4096
+
 struct profile {
 	struct recording_tables rows; /* each fact once; accounting as profile_account() orders it */
 	ARRAY(string_id) labels;      /* of the containers */

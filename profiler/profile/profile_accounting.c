@@ -96,6 +96,8 @@ int profile_account(struct recording_tables *rows)
 		const struct recording_sample *sample = &rows->samples.items[i];
 		const struct stack_frames *of = sample->stack == RECORDING_STACK_ROOT ? &none : &frames[sample->stack];
 
+		if (sample->kind != SAMPLE_ONCPU)
+			continue;
 		add_sample(&rows->accounting.items[sample->container], sample, of);
 		add_sample(&rows->accounting.items[rows->containers.count], sample, of);
 	}

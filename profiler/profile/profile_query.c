@@ -197,9 +197,10 @@ static int frame_in_tree(struct query_run *run, uint32_t frame, uint32_t *ret_fr
 static size_t collect_frames(const struct query_run *run, uint32_t stack, uint32_t *frames, bool *ret_deeper)
 {
 	const struct recording_tables *rows = &run->profile->rows;
-	size_t count = 0;
+	size_t count = 0, steps = 0;
 
-	for (; stack != RECORDING_STACK_ROOT && count < DEPTH_MAX; stack = rows->stacks.items[stack].parent) {
+	for (; stack != RECORDING_STACK_ROOT && count < DEPTH_MAX && steps < PROFILE_STEPS_MAX;
+	     stack = rows->stacks.items[stack].parent, steps++) {
 		uint32_t frame = rows->stacks.items[stack].frame;
 		bool kernel = rows->frames.items[frame].kind == FRAME_KERNEL;
 

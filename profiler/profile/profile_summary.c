@@ -21,22 +21,17 @@ struct tallies {
 	struct hash_index index;
 };
 
-/* Frames from a stack's leaf to its root, by what they are: each row is its parent's plus one. */
-struct stack_frames {
-	uint32_t frames, named;
-};
-
 struct summing {
 	const struct profile *profile;
 	struct profile_summary *summary;
-	struct stack_frames *stacks; /* [stacks] */
-	string_id *texts;	     /* [frames]: name or reason, in the summary's strings */
+	uint32_t *unnamed; /* [stacks]: frames without a name from the leaf to the root */
+	string_id *texts;  /* [frames]: name or reason, in the summary's strings */
 	struct tallies leaves, whys;
 };
 
 static void summing_deinit(struct summing *summing)
 {
-	free(summing->stacks);
+	free(summing->unnamed);
 	free(summing->texts);
 	array_deinit(&summing->leaves.rows);
 	array_deinit(&summing->whys.rows);
@@ -91,9 +86,9 @@ static int prepare(struct summing *summing)
 {
 	const struct recording_tables *rows = &summing->profile->rows;
 
-	summing->stacks = calloc(rows->stacks.count + 1, sizeof(*summing->stacks));
+	summing->unnamed = calloc(rows->stacks.count + 1, sizeof(*summing->unnamed));
 	summing->texts = calloc(rows->frames.count + 1, sizeof(*summing->texts));
-	if (!summing->stacks || !summing->texts)
+	if (!summing->unnamed || !summing->texts)
 		return -ENOMEM;
 	for (size_t i = 0; i < rows->frames.count; i++)
 		if (add_text(summing, &rows->frames.items[i], &summing->texts[i]))
@@ -102,9 +97,8 @@ static int prepare(struct summing *summing)
 		const struct recording_stack *stack = &rows->stacks.items[i];
 
 		if (stack->parent != RECORDING_STACK_ROOT)
-			summing->stacks[i] = summing->stacks[stack->parent];
-		summing->stacks[i].frames++;
-		summing->stacks[i].named += rows->frames.items[stack->frame].named;
+			summing->unnamed[i] = summing->unnamed[stack->parent];
+		summing->unnamed[i] += !rows->frames.items[stack->frame].named;
 	}
 	return 0;
 }
@@ -112,13 +106,14 @@ static int prepare(struct summing *summing)
 static int add_whys(struct summing *summing, const struct recording_sample *sample)
 {
 	const struct recording_tables *rows = &summing->profile->rows;
+	uint32_t steps = 0;
 	int err = 0;
 
-	for (uint32_t at = sample->stack; at != RECORDING_STACK_ROOT && !err; at = rows->stacks.items[at].parent) {
+	for (uint32_t at = sample->stack;
+	     at != RECORDING_STACK_ROOT && summing->unnamed[at] && steps < PROFILE_STEPS_MAX && !err;
+	     at = rows->stacks.items[at].parent, steps++) {
 		uint32_t frame = rows->stacks.items[at].frame;
 
-		if (summing->stacks[at].frames == summing->stacks[at].named)
-			break;
 		if (!rows->frames.items[frame].named)
 			err = tally_add(&summing->whys, sample->container, summing->texts[frame], sample->count);
 	}
@@ -128,24 +123,32 @@ static int add_whys(struct summing *summing, const struct recording_sample *samp
 static int add_sample(struct summing *summing, const struct recording_sample *sample)
 {
 	struct container_summary *container = &summing->summary->containers.items[sample->container];
-	uint32_t leaf = profile_leaf_frame(summing->profile, sample->stack);
+	const struct recording_tables *rows = &summing->profile->rows;
+	uint32_t leaf;
 	int err;
 
 	container->samples += sample->count;
-	if (sample->stack_end != STACK_NO_USER)
-		container->user_samples += sample->count;
-	if (sample->stack_end == STACK_COMPLETE)
-		container->user_complete += sample->count;
-	if (sample->stack_end == STACK_TRUNCATED)
-		container->user_truncated += sample->count;
-	if (leaf == PROFILE_NO_FRAME)
+	if (sample->stack == RECORDING_STACK_ROOT)
 		return 0;
-	if (summing->profile->rows.frames.items[leaf].kind == FRAME_KERNEL)
+	leaf = rows->stacks.items[sample->stack].frame;
+	if (rows->frames.items[leaf].kind == FRAME_KERNEL)
 		container->kernel_samples += sample->count;
-	container->frames += sample->count * summing->stacks[sample->stack].frames;
-	container->named += sample->count * summing->stacks[sample->stack].named;
 	err = tally_add(&summing->leaves, sample->container, summing->texts[leaf], sample->count);
 	return err ? err : add_whys(summing, sample);
+}
+
+static int add_container(struct summing *summing, uint32_t number)
+{
+	const struct recording_accounting *account = profile_accounting(summing->profile, number);
+	struct container_summary *container = array_add(&summing->summary->containers);
+
+	if (!container)
+		return -ENOMEM;
+	container->user_samples = account->user_samples;
+	container->user_complete = account->user_complete;
+	container->frames = account->user_frames + account->kernel_frames;
+	container->named = account->user_named + account->kernel_named;
+	return 0;
 }
 
 static void take_tops(struct summing *summing)
@@ -213,7 +216,6 @@ static void take_times(struct profile_summary *summary, const struct profile *pr
 	for (size_t i = 0; i < profile->rows.samples.count; i++)
 		if (profile->rows.samples.items[i].time_ns > summary->duration_ns)
 			summary->duration_ns = profile->rows.samples.items[i].time_ns;
-	summary->duration_guessed = summary->duration_ns != 0;
 }
 
 int profile_summary_init(struct profile_summary *summary, const struct profile *profile)
@@ -225,8 +227,8 @@ int profile_summary_init(struct profile_summary *summary, const struct profile *
 	err = string_table_init(&summary->strings);
 	if (!err)
 		err = prepare(&summing);
-	for (size_t i = 0; i < profile->rows.containers.count && !err; i++)
-		err = array_add(&summary->containers) ? 0 : -ENOMEM;
+	for (uint32_t i = 0; i < profile->rows.containers.count && !err; i++)
+		err = add_container(&summing, i);
 	for (size_t i = 0; i < profile->rows.samples.count && !err; i++)
 		if (profile->rows.samples.items[i].kind == SAMPLE_ONCPU)
 			err = add_sample(&summing, &profile->rows.samples.items[i]);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * profile_summary: each container in numbers, counted from the samples themselves (and so right for a cut recording,
- * too). What the terminal table, `stoker info` and hotspots share.
+ * too).
  */
 #ifndef STOKER_PROFILE_SUMMARY_H
 #define STOKER_PROFILE_SUMMARY_H
@@ -13,7 +13,6 @@ struct container_summary {
 	uint64_t kernel_samples; /* the CPU was in the kernel: the leaf is a kernel frame */
 	uint64_t user_samples;	 /* with a user stack */
 	uint64_t user_complete;	 /* … that reached the thread's first frame */
-	uint64_t user_truncated; /* … that was cut by a fault or by the depth limit */
 	uint64_t frames;	 /* user and kernel, by count */
 	uint64_t named;
 	string_id top_function; /* the leaf with most samples, raw: a name, or a reason without its address; 0: none */
@@ -22,17 +21,14 @@ struct container_summary {
 	uint64_t reason_frames; /* … how many of @frames have it */
 };
 
-#define PROFILE_NO_FRAME UINT32_MAX
-
 struct profile_summary {
 	struct string_table strings;		    /* of names and reasons */
 	ARRAY(struct container_summary) containers; /* [containers of the profile] */
 	ARRAY(uint32_t) by_samples;		    /* rows of containers that have samples, the busiest first */
 	uint64_t samples;
 	uint64_t kernel_samples;
-	uint64_t duration_ns;  /* 0 where unknown */
-	bool duration_guessed; /* from the last sample, as the recording was cut */
-	uint64_t period_ns;    /* one sample is so much CPU time; 0 where unknown */
+	uint64_t duration_ns; /* of a cut recording up to its last sample; 0 where unknown */
+	uint64_t period_ns;   /* one sample is so much CPU time; 0 where unknown */
 };
 
 /* Returns 0 or -ENOMEM; deinit it in both cases. */
@@ -41,15 +37,5 @@ void profile_summary_deinit(struct profile_summary *summary);
 
 /* CPUs that were busy with so many samples, on average; negative where the recording does not tell. */
 double profile_summary_cpus(const struct profile_summary *summary, uint64_t samples);
-
-/**
- * profile_leaf_frame() - the frame that ran
- * @stack: row, or RECORDING_STACK_ROOT
- * Returns its row, or PROFILE_NO_FRAME for an empty stack.
- */
-static inline uint32_t profile_leaf_frame(const struct profile *profile, uint32_t stack)
-{
-	return stack == RECORDING_STACK_ROOT ? PROFILE_NO_FRAME : profile->rows.stacks.items[stack].frame;
-}
 
 #endif

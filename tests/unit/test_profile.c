@@ -221,6 +221,33 @@ static void test_profile__the_last_fact_and_the_last_account_count(void **state)
 	profile_free(profile);
 }
 
+/* "k:entry" and so many frames without a name on it. */
+static void add_deep_stack(struct maker *maker, size_t frames, uint64_t count)
+{
+	char stack[8000] = "k:entry";
+
+	assert_true(strlen(stack) + frames < sizeof(stack));
+	memset(stack + strlen(stack), ';', frames);
+	maker_sample(maker, 0, stack, count);
+}
+
+static void test_profile__stacks_are_walked_so_far_and_no_farther(void **state)
+{
+	const struct profile_query query = {.by = PROFILE_BY_NONE, .kernel_only = true};
+	struct profile *profile;
+	struct maker maker;
+	char out[256], error[256];
+
+	maker_start(&maker);
+	maker_container(&maker, CONTAINER_CONTAINER, "web", "", "");
+	add_deep_stack(&maker, PROFILE_STEPS_MAX - 1, 1);
+	add_deep_stack(&maker, PROFILE_STEPS_MAX, 20);
+	profile = maker_load(&maker);
+	assert_int_equal(ask(profile, &query, out, sizeof(out), error), 0);
+	assert_string_equal(out, "entry 1\n");
+	profile_free(profile);
+}
+
 static void test_profile__a_file_that_is_none_gets_its_own_line(void **state)
 {
 	char path[] = "/tmp/stoker-test-XXXXXX", error[256];
@@ -289,6 +316,7 @@ int main(void)
 		TEST(one_name_of_two_containers_gets_the_short_id),
 		TEST(no_two_labels_are_equal_whatever_containers_are_called),
 		TEST(the_last_fact_and_the_last_account_count),
+		TEST(stacks_are_walked_so_far_and_no_farther),
 		TEST(a_file_that_is_none_gets_its_own_line),
 		TEST(the_summary_counts_what_the_samples_say),
 	};
