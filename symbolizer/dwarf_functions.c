@@ -23,6 +23,9 @@ struct pass {
 	dwarf_range_array ranges;
 	ARRAY(struct named_entry) entries; /* one for each function */
 	uint32_t holders[DEPTH_MAX];	   /* by depth: the function that entries there lie in */
+	bool scoped;			   /* the language has scopes */
+	struct dwarf_scopes scopes;
+	uint32_t scopes_at[DEPTH_MAX]; /* by depth: the scope that entries there are declared in */
 	int depth;
 };
 
@@ -30,17 +33,19 @@ static void pass_deinit(struct pass *pass)
 {
 	array_deinit(&pass->ranges);
 	array_deinit(&pass->entries);
+	dwarf_scopes_deinit(&pass->scopes);
 }
 
 void dwarf_functions_deinit(struct dwarf_functions *functions)
 {
 	array_deinit(&functions->list);
 	range_layers_deinit(&functions->ranges);
+	array_deinit(&functions->text);
 }
 
 size_t dwarf_functions_bytes(const struct dwarf_functions *functions)
 {
-	size_t bytes = functions->list.capacity * sizeof(*functions->list.items);
+	size_t bytes = functions->list.capacity * sizeof(*functions->list.items) + functions->text.capacity;
 
 	for (size_t i = 0; i < functions->ranges.layers.count; i++)
 		bytes += functions->ranges.layers.items[i].ranges.capacity * sizeof(struct range);
@@ -85,7 +90,6 @@ static bool can_step_over(uint16_t tag)
 	case DW_TAG_call_site:
 	case DW_TAG_GNU_call_site:
 	case DW_TAG_formal_parameter:
-	case DW_TAG_union_type:
 		return true;
 	default:
 		return false;
@@ -108,26 +112,46 @@ static bool step_over(const struct pass *pass, const struct dwarf_entry *entry, 
 	return true;
 }
 
+static bool is_scope(const struct pass *pass, uint16_t tag)
+{
+	return pass->scoped && (tag == DW_TAG_namespace || tag == DW_TAG_class_type || tag == DW_TAG_structure_type ||
+				tag == DW_TAG_union_type);
+}
+
+/* What an entry means, whose values were read: @holder and @scope are for its children. */
+static int use_entry(struct pass *pass, const struct dwarf_entry *entry, uint32_t *holder, uint32_t *scope)
+{
+	int err = 0;
+
+	if (is_scope(pass, entry->abbrev->tag))
+		return dwarf_scopes_add(&pass->scopes, pass->unit, entry, *scope, scope);
+	if (entry->abbrev->tag == DW_TAG_subprogram)
+		err = dwarf_scopes_add_member(&pass->scopes, entry->offset, *scope);
+	if (!err && has_code(entry) && pass->functions->list.count < DWARF_FUNCTIONS_MAX)
+		err = add_function(pass, entry, holder);
+	return err;
+}
+
 /* One entry; false at the unit's end, or where it is broken. */
 static bool take_entry(struct pass *pass, struct dwarf_cursor *cursor, int *err)
 {
 	struct dwarf_entry entry = {.offset = dwarf_image_offset(pass->unit->file->image, DWARF_INFO, cursor)};
-	uint32_t holder = pass->holders[pass->depth];
+	uint32_t holder = pass->holders[pass->depth], scope = pass->scopes_at[pass->depth];
 	uint64_t code = dwarf_uleb(cursor);
-	bool function, steps;
+	bool used, steps;
 
 	if (!code)
 		return !cursor->failed && --pass->depth > 0;
 	entry.abbrev = dwarf_abbrevs_find(&pass->unit->abbrevs, code);
 	if (!entry.abbrev)
 		return false;
-	function = entry.abbrev->tag == DW_TAG_subprogram || entry.abbrev->tag == DW_TAG_inlined_subroutine;
+	used = entry.abbrev->tag == DW_TAG_subprogram || entry.abbrev->tag == DW_TAG_inlined_subroutine ||
+	       is_scope(pass, entry.abbrev->tag);
 	steps = entry.abbrev->has_children && can_step_over(entry.abbrev->tag);
-	if (!function && !steps)
+	if (!used && !steps)
 		dwarf_values_skip(pass->unit, cursor, entry.abbrev);
-	else if (dwarf_values_read(pass->unit, cursor, &entry) && function && has_code(&entry) &&
-		 pass->functions->list.count < DWARF_FUNCTIONS_MAX)
-		*err = add_function(pass, &entry, &holder);
+	else if (dwarf_values_read(pass->unit, cursor, &entry) && used)
+		*err = use_entry(pass, &entry, &holder, &scope);
 	if (*err || cursor->failed)
 		return false;
 	if (!entry.abbrev->has_children || (steps && step_over(pass, &entry, cursor)))
@@ -135,6 +159,7 @@ static bool take_entry(struct pass *pass, struct dwarf_cursor *cursor, int *err)
 	if (++pass->depth >= DEPTH_MAX)
 		return false;
 	pass->holders[pass->depth] = holder;
+	pass->scopes_at[pass->depth] = scope;
 	return true;
 }
 
@@ -145,6 +170,15 @@ static int by_offset(const void *left, const void *right)
 	if (a->alternate != b->alternate)
 		return a->alternate ? 1 : -1;
 	return (a->offset > b->offset) - (a->offset < b->offset);
+}
+
+static struct dwarf_name qualified(struct pass *pass, struct dwarf_name name)
+{
+	if (!name.linkage && !name.alternate && dwarf_text_exists(name.place) && name.declared &&
+	    dwarf_scopes_qualify(&pass->scopes, pass->unit, name.declared, name.place, &pass->functions->text,
+				 &name.place.offset))
+		name.place.section = DWARF_OWN_TEXT;
+	return name;
 }
 
 static void name_functions(struct pass *pass, struct dwarf_file *alternate)
@@ -160,10 +194,9 @@ static void name_functions(struct pass *pass, struct dwarf_file *alternate)
 		struct dwarf_function *function = &pass->functions->list.items[entry->function];
 
 		if (!i || by_offset(entry, entry - 1))
-			name = dwarf_names_find(&names, entry->alternate, entry->offset);
+			name = qualified(pass, dwarf_names_find(&names, entry->alternate, entry->offset));
 		function->name = name.place;
 		function->name_alternate = name.alternate;
-		function->linkage = name.linkage;
 	}
 	dwarf_names_deinit(&names);
 }
@@ -176,6 +209,8 @@ int dwarf_functions_init(struct dwarf_functions *functions, struct dwarf_unit *u
 
 	*functions = (struct dwarf_functions){0};
 	pass.holders[0] = DWARF_NO_FUNCTION;
+	pass.scopes_at[0] = DWARF_NO_SCOPE;
+	pass.scoped = dwarf_scopes_wanted(unit);
 	while (dwarf_cursor_left(&cursor) && take_entry(&pass, &cursor, &err))
 		;
 	if (err)

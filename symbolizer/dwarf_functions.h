@@ -8,17 +8,20 @@
 #ifndef SYMBOLIZER_DWARF_FUNCTIONS_H
 #define SYMBOLIZER_DWARF_FUNCTIONS_H
 
+#include "symbolizer/dwarf_scopes.h"
 #include "symbolizer/dwarf_unit.h"
 
 #define DWARF_FUNCTIONS_MAX (1u << 20) /* in a unit, inlined ones each time; further ones are left out */
 #define DWARF_NO_FUNCTION UINT32_MAX
+
+/* The section of names that are put together, in dwarf_functions.text. */
+#define DWARF_OWN_TEXT DWARF_SECTION_COUNT
 
 /* A function, or one place where it was inlined. */
 struct dwarf_function {
 	struct dwarf_text_place name; /* all zero: none */
 	bool inlined;
 	bool name_alternate; /* the name is in the alternate file */
-	bool linkage;	     /* the name is a linkage name */
 	uint32_t parent;     /* what it was inlined into; DWARF_NO_FUNCTION where it was not */
 	uint32_t call_file;  /* number in the unit's line table, where it was inlined; 0 with call_line 0: not known */
 	uint32_t call_line;
@@ -27,6 +30,7 @@ struct dwarf_function {
 struct dwarf_functions {
 	ARRAY(struct dwarf_function) list; /* a parent comes before its children */
 	struct range_layers ranges;	   /* values: numbers in list */
+	dwarf_text_array text;
 };
 
 /**

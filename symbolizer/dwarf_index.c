@@ -269,6 +269,9 @@ static int read_tables(struct dwarf_index *index, struct unit_tables *tables, un
 {
 	int err = 0;
 
+	index->main.abbrev_bytes_left = DWARF_UNIT_ABBREV_BYTES_MAX;
+	index->alternate.abbrev_bytes_left = DWARF_UNIT_ABBREV_BYTES_MAX;
+	index->package.abbrev_bytes_left = DWARF_UNIT_ABBREV_BYTES_MAX;
 	if (!tables->has_functions) {
 		err = read_functions(index, tables);
 		if (err && err != -EAGAIN)
@@ -293,6 +296,8 @@ static const char *name_of(struct dwarf_index *index, const struct unit_tables *
 {
 	struct dwarf_image *image = tables->split.file ? tables->split.file->image : index->main.image;
 
+	if (function->name.section == DWARF_OWN_TEXT)
+		return tables->functions.text.items + function->name.offset;
 	if (function->name_alternate)
 		image = index->alternate.image;
 	return image && dwarf_text_exists(function->name) ? dwarf_image_text(image, function->name) : NULL;

@@ -41,7 +41,7 @@ struct dwarf_files {
 };
 
 struct dwarf_frame {
-	const char *function; /* the linkage name where there is one (to be demangled), else the plain one, or NULL */
+	const char *function; /* the linkage name (to be demangled), else "scope::name", else the plain one, or NULL */
 	const char *file;     /* whole path, or NULL */
 	uint32_t line;	      /* 0: not known */
 	bool inlined;	      /* into the next frame */

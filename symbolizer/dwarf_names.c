@@ -69,7 +69,7 @@ static bool take_name(const struct dwarf_names *names, const struct dwarf_unit *
 	if (!dwarf_unit_text(unit, entry, attribute, &elsewhere, &place) ||
 	    (elsewhere && (alternate || !names->alternate)))
 		return false;
-	*name = (struct dwarf_name){place, alternate || elsewhere, attribute == DWARF_LINKAGE_NAME};
+	*name = (struct dwarf_name){place, alternate || elsewhere, attribute == DWARF_LINKAGE_NAME, 0};
 	return true;
 }
 
@@ -89,6 +89,7 @@ struct dwarf_name dwarf_names_find(struct dwarf_names *names, bool alternate, ui
 			break;
 		if (!named)
 			named = take_name(names, unit, &entry, DWARF_NAME, &name);
+		name.declared = unit == names->home ? offset : 0;
 		if (!dwarf_unit_reference(unit, &entry, DWARF_ORIGIN, &elsewhere, &offset) &&
 		    !dwarf_unit_reference(unit, &entry, DWARF_SPECIFICATION, &elsewhere, &offset))
 			break;

@@ -29,6 +29,7 @@ struct dwarf_name {
 	struct dwarf_text_place place; /* all zero: none */
 	bool alternate;		       /* of the alternate file */
 	bool linkage;
+	uint64_t declared; /* the last entry on the way: in the home unit, or 0 */
 };
 
 /* @home and @alternate must outlive @names. */

@@ -61,7 +61,7 @@ int dwarf_file_init(struct dwarf_file *file, struct dwarf_image *image)
 	struct dwarf_unit_header header;
 	uint64_t offset = 0;
 
-	*file = (struct dwarf_file){.image = image, .abbrev_bytes_left = DWARF_ABBREV_SCAN_BYTES_MAX};
+	*file = (struct dwarf_file){.image = image, .abbrev_bytes_left = DWARF_ABBREV_BYTES_MAX};
 	/* Each header is at least four bytes, so that this comes to its end. */
 	while (file->units.count < DWARF_UNITS_MAX) {
 		bool known = dwarf_unit_header_read(image, offset, &header);

@@ -2,9 +2,9 @@
 /*
  * dwarf_unit: the units of .debug_info, their entries, and what the values of these mean.
  *
- * This decodes by itself, and not with libdw, because libdw 0.188 opens split units and alternate files by path, from
- * inside of a look-up (in the parser's sandbox there are no paths), knows no packages, aborts on some broken input, and
- * takes several times as long to walk a unit (tests/bench/dwarf has the numbers).
+ * This decodes by itself, and not with libdw. libdw 0.188 opens split units and alternate files by path, from inside
+ * of a look-up (in the parser's sandbox there are no paths), knows no packages, cannot inflate zstd, and holds whole
+ * sections. It walks a unit's entries about as fast as this does; it is its look-ups that walk them every time.
  *
  * A unit of split DWARF is two: the skeleton, in the linked file, and the entries, in a .dwo or .dwp. Values that are
  * indexes (addrx, strx, rnglistx) are resolved with the bases that both carry. Formats: DWARF 5, chapter 7; DWARF 4
@@ -18,8 +18,9 @@
 
 #define DWARF_UNITS_MAX (1u << 20)
 #define DWARF_UNIT_BYTES_MAX (256u << 20)
-#define DWARF_LIST_ENTRIES_MAX (4u << 20) /* of range lists, read for all entries of a unit */
-#define DWARF_ABBREV_SCAN_BYTES_MAX (512ull << 20)
+#define DWARF_LIST_ENTRIES_MAX (4u << 20)	/* of range lists, read for all entries of a unit */
+#define DWARF_ABBREV_BYTES_MAX (512ull << 20)	/* read to list the units of a file */
+#define DWARF_UNIT_ABBREV_BYTES_MAX (64u << 20) /* read for one of them, and for those that it refers to */
 
 struct dwarf_unit_header {
 	uint64_t offset, end; /* in .debug_info */
@@ -34,7 +35,7 @@ struct dwarf_unit_header {
 struct dwarf_file {
 	struct dwarf_image *image;
 	ARRAY(struct dwarf_unit_header) units; /* sorted by offset; empty for a package */
-	uint64_t abbrev_bytes_left;
+	uint64_t abbrev_bytes_left;	       /* until somebody sets it again */
 };
 
 /* One value of an entry; a form of 0: not there. */
