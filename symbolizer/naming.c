@@ -289,87 +289,112 @@ static int set_jit_missing(struct symbolizer_process *process, struct symbol *sy
 {
 	/* Runtimes write their maps as they compile: what is not there yet may come. */
 	symbol->pending = process->perf_map_error != -ENOTRECOVERABLE;
-	return symbol_set_reason(process->symbolizer, symbol, "%s",
-				 jit_reason(process->perf_map_error, process->perf_map.fd >= 0));
+	return symbol_set_reason(
+		process->symbolizer, symbol, "%s",
+		jit_reason(process->perf_map_error, process->perf_map.fd >= 0 || process->jitdump.fd >= 0));
 }
 
-static int ask_map(struct naming *naming, struct symbolizer_process *process, const struct question *questions,
-		   size_t count)
+/*
+ * One batch of questions about JIT code; those without an answer are kept, from naming.jit.items[*kept] on, for the
+ * next source.
+ */
+static int ask_map(struct naming *naming, struct parser_source *source, size_t first, size_t count, size_t *kept,
+		   int *ret_error)
 {
 	struct parse_name names[PARSE_FRAMES_MAX];
-	bool quarantined = parser_source_quarantined(&process->perf_map);
+	struct question *questions = naming->jit.items + first;
+	bool quarantined = parser_source_quarantined(source);
 	int found, answered, err = 0;
+	string_id name;
 
 	for (size_t i = 0; i < count; i++)
 		naming->addresses[i] = questions[i].address;
-	answered = parser_find(naming->symbolizer->parser, &process->perf_map, naming->addresses, count, 0,
+	answered = parser_find(naming->symbolizer->parser, source, naming->addresses, count, naming->flags,
 			       &naming->answer);
 	if (answered == -ENOMEM)
 		return answered;
-	process->perf_map_error = answered;
+	*ret_error = answered;
 	/* A map that is too large still answers from what was read of it. */
 	if (answered == -EFBIG)
 		answered = 0;
 	for (size_t i = 0; i < count && !err; i++) {
 		found = 0;
 		if (!answered)
-			answered = next_names(naming, &process->perf_map, &questions[i], names, &found);
+			answered = next_names(naming, source, &questions[i], names, &found);
 		if (answered == -ENOMEM)
 			err = answered;
 		else if (found)
 			err = set_names(naming, &questions[i], names, 1);
 		else
-			err = set_jit_missing(process, symbol_of(naming, questions[i].number));
+			naming->jit.items[(*kept)++] = questions[i];
 	}
-	if (!err && !quarantined && parser_source_quarantined(&process->perf_map)) {
-		string_id name;
-
+	if (!err)
 		err = string_table_add(&naming->symbolizer->strings, "perf-PID.map", strlen("perf-PID.map"), &name);
-		if (!err)
-			note_quarantine(naming->symbolizer, &process->perf_map, quarantined, name);
-	}
+	if (!err)
+		note_quarantine(naming->symbolizer, source, quarantined, name);
 	return err;
 }
 
-static int ask_maps(struct naming *naming, struct symbolizer_process *process)
+static int ask_source(struct naming *naming, struct parser_source *source, int *error)
 {
-	size_t count = naming->jit.count;
+	size_t count = naming->jit.count, kept = 0;
 	int err = 0;
 
-	if (process->perf_map.fd < 0) {
-		for (size_t i = 0; i < count && !err; i++)
-			err = set_jit_missing(process, symbol_of(naming, naming->jit.items[i].number));
-		return err;
-	}
+	if (source->fd < 0)
+		return 0;
 	for (size_t i = 0, length; i < count && !err; i += length) {
 		length = count - i < PARSE_ADDRESSES_MAX ? count - i : PARSE_ADDRESSES_MAX;
-		err = ask_map(naming, process, naming->jit.items + i, length);
+		err = ask_map(naming, source, i, length, &kept, error);
 	}
+	naming->jit.count = kept;
 	return err;
+}
+
+/* The dump has lines; without them the map is asked first, which is smaller. */
+static int ask_maps(struct naming *naming, struct symbolizer_process *process)
+{
+	bool lines = naming->flags & PARSE_LINES;
+	int ignored, err = 0;
+
+	if (lines)
+		err = ask_source(naming, &process->jitdump, &ignored);
+	if (!err)
+		err = ask_source(naming, &process->perf_map, &process->perf_map_error);
+	if (!err && !lines)
+		err = ask_source(naming, &process->jitdump, &ignored);
+	for (size_t i = 0; i < naming->jit.count && !err; i++)
+		err = set_jit_missing(process, symbol_of(naming, naming->jit.items[i].number));
+	return err;
+}
+
+/* Memory files hold code that a runtime made, or a program that somebody copied there. */
+static bool is_program(struct naming *naming, const struct mapping *mapping)
+{
+	return mapping->file && !parser_open(naming->symbolizer->parser, &mapping->file->source);
 }
 
 static int name_one(struct naming *naming, struct symbolizer_process *process, uint64_t address, uint32_t number)
 {
-	const struct mapping *mapping = process_snapshot_mapping(process, address);
+	const struct mapping *found = process_snapshot_mapping(process, address);
 	struct symbol *symbol = symbol_of(naming, number);
+	struct mapping mapping;
 
-	if (!mapping) {
+	if (!found) {
 		symbol->pending = !process->exited;
 		return symbol_set_reason(naming->symbolizer, symbol,
 					 process->mappings.list.count ? "[no mapping]" : "[exited]");
 	}
-	switch (mapping->kind) {
-	case MAPPING_JIT:
+	/* A question may wait, and the snapshot be refreshed meanwhile. */
+	mapping = *found;
+	if (mapping.kind == MAPPING_FILE || mapping.kind == MAPPING_VDSO ||
+	    (mapping.kind == MAPPING_JIT && is_program(naming, &mapping)))
+		return name_in_file(naming, &mapping, address, number);
+	if (mapping.kind == MAPPING_JIT) {
 		symbol->kind = SYMBOL_JIT;
 		return add_question(&naming->jit, (struct question){.address = address, .number = number});
-	case MAPPING_FILE:
-	case MAPPING_VDSO:
-		return name_in_file(naming, mapping, address, number);
-	case MAPPING_OTHER:
-		break;
 	}
 	symbol->named = true;
-	symbol->name = mapping->name;
+	symbol->name = mapping.name;
 	return 0;
 }
 
@@ -378,7 +403,6 @@ int naming_process(struct symbolizer_process *process, const uint64_t *addresses
 	_cleanup_(naming_deinit) struct naming naming;
 	int err = naming_init(&naming, process->symbolizer, process, count, symbols);
 
-	/* What lies where is all settled before the first question: the snapshot may be refreshed while one waits. */
 	for (size_t i = 0; i < count && !err; i++)
 		err = name_one(&naming, process, addresses[i], (uint32_t)i);
 	if (!err)

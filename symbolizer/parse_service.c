@@ -9,7 +9,9 @@
 #include <unistd.h>
 
 #include "symbolizer/base/array.h"
+#include "symbolizer/base/cleanup.h"
 #include "symbolizer/demangle.h"
+#include "symbolizer/jitdump.h"
 #include "symbolizer/parse_records.h"
 #include "symbolizer/parsed_dwarf.h"
 #include "symbolizer/parsed_file.h"
@@ -19,8 +21,9 @@
 #define TABLE_BYTES_MAX (192u << 20)
 
 struct object {
-	struct parsed_file *file; /* one of these two, or neither: forgotten */
+	struct parsed_file *file; /* one of these three, or none: forgotten */
 	struct perf_map *map;
+	struct jitdump *dump;
 	uint64_t used; /* the service's clock */
 };
 
@@ -47,8 +50,10 @@ static void forget(struct object *object)
 {
 	parsed_file_free(object->file);
 	perf_map_free(object->map);
+	jitdump_free(object->dump);
 	object->file = NULL;
 	object->map = NULL;
+	object->dump = NULL;
 }
 
 static struct object *new_object(struct service *service, uint32_t number)
@@ -83,15 +88,15 @@ static int open_file(struct service *service, uint32_t number, int fd)
 	return err ? err : add_facts(service, object->file);
 }
 
-static int open_map(struct service *service, uint32_t number, int fd)
+static int open_map(struct service *service, const struct parse_request *request, int fd)
 {
-	struct object *object = new_object(service, number);
+	struct object *object = new_object(service, request->object);
 
 	if (!object) {
 		close(fd);
 		return -ENOMEM;
 	}
-	return perf_map_new(fd, &object->map);
+	return request->type == PARSE_OPEN_JITDUMP ? jitdump_new(fd, &object->dump) : perf_map_new(fd, &object->map);
 }
 
 static int add_to_file(struct service *service, const struct parse_request *request, int fd)
@@ -147,20 +152,48 @@ static int find_in_map(const struct perf_map *map, uint64_t address, struct work
 	return err;
 }
 
+static int find_in_dump(const struct jitdump *dump, uint64_t address, uint32_t flags, struct worker_bytes *answer)
+{
+	_cleanup_free_ char *readable = NULL;
+	struct parse_name name = {0};
+	struct jitdump_place place;
+
+	if (!jitdump_find(dump, address, &place))
+		return parse_records_add(answer, 0, 0, NULL, 0);
+	readable = demangle(place.function);
+	name.text = readable ? readable : place.function;
+	name.bytes = strlen(name.text);
+	if (flags & PARSE_LINES && place.file) {
+		name.file = place.file;
+		name.file_bytes = strlen(place.file);
+		name.line = place.line;
+	}
+	return parse_records_add(answer, 0, 0, &name, 1);
+}
+
+static int find_one(struct service *service, struct object *object, uint64_t address, uint32_t flags)
+{
+	if (object->file)
+		return parsed_file_find(object->file, address, flags, service->answer);
+	if (object->dump)
+		return find_in_dump(object->dump, address, flags, service->answer);
+	return find_in_map(object->map, address, service->answer);
+}
+
 static int find(struct service *service, const struct parse_request *request, struct parse_answer *head)
 {
 	struct object *object = object_at(service, request->object);
 	int err = 0, read_err = 0;
 
-	if (!object || (!object->file && !object->map))
+	if (!object || (!object->file && !object->map && !object->dump))
 		return -ENOENT;
 	/* What a runtime has appended by now. What could not be read keeps what was; only "too large" is for good. */
 	if (object->map && perf_map_read(object->map) == -EFBIG)
 		read_err = -EFBIG;
+	if (object->dump && jitdump_read(object->dump) == -EFBIG)
+		read_err = -EFBIG;
 	for (uint32_t i = 0; i < request->count && !err; i++) {
-		err = object->file
-			      ? parsed_file_find(object->file, request->addresses[i], request->flags, service->answer)
-			      : find_in_map(object->map, request->addresses[i], service->answer);
+		err = find_one(service, object, request->addresses[i], request->flags);
 		head->count += !err;
 	}
 	return err ? err : read_err;
@@ -187,7 +220,8 @@ static int dispatch(struct service *service, const struct parse_request *request
 	case PARSE_OPEN_FILE:
 		return fd < 0 ? -EINVAL : open_file(service, request->object, fd);
 	case PARSE_OPEN_PERF_MAP:
-		return fd < 0 ? -EINVAL : open_map(service, request->object, fd);
+	case PARSE_OPEN_JITDUMP:
+		return fd < 0 ? -EINVAL : open_map(service, request, fd);
 	case PARSE_ADD_DEBUG_FILE:
 	case PARSE_ADD_ALTERNATE:
 	case PARSE_ADD_PACKAGE:

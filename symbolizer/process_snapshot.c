@@ -40,6 +40,29 @@ static const struct mapping *known_line(const struct mapping_array *old, const s
 	return known;
 }
 
+/* A runtime maps a page of its jit-PID.dump as code, to be found by that (the jitdump specification, "marker"). */
+static void pin_jitdump(struct symbolizer_process *process, const struct mapping *mapping, int path_fd)
+{
+	const char *name = string_table_text(&process->symbolizer->strings, mapping->name);
+	unsigned int pid;
+	int end = 0, fd;
+
+	if (process->jitdump.fd >= 0 || sscanf(name, "jit-%u.dump%n", &pid, &end) != 1 || !end || name[end])
+		return;
+	if (pid != process->identity.ns_pid && pid != (unsigned int)process->identity.pid)
+		return;
+	fd = process_files_reopen(path_fd);
+	if (fd >= 0)
+		parser_source_init(&process->jitdump, PARSER_JITDUMP, fd);
+}
+
+static bool may_be_file(const struct symbolizer_process *process, const struct mapping *mapping)
+{
+	const char *path = string_table_text(&process->symbolizer->strings, mapping->path);
+
+	return mapping->kind == MAPPING_FILE || (mapping->kind == MAPPING_JIT && !strncmp(path, "/memfd:", 7));
+}
+
 /* A file that cannot be pinned leaves the mapping without one: its frames then say so. */
 static int pin_files(struct symbolizer_process *process, pid_t pid, struct mapping_array *mappings)
 {
@@ -54,7 +77,7 @@ static int pin_files(struct symbolizer_process *process, pid_t pid, struct mappi
 			mapping->file = process->symbolizer->vdso;
 		else if (known && known->file && known->file->state == PINNED_OPEN)
 			mapping->file = known->file;
-		if (mapping->kind != MAPPING_FILE || mapping->file ||
+		if (mapping->file || !may_be_file(process, mapping) ||
 		    process_files_mapped(pid, mapping->start, mapping->end, &fd, &status))
 			continue;
 		err = file_cache_pin(process->symbolizer->files, fd, &status, &mapping->file);
@@ -62,6 +85,7 @@ static int pin_files(struct symbolizer_process *process, pid_t pid, struct mappi
 			return err;
 		if (!err)
 			file_cache_note_root(mapping->file, process->root);
+		pin_jitdump(process, mapping, fd);
 	}
 	return 0;
 }
@@ -179,6 +203,7 @@ int symbolizer_process_new(struct symbolizer *symbolizer, const struct process_i
 	process->identity = *identity;
 	process->perf_map_error = -ENOENT;
 	parser_source_init(&process->perf_map, PARSER_PERF_MAP, -1);
+	parser_source_init(&process->jitdump, PARSER_JITDUMP, -1);
 	err = symbolizer_process_refresh(process);
 	if (err == -ENOMEM) {
 		symbolizer_process_free(process);
@@ -194,6 +219,7 @@ void symbolizer_process_free(struct symbolizer_process *process)
 		return;
 	array_deinit(&process->mappings.list);
 	parser_source_deinit(process->symbolizer->parser, &process->perf_map);
+	parser_source_deinit(process->symbolizer->parser, &process->jitdump);
 	free(process);
 }
 

@@ -33,7 +33,7 @@ struct symbolizer_process {
 	struct mapping_array mappings; /* sorted by start, not overlapping */
 	struct root_identity root;     /* as last seen */
 	bool exited;		       /* /proc did not show this image any more when last asked */
-	struct parser_source perf_map; /* its fd is -1 while there is none */
+	struct parser_source perf_map, jitdump; /* their fd is -1 while there is none */
 	int perf_map_error;	       /* why: a negative errno */
 };
 
