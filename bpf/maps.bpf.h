@@ -53,4 +53,12 @@ struct {
 	__type(value, u8);
 } wanted_cgroups __weak SEC(".maps");
 
+/* Processes whose mappings user space has read: a sample of any other one wakes it at once. Filled by user space. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384);
+	__type(key, u64);   /* tgid << 32 | exec generation */
+	__type(value, u64); /* process_image() */
+} seen_processes __weak SEC(".maps");
+
 #endif

@@ -4,12 +4,12 @@
  */
 #include "bpf/identity.bpf.h"
 #include "bpf/maps.bpf.h"
+#include "bpf/stack_hash.bpf.h"
 #include "bpf/unwind.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 /* Set by user space. */
-const volatile u64 hash_seed[2] = {1, 2};
 const volatile bool filter_tgids = false;
 const volatile bool filter_cgroups = false;
 const volatile u32 wakeup_bytes = 1 << 18; /* of unread events, from which the reader is woken at once */
@@ -27,14 +27,6 @@ struct counts_map {
 	__type(value, u64);
 } counts_0 SEC(".maps"), counts_1 SEC(".maps");
 
-/* Processes whose mappings user space has read: a sample of any other one wakes it at once. Filled by user space. */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 16384);
-	__type(key, u64);   /* tgid << 32 | exec generation */
-	__type(value, u64); /* process_image() */
-} seen_processes SEC(".maps");
-
 /* What a CPU needs for one tick, and what it remembers until the next. */
 struct cpu_state {
 	struct stack_event event;
@@ -48,33 +40,6 @@ struct {
 	__type(key, u32);
 	__type(value, struct cpu_state);
 } cpu_states SEC(".maps");
-
-#define MIX_1 0x9e3779b97f4a7c15ull
-#define MIX_2 0xd6e8feb86659fd93ull
-
-static __always_inline void mix(struct count_key *key, u64 word)
-{
-	key->hash[0] = (key->hash[0] ^ word) * MIX_1;
-	key->hash[0] ^= key->hash[0] >> 32;
-	key->hash[1] = (key->hash[1] + word) * MIX_2;
-	key->hash[1] ^= key->hash[1] >> 29;
-}
-
-static __always_inline void hash_sample(struct stack_event *event, u64 task_start_ns)
-{
-	struct count_key key = {.hash = {hash_seed[0], hash_seed[1]}};
-	u32 count = event->kernel_count + event->user_count;
-
-	mix(&key, (u64)event->tid << 32 | event->exec_generation);
-	mix(&key, task_start_ns);
-	mix(&key, event->cgroup_id);
-	mix(&key, *(u64 *)&event->comm[0]);
-	mix(&key, *(u64 *)&event->comm[8]);
-	mix(&key, (u64)event->flags << 48 | (u64)event->kernel_count << 32 | event->user_count);
-	for (u32 i = 0; i < 2 * STACK_FRAMES_MAX && i < count; i++)
-		mix(&key, event->frames[i]);
-	event->key = key;
-}
 
 static __always_inline bool wanted(u32 tgid, u64 cgroup_id)
 {

@@ -1,27 +1,42 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
- * sched: every task's time as on a CPU, blocked, and queued for a CPU.
+ * sched: every task's time as on a CPU, blocked, and queued for a CPU; with stacks and wakers where it was blocked long,
+ * and with who ran meanwhile where it was queued.
  *
  * A task leaves its CPU blocked or still ready to run (preempted), is woken where it was blocked, and comes back. The
  * way from waking to coming back is queued time. A waking counts where the task is off its CPU, or is past the point
  * where it can stay: one that comes before only makes it not sleep at all. Of several the first one counts.
  *
  * What was before the first event of a task is told by that event: who is woken was blocked, who comes was queued, who
- * leaves was running, since tracing began or the task did.
+ * leaves was running, since tracing began or the task did. Who has no event until the end has been blocked all along.
  */
-#include "bpf/task_times.bpf.h"
+#include "bpf/run_queue.bpf.h"
+#include "bpf/wait_stacks.bpf.h"
 
 /* Set by user space. */
 const volatile bool switch_has_state = true; /* the tracepoint gives the state that the task left with (5.18) */
 const volatile bool split_calls = false;
+const volatile bool count_times = false; /* by container */
+const volatile bool want_blocked = false;
+const volatile u64 min_block_ns = 1000000;
 
-/* Set by user space before the programs are attached: the monotonic clock. */
+/* Set by user space: the monotonic clock, before the programs are attached and as they are detached. */
 u64 tracing_start_ns = 0;
+u64 tracing_end_ns = 0;
+u32 active_waits = 0; /* which of the two maps takes new waits; flipped by user space while it empties the other */
+
+struct waits_map {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384);
+	__type(key, struct wait_key);
+	__type(value, struct wait_sums);
+} waits_0 SEC(".maps"), waits_1 SEC(".maps");
 
 /* include/linux/sched.h */
-#define STATE_INTERRUPTIBLE 0x1u
 #define STATE_UNINTERRUPTIBLE 0x2u
 #define STATE_STOPPED (0x4u | 0x8u) /* by a signal, or traced */
+#define STATE_DEAD 0x80u
+#define STATE_NOLOAD 0x400u /* with D: asleep and of no consequence (TASK_IDLE) */
 
 struct task_struct___before_5_14 {
 	long state;
@@ -36,9 +51,11 @@ static __always_inline u32 state_of(struct task_struct *task)
 
 static __always_inline u8 blocked_state(struct task_struct *task, u32 state)
 {
-	if (state & STATE_UNINTERRUPTIBLE)
-		return BPF_CORE_READ_BITFIELD_PROBED(task, in_iowait) ? TASK_IO_WAIT : TASK_UNINTERRUPTIBLE_D;
-	return state & STATE_STOPPED ? TASK_STOPPED : TASK_INTERRUPTIBLE_S;
+	if (state & STATE_DEAD)
+		return TASK_ENDED;
+	if (state & STATE_UNINTERRUPTIBLE && !(state & STATE_NOLOAD))
+		return TASK_BLOCKED + (BPF_CORE_READ_BITFIELD_PROBED(task, in_iowait) ? OFF_IO : OFF_UNINTERRUPTIBLE);
+	return TASK_BLOCKED + (state & STATE_STOPPED ? OFF_STOPPED : OFF_SLEEPING);
 }
 
 /* The task's first event: what it did since tracing began, or since it was made. */
@@ -57,6 +74,18 @@ static __always_inline bool in_a_call(const struct task_times *times)
 	return split_calls && times->call_ns;
 }
 
+static __always_inline struct slot_times *times_of_slot(u32 slot)
+{
+	return count_times && slot != SLOT_UNWANTED ? bpf_map_lookup_elem(&slot_rows, &slot) : NULL;
+}
+
+static __always_inline struct wait_losses *losses(void)
+{
+	u32 zero = 0;
+
+	return bpf_map_lookup_elem(&wait_losses, &zero);
+}
+
 /* Its first switch since the call began finds the parts of another call. */
 static __always_inline void leave_call(struct task_times *times, u64 now)
 {
@@ -70,46 +99,208 @@ static __always_inline void leave_call(struct task_times *times, u64 now)
 	}
 }
 
-static __always_inline void leave(struct task_struct *task, bool preempted, u32 state, u64 now)
+/* Nothing but these changes between two calls from one place; the walk of the stack would tell the rest. */
+static __always_inline u64 registers_of(struct task_struct *task)
+{
+	struct pt_regs *registers;
+
+	if (task->flags & PF_KTHREAD || !bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs))
+		return 0;
+	registers = (struct pt_regs *)bpf_task_pt_regs(task);
+	return ((registers->orig_ax * MIX_1 ^ PT_REGS_IP(registers)) * MIX_1 ^ PT_REGS_SP(registers)) * MIX_1 | 1;
+}
+
+#define SHORTS_ENOUGH 4 /* blocks in a row that were too short: the next one will be, too */
+
+/*
+ * A stack is only of use where the task turns out to be blocked for long, and is taken where it still runs. From a place
+ * where the last blocks were all short none is taken: should this one be long, it has the stack of the last time that one
+ * was taken here, which is the same but for what the registers do not show. Once long, the next ones are taken again.
+ */
+static __always_inline void take_blocked_stack(void *ctx, struct task_struct *task, struct task_times *times)
+{
+	u64 registers = registers_of(task);
+	u32 zero = 0, number = registers >> 60 & (BLOCK_SITES - 1);
+	struct block_site *site = &times->sites[number];
+	struct stack_event *event;
+
+	times->wait_flags = 0;
+	times->site = number + 1;
+	if (site->registers == registers && site->shorts >= SHORTS_ENOUGH) {
+		/* A kernel thread's own stack can be had when it comes back. */
+		times->stack = site->stack;
+		times->wait_flags = WAIT_STACK_GUESSED;
+		return;
+	}
+	if (site->registers != registers) {
+		site->registers = registers;
+		site->shorts = 0;
+	}
+	event = bpf_map_lookup_elem(&wait_scratch, &zero);
+	take_own_stack(ctx, event);
+	if (event)
+		times->stack = event->key;
+	site->stack = registers ? times->stack : (struct count_key){};
+}
+
+static __always_inline void learn(struct task_times *times, u64 blocked_ns)
+{
+	u32 number = times->site - 1;
+
+	if (number >= BLOCK_SITES)
+		return;
+	if (blocked_ns >= min_block_ns)
+		times->sites[number].shorts = 0;
+	else if (times->sites[number].shorts < SHORTS_ENOUGH)
+		times->sites[number].shorts++;
+	times->site = 0;
+}
+
+static __always_inline void leave(void *ctx, struct task_struct *task, bool preempted, u32 state, u64 now)
 {
 	struct task_times *times = times_of(task);
+	struct slot_times *row;
 
 	if (!times)
 		return;
 	first_seen(task, times, TASK_ON_CPU);
+	row = times_of_slot(slot_of(task, times));
+	if (row)
+		row->oncpu_ns += now - times->switched_ns;
 	if (in_a_call(times))
 		leave_call(times, now);
-	times->state = preempted || !state ? TASK_PREEMPTED : blocked_state(task, state);
 	times->switched_ns = now;
-	/* One that was woken while it still ran goes on at once, or was on its way out: then it counts from here. */
-	if (times->state == TASK_PREEMPTED)
+	if (preempted || !state) {
+		times->state = TASK_READY;
 		times->woken_ns = 0;
+		times->cpu = bpf_get_smp_processor_id();
+		if (count_times)
+			ready_from_now(task, times);
+		return;
+	}
+	/* What woke it as it was on its way out goes on to count. */
+	times->state = blocked_state(task, state);
+	if (want_blocked && times->slot != SLOT_UNWANTED && times->state != TASK_ENDED)
+		take_blocked_stack(ctx, task, times);
+}
+
+static __noinline int note_wait(const struct wait_key *key, u64 ns)
+{
+	struct wait_sums *sums, first = {.count = 1, .total_ns = ns, .max_ns = ns};
+	struct wait_losses *lost;
+	bool second = *(volatile u32 *)&active_waits;
+	long err;
+
+	sums = second ? bpf_map_lookup_elem(&waits_1, key) : bpf_map_lookup_elem(&waits_0, key);
+	if (!sums) {
+		err = second ? bpf_map_update_elem(&waits_1, key, &first, BPF_NOEXIST)
+			     : bpf_map_update_elem(&waits_0, key, &first, BPF_NOEXIST);
+		if (!err)
+			return 0;
+		/* Another CPU was first, or the map is full. */
+		sums = second ? bpf_map_lookup_elem(&waits_1, key) : bpf_map_lookup_elem(&waits_0, key);
+	}
+	if (sums) {
+		__sync_fetch_and_add(&sums->count, 1);
+		__sync_fetch_and_add(&sums->total_ns, ns);
+		if (ns > sums->max_ns)
+			sums->max_ns = ns;
+		return 0;
+	}
+	lost = losses();
+	if (lost) {
+		lost->waits++;
+		lost->waits_ns += ns;
+	}
+	return 0;
+}
+
+static __noinline int note_blocked(struct task_struct *task, struct task_times *times, u64 ns, u32 flags)
+{
+	struct wait_key key = {};
+	struct stack_event *event;
+	u32 zero = 0;
+
+	if (!times)
+		return 0;
+	if (!times->stack.hash[0]) {
+		event = bpf_map_lookup_elem(&wait_scratch, &zero);
+		take_others_stack(task, event);
+		if (event)
+			times->stack = event->key;
+		times->wait_flags = 0;
+	}
+	key.stack = times->stack;
+	key.waker = times->waker;
+	key.slot = times->slot;
+	key.waker_slot = times->waker_slot;
+	key.state = times->state - TASK_BLOCKED;
+	key.flags = flags | times->wait_flags;
+	return note_wait(&key, ns);
+}
+
+static __always_inline void count_blocked(struct slot_times *row, u32 state, u64 blocked)
+{
+	if (state < OFF_STATES) {
+		row->blocked_ns[state] += blocked;
+		row->blocks[state]++;
+	}
+	if (blocked < min_block_ns) {
+		row->short_ns += blocked;
+		row->shorts++;
+	}
 }
 
 static __always_inline void come(struct task_struct *task, u64 now)
 {
 	struct task_times *times = times_of(task);
 	u64 blocked = 0, queued, woken;
+	struct slot_times *row;
+	bool was_blocked;
 
 	if (!times)
 		return;
-	first_seen(task, times, TASK_PREEMPTED);
+	first_seen(task, times, TASK_READY);
+	row = times_of_slot(slot_of(task, times));
 	queued = now - times->switched_ns;
-	if (times->state > TASK_PREEMPTED) {
+	was_blocked = times->state >= TASK_BLOCKED;
+	if (was_blocked) {
 		/* A waking that was not seen: all of it was blocked. */
 		woken = times->woken_ns ? times->woken_ns : now;
 		blocked = woken > times->switched_ns ? woken - times->switched_ns : 0;
 		queued -= blocked;
+		if (row)
+			count_blocked(row, times->state - TASK_BLOCKED, blocked);
 	}
 	if (in_a_call(times)) {
 		times->call_blocked_ns += blocked;
-		if (times->state == TASK_UNINTERRUPTIBLE_D || times->state == TASK_IO_WAIT)
+		if (times->state == TASK_BLOCKED + OFF_UNINTERRUPTIBLE || times->state == TASK_BLOCKED + OFF_IO)
 			times->call_uninterruptible_ns += blocked;
 		times->call_queued_ns += queued;
 	}
+	if (want_blocked && was_blocked && times->slot != SLOT_UNWANTED) {
+		if (blocked >= min_block_ns)
+			note_blocked(task, times, blocked, 0);
+		learn(times, blocked);
+	}
+	if (row)
+		count_queued(row, task, times, was_blocked, queued, now);
 	times->state = TASK_ON_CPU;
 	times->switched_ns = now;
 	times->woken_ns = 0;
+	times->stack = times->waker = (struct count_key){};
+	times->waker_slot = 0;
+	times->cfs_rq = 0;
+}
+
+static __always_inline u32 runs_as(struct task_struct *task)
+{
+	struct task_times *times;
+
+	if (!task->pid)
+		return SLOT_IDLE;
+	times = times_of(task);
+	return times ? slot_of(task, times) : SLOT_OTHERS;
 }
 
 SEC("tp_btf/sched_switch")
@@ -121,9 +312,11 @@ int task_switched(u64 *ctx)
 	u32 state = switch_has_state ? (u32)ctx[3] : state_of(prev);
 
 	if (prev->pid)
-		leave(prev, preempted, state, now);
+		leave(ctx, prev, preempted, state, now);
 	if (next->pid)
 		come(next, now);
+	if (want_queued)
+		now_runs(runs_as(next), now);
 	return 0;
 }
 
@@ -135,17 +328,86 @@ static __always_inline bool stays_awake(struct task_struct *task)
 	return !bpf_core_field_exists(task->se.sched_delayed) || !task->se.sched_delayed;
 }
 
-SEC("tp_btf/sched_waking")
-int BPF_PROG(task_woken, struct task_struct *task)
+static __always_inline void take_waker(void *ctx, struct task_times *times)
 {
+	struct task_struct *waker = bpf_get_current_task_btf();
+	struct task_times *own = times_of(waker);
+	struct stack_event *event;
+	u32 zero = 0;
+
+	event = bpf_map_lookup_elem(&wait_scratch, &zero);
+	take_own_stack(ctx, event);
+	if (event)
+		times->waker = event->key;
+	times->waker_slot = own ? slot_of(waker, own) : SLOT_OTHERS;
+}
+
+SEC("tp_btf/sched_waking")
+int task_woken(u64 *ctx)
+{
+	struct task_struct *task = (struct task_struct *)ctx[0];
 	struct task_times *times;
+	u64 now;
 
 	if (stays_awake(task))
 		return 0;
 	times = times_of(task);
 	if (!times || times->woken_ns)
 		return 0;
+	now = bpf_ktime_get_ns();
 	first_seen(task, times, blocked_state(task, state_of(task)));
-	times->woken_ns = bpf_ktime_get_ns();
+	times->woken_ns = now;
+	if (count_times)
+		ready_from_now(task, times);
+	if (want_blocked && times->state >= TASK_BLOCKED && now - times->switched_ns >= min_block_ns &&
+	    slot_of(task, times) != SLOT_UNWANTED)
+		take_waker(ctx, times);
+	return 0;
+}
+
+/* A new task: it was not there before, and waits for its first turn. */
+SEC("tp_btf/sched_wakeup_new")
+int BPF_PROG(task_begun, struct task_struct *task)
+{
+	struct task_times *times = times_of(task);
+
+	if (!times || times->state != TASK_UNSEEN)
+		return 0;
+	times->state = TASK_READY;
+	times->switched_ns = bpf_ktime_get_ns();
+	times->cpu = CPU_UNKNOWN;
+	if (count_times)
+		ready_from_now(task, times);
+	return 0;
+}
+
+/* At the end, for every task: what it is at until now. */
+SEC("iter/task")
+int task_until_end(struct bpf_iter__task *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct task_times *times;
+	struct slot_times *row;
+	u64 ns;
+
+	if (!task || !task->pid)
+		return 0;
+	times = times_of(task);
+	if (!times)
+		return 0;
+	first_seen(task, times, task->on_cpu ? TASK_ON_CPU : blocked_state(task, state_of(task)));
+	row = times_of_slot(slot_of(task, times));
+	if (!row || times->state == TASK_ENDED || times->switched_ns >= tracing_end_ns)
+		return 0;
+	ns = tracing_end_ns - times->switched_ns;
+	if (times->state == TASK_ON_CPU) {
+		row->oncpu_ns += ns;
+	} else if (times->state == TASK_READY || times->woken_ns) {
+		row->woken_ns += ns;
+	} else {
+		count_blocked(row, times->state - TASK_BLOCKED, ns);
+		if (want_blocked && ns >= min_block_ns)
+			note_blocked(task, times, ns, WAIT_UNFINISHED);
+	}
 	return 0;
 }

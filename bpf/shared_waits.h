@@ -15,8 +15,9 @@
 #define SLOT_UNWANTED 0u /* filtered out: nothing is counted */
 #define SLOT_OTHERS 1u	 /* more cgroups than slots */
 #define SLOT_KERNEL 2u	 /* kernel threads, wherever they sit */
-#define SLOT_FIRST 3u
-#define SLOTS_MAX 1024u
+#define SLOT_IDLE 3u	 /* no task: the CPU was idle */
+#define SLOT_FIRST 4u
+#define SLOTS_MAX 512u
 
 /*
  * Histograms of nanoseconds: buckets of 16 ns up to 64 ns, then four to an octave. The last one holds all from 30 s
@@ -66,6 +67,67 @@ struct call_counts {
 struct call_tally {
 	u64 count;
 	u64 errors;
+};
+
+/* How a task was off its CPU. Values are those of enum wait_state in the recording. */
+enum off_state {
+	OFF_SLEEPING = 0,	 /* S: can be interrupted */
+	OFF_UNINTERRUPTIBLE = 1, /* D */
+	OFF_IO = 2,		 /* D, waiting for a disk */
+	OFF_STOPPED = 3,	 /* by a signal, or traced */
+};
+#define OFF_STATES 4
+
+/* Bits of wait_key.flags. */
+#define WAIT_UNFINISHED 1u    /* still blocked when the recording ended */
+#define WAIT_STACK_GUESSED 2u /* the stack is the one that this call was last seen to block with */
+
+#define EVENT_WAIT_STACK 100u /* stack_event.type: who blocks or wakes, and where; its key stands for it in wait_key */
+
+/* A stretch of blocked time: where, and who ended it. A key of 0: not taken, or lost. */
+struct wait_key {
+	struct count_key stack;
+	struct count_key waker;
+	u32 slot;
+	u32 waker_slot;
+	u32 state; /* enum off_state */
+	u32 flags;
+};
+
+struct wait_sums {
+	u64 count;
+	u64 total_ns;
+	u64 max_ns;
+};
+
+/* A container's time on one CPU. */
+struct slot_times {
+	u64 oncpu_ns;
+	u64 blocked_ns[OFF_STATES];
+	u64 blocks[OFF_STATES];
+	u64 short_ns; /* of blocked_ns: below the least duration that is recorded with a stack */
+	u64 shorts;
+	u64 woken_ns;	  /* queued after a waking */
+	u64 preempted_ns; /* queued after it had to leave its CPU */
+	u64 throttled_ns; /* likewise, its cgroup having used up its quota; in neither of the two above */
+	u64 throttles;
+	u32 woken[HISTOGRAM_BUCKETS]; /* of single waits */
+	u32 preempted[HISTOGRAM_BUCKETS];
+};
+
+/* Who ran while another waited for that CPU, or why nobody can be named. */
+#define CULPRIT_MOVED 0xffffu	/* it waited on another CPU than it came to run on */
+#define CULPRIT_EARLIER 0xfffeu /* longer ago than the CPU's last switches are known */
+#define QUEUE_PAIRS_MAX 16384u
+#define QUEUE_KEY(victim, culprit) ((victim) << 16 | (culprit))
+
+/* What was lost, on one CPU. */
+struct wait_losses {
+	u64 waits;    /* no room in the map of waits … */
+	u64 waits_ns; /* … and how long they were: their container's times have them */
+	u64 stacks;   /* ring buffer full: the wait is there, its stack is not */
+	u64 tasks;    /* no memory for a task's times: its event was not looked at */
+	u64 queue_ns; /* no room in the map of who ran meanwhile */
 };
 
 #endif

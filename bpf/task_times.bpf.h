@@ -21,19 +21,29 @@ extern const volatile bool filter_cgroups;
 enum task_state {
 	TASK_UNSEEN = 0,
 	TASK_ON_CPU,
-	TASK_PREEMPTED,	      /* off, and ready to run */
-	TASK_INTERRUPTIBLE_S, /* blocked … */
-	TASK_UNINTERRUPTIBLE_D,
-	TASK_IO_WAIT,
-	TASK_STOPPED,
+	TASK_READY,   /* off, and ready to run */
+	TASK_ENDED,   /* off for ever */
+	TASK_BLOCKED, /* and from here on: less this, an enum off_state */
 };
 
+/* A place in user code from which the task blocks, as far as its registers tell without a walk of the stack. */
+struct block_site {
+	u64 registers;		/* a mix of them; 0: none yet */
+	struct count_key stack; /* the last one taken here */
+	u32 shorts;		/* blocks in a row that were too short to be recorded */
+	u32 pad;
+};
+#define BLOCK_SITES 4
+
 struct task_times {
-	u64 start_ns;	 /* the task's start_time: whose memory this is */
-	u64 cgroups;	 /* task->cgroups when the slot was looked up */
-	u64 switched_ns; /* when it came to its CPU, or left it */
-	u64 woken_ns;	 /* first waking since it left; 0: none */
-	u64 call_ns;	 /* begin of the system call; 0: in none */
+	u64 start_ns;		/* the task's start_time: whose memory this is */
+	u64 cgroups;		/* task->cgroups when the slot was looked up */
+	u64 cfs_rq;		/* of a ready one: its cgroup's queue on the CPU that it left, and … */
+	u64 throttled_ns;	/* … how long that one had been throttled until then */
+	u64 group_throttled_ns; /* and its cgroup on all CPUs together */
+	u64 switched_ns;	/* when it came to its CPU, or left it */
+	u64 woken_ns;		/* first waking since it left; 0: none */
+	u64 call_ns;		/* begin of the system call; 0: in none */
 	u64 call_oncpu_ns;
 	u64 call_blocked_ns;
 	u64 call_uninterruptible_ns;
@@ -41,7 +51,15 @@ struct task_times {
 	u64 call_lock_ns;
 	u32 slot;
 	u16 call;
-	u8 state; /* enum task_state */
+	u8 state;     /* enum task_state, and beyond */
+	u8 throttled; /* of a ready one, where the kernel does not count it: its cgroup had used up its quota */
+	u32 cpu;      /* that it left */
+	u32 waker_slot;
+	struct count_key stack; /* with which it blocked; 0: not taken */
+	struct count_key waker; /* who woke it; 0: not taken */
+	u32 wait_flags;
+	u32 site; /* of sites, plus 1; 0: none */
+	struct block_site sites[BLOCK_SITES];
 };
 
 struct {
@@ -72,6 +90,13 @@ struct {
 	__type(key, u32);
 	__type(value, struct given_numbers);
 } given __weak SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct wait_losses);
+} wait_losses __weak SEC(".maps");
 
 #define CGROUP_V1_READ(set, name, hierarchy)                                                                         \
 	do {                                                                                                         \

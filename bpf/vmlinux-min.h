@@ -10,8 +10,11 @@
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
+struct bpf_iter__task;
 struct bpf_perf_event_data;
 struct bpf_raw_tracepoint_args;
+struct cfs_bandwidth;
+struct cfs_rq;
 struct cgroup;
 struct cgroup_root;
 struct cgroup_subsys_state;
@@ -23,17 +26,23 @@ struct ctl_table_root;
 struct ctl_table_set;
 struct files_struct;
 struct fred_cs;
+struct hlist_head;
+struct hlist_node;
 struct kernfs_node;
+struct list_head;
 struct mm_struct;
 struct ns_common;
 struct pid;
 struct pid_namespace;
 struct pt_regs;
+struct qspinlock;
+struct raw_spinlock;
 struct rb_node;
 struct rb_root;
 struct refcount_struct;
 struct sched_entity;
 struct signal_struct;
+struct task_group;
 struct task_struct;
 struct thread_info;
 struct upid;
@@ -95,6 +104,20 @@ typedef struct {
 	int counter;
 } atomic_t;
 
+struct list_head {
+	struct list_head *next;
+	struct list_head *prev;
+};
+
+struct hlist_head {
+	struct hlist_node *first;
+};
+
+struct hlist_node {
+	struct hlist_node *next;
+	struct hlist_node **pprev;
+};
+
 struct thread_info {
 	long unsigned int flags;
 	long unsigned int syscall_work;
@@ -112,7 +135,22 @@ struct sched_entity {
 	unsigned char on_rq;
 	unsigned char sched_delayed;
 	struct sched_entity *parent;
+	struct cfs_rq *cfs_rq;
 };
+
+struct qspinlock {
+	union {
+		atomic_t val;
+	};
+};
+
+typedef struct qspinlock arch_spinlock_t;
+
+struct raw_spinlock {
+	arch_spinlock_t raw_lock;
+};
+
+typedef struct raw_spinlock raw_spinlock_t;
 
 struct rb_root {
 	struct rb_node *rb_node;
@@ -134,6 +172,8 @@ struct task_struct {
 	int on_cpu;
 	int on_rq;
 	struct sched_entity se;
+	bool throttled;
+	struct list_head tasks;
 	struct mm_struct *mm;
 	unsigned int in_iowait: 1;
 	pid_t pid;
@@ -233,6 +273,7 @@ struct upid {
 struct pid {
 	refcount_t count;
 	unsigned int level;
+	struct hlist_head tasks[4];
 	struct upid numbers[0];
 };
 
@@ -245,6 +286,7 @@ struct signal_struct {
 struct css_set {
 	struct cgroup_subsys_state *subsys[12];
 	struct cgroup *dfl_cgrp;
+	struct list_head tasks;
 };
 
 struct cgroup_subsys_state {
@@ -308,6 +350,35 @@ struct files_struct {
 	atomic_t count;
 };
 
+struct cfs_rq {
+	struct sched_entity *next;
+	struct {
+		raw_spinlock_t lock;
+		int nr;
+		long unsigned int load_avg;
+		long unsigned int util_avg;
+		long unsigned int runnable_avg;
+	} removed;
+	struct task_group *tg;
+	int idle;
+	u64 throttled_clock_self_time;
+	bool throttled: 1;
+	int throttle_count;
+};
+
+struct cfs_bandwidth {
+	u8 idle;
+	u64 throttled_time;
+};
+
+struct task_group {
+	int idle;
+	struct sched_entity **se;
+	struct cfs_rq **cfs_rq;
+	struct task_group *parent;
+	struct cfs_bandwidth cfs_bandwidth;
+};
+
 struct bpf_raw_tracepoint_args {
 	__u64 args[0];
 };
@@ -328,6 +399,12 @@ enum {
 enum {
 	BPF_F_NO_PREALLOC = 1,
 	BPF_F_MMAPABLE = 1024,
+};
+
+struct bpf_iter__task {
+	union {
+		struct task_struct *task;
+	};
 };
 
 enum {

@@ -15,6 +15,8 @@ static const struct command commands[] = {
 	{"fold", "folded stacks from a recording", command_fold},
 	{"flame", "SVG flame graph from a recording or from folded stacks", command_flame},
 	{"hotspots", "kernel hotspots that containers share", command_hotspots},
+	{"offcpu", "where containers are blocked, and who wakes them", command_offcpu},
+	{"runqlat", "waits for a CPU, and who runs meanwhile", command_runqlat},
 	{"syscalls", "system calls by container, and where their time went", command_syscalls},
 	{"info", "what was recorded, and its accounting", command_info},
 	{"ps", "containers, their processes and namespaces", command_ps},

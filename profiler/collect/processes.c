@@ -12,6 +12,7 @@
 #include "symbolizer/base/hash_index.h"
 
 #define THREADS_MAX 131072
+#define LATE_LOOKS_MAX 8
 #define PINS_MAX 4
 
 struct known_thread {
@@ -182,6 +183,47 @@ int processes_find(struct processes *processes, const struct stack_event *event,
 	if (!err)
 		(*ret_process)->seen = tick;
 	return err;
+}
+
+static bool maps_all(const struct process *process, const uint64_t *user, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (!symbolizer_process_maps(process->snapshot, user[i]))
+			return false;
+	return true;
+}
+
+/*
+ * An address outside the snapshot: a library or code made since, or a frame pointer that was none. The first comes in
+ * bursts while a program starts and is worth looking at once; the second goes on for ever and must cost little.
+ */
+int processes_refresh(struct process *process, const uint64_t *user, size_t count, uint64_t now_ns)
+{
+	int err;
+
+	if (!process->snapshot || maps_all(process, user, count) || now_ns < process->refresh_after_ns)
+		return 0;
+	err = symbolizer_process_refresh(process->snapshot);
+	if (!process->refresh_wait_ns || maps_all(process, user, count))
+		process->refresh_wait_ns = REFRESH_WAIT_MIN_NS;
+	else if (process->refresh_wait_ns < REFRESH_WAIT_MAX_NS)
+		process->refresh_wait_ns *= 2;
+	process->refresh_after_ns = now_ns + process->refresh_wait_ns;
+	return err == -ENOMEM ? err : 0;
+}
+
+int processes_look_late(struct process *process, const uint64_t *user, size_t count, uint64_t tick)
+{
+	if (!process->snapshot || process->late_looks >= LATE_LOOKS_MAX || process->late_look_tick > tick ||
+	    maps_all(process, user, count))
+		return 0;
+	process->late_look_tick = tick + 1;
+	process->late_looks++;
+	if (symbolizer_process_refresh(process->snapshot) == -ENOMEM)
+		return -ENOMEM;
+	if (maps_all(process, user, count))
+		process->late_looks = 0;
+	return 0;
 }
 
 static void forget_threads(struct processes *processes)

@@ -15,6 +15,10 @@
 
 struct processes;
 
+/* Between two looks at a process that were in vain: doubled each time. */
+#define REFRESH_WAIT_MIN_NS 5000000ull
+#define REFRESH_WAIT_MAX_NS 5000000000ull
+
 struct process {
 	uint32_t tgid, exec_generation;
 	uint64_t start_ns;
@@ -44,6 +48,20 @@ void processes_free(struct processes *processes);
  */
 int processes_find(struct processes *processes, const struct stack_event *event, uint64_t tick,
 		   struct process **ret_process);
+
+/**
+ * processes_refresh() - read a process's mappings again where one of its frames lies outside of them
+ * @user: [count]
+ * @now_ns: a clock that runs: what is in vain is done less and less often
+ * Returns 0 or -ENOMEM.
+ */
+int processes_refresh(struct process *process, const uint64_t *user, size_t count, uint64_t now_ns);
+
+/*
+ * The same before stacks are named, where it was not worth a look when they came: such a stack may be the only one of its
+ * kind to come, as the others are counted in the kernel. Once a tick, and not if it was too often for nothing.
+ */
+int processes_look_late(struct process *process, const uint64_t *user, size_t count, uint64_t tick);
 
 /* The thread row of a sample. 0 or -ENOMEM. */
 int processes_thread(struct processes *processes, const struct process *process, const struct stack_event *event,

@@ -14,9 +14,6 @@
 #define OPEN_FILES_MAX 512
 #define LOST_CGROUPS_MAX 1024
 #define IDLE_TICKS 15 /* a process that has ended and was not sampled for so long is forgotten */
-#define REFRESH_WAIT_MIN_NS 5000000ull
-#define REFRESH_WAIT_MAX_NS 5000000000ull
-#define LATE_LOOKS_MAX 8
 
 /* A key of the kernel's counts, by its token. */
 struct recorded_key {
@@ -58,7 +55,14 @@ static void while_naming(void *data);
 
 static int add_waits(struct recorder *recorder)
 {
-	struct waits_parts parts = {recorder->parts.sampler, recorder->parts.writer, recorder->owners};
+	struct waits_parts parts = {
+		.sampler = recorder->parts.sampler,
+		.writer = recorder->parts.writer,
+		.owners = recorder->owners,
+		.processes = recorder->processes,
+		.stacks = recorder->stacks,
+		.start_ns = recorder->parts.start_ns,
+	};
 
 	return wait_settings_any(sampler_wait_settings(parts.sampler)) ? waits_new(&parts, &recorder->waits) : 0;
 }
@@ -137,55 +141,6 @@ static int add_count(struct recorder *recorder, uint64_t token, uint64_t count)
 	return 0;
 }
 
-static bool maps_all(const struct process *process, const uint64_t *user, size_t count)
-{
-	for (size_t i = 0; i < count; i++)
-		if (!symbolizer_process_maps(process->snapshot, user[i]))
-			return false;
-	return true;
-}
-
-/*
- * An address outside the snapshot: a library or code made since, or a frame pointer that was none. The first comes in
- * bursts while a program starts and is worth looking at once; the second goes on for ever and must cost little.
- */
-static int refresh_if_grown(struct recorder *recorder, struct process *process, const uint64_t *user, size_t count)
-{
-	uint64_t now;
-	int err;
-
-	if (!process->snapshot || maps_all(process, user, count))
-		return 0;
-	now = time_now(recorder);
-	if (now < process->refresh_after_ns)
-		return 0;
-	err = symbolizer_process_refresh(process->snapshot);
-	if (!process->refresh_wait_ns || maps_all(process, user, count))
-		process->refresh_wait_ns = REFRESH_WAIT_MIN_NS;
-	else if (process->refresh_wait_ns < REFRESH_WAIT_MAX_NS)
-		process->refresh_wait_ns *= 2;
-	process->refresh_after_ns = now + process->refresh_wait_ns;
-	return err == -ENOMEM ? err : 0;
-}
-
-/*
- * A stack that was not worth a look when it came may be the only one of its kind to come: the others are counted in the
- * kernel. So a process is looked at once more before its stacks are named, if it was not too often for nothing.
- */
-static int refresh_before_naming(struct recorder *recorder, struct process *process, const uint64_t *user, size_t count)
-{
-	if (!process->snapshot || process->late_looks >= LATE_LOOKS_MAX || process->late_look_tick > recorder->tick ||
-	    maps_all(process, user, count))
-		return 0;
-	process->late_look_tick = recorder->tick + 1;
-	process->late_looks++;
-	if (symbolizer_process_refresh(process->snapshot) == -ENOMEM)
-		return -ENOMEM;
-	if (maps_all(process, user, count))
-		process->late_looks = 0;
-	return 0;
-}
-
 /* A walk that left the tables is worth another look at what the process maps; one that always does, ever more rarely. */
 static void look_again(struct recorder *recorder, const struct stack_event *event, struct process *process)
 {
@@ -234,7 +189,8 @@ static int new_key(struct recorder *recorder, const struct stack_event *event, u
 	int err = processes_find(recorder->processes, event, recorder->tick, &process);
 
 	if (!err)
-		err = refresh_if_grown(recorder, process, event->frames + event->kernel_count, event->user_count);
+		err = processes_refresh(process, event->frames + event->kernel_count, event->user_count,
+					time_now(recorder));
 	if (!err)
 		look_again(recorder, event, process);
 	if (!err)
@@ -309,7 +265,7 @@ static int name_round(struct recorder *recorder)
 		const struct waiting_stack *stack = &waiting.items[i];
 		const uint64_t *kernel = addresses.items + stack->first, *user = kernel + stack->kernel_count;
 
-		err = refresh_before_naming(recorder, stack->process, user, stack->user_count);
+		err = processes_look_late(stack->process, user, stack->user_count, recorder->tick);
 		if (!err)
 			err = stacks_want(recorder->stacks, stack->process, kernel, stack->kernel_count, user,
 					  stack->user_count);
@@ -394,10 +350,14 @@ static void while_naming(void *data)
 int recorder_tick(struct recorder *recorder)
 {
 	struct sampler_callbacks callbacks = callbacks_of(recorder);
-	int err = sampler_read_counts(recorder->parts.sampler, &callbacks);
+	int err = recorder->waits ? waits_fetch(recorder->waits) : 0;
 
 	if (!err)
+		err = sampler_read_counts(recorder->parts.sampler, &callbacks);
+	if (!err)
 		err = write_samples(recorder);
+	if (!err && recorder->waits)
+		err = waits_write(recorder->waits);
 	recorder->tick++;
 	return err;
 }
@@ -467,8 +427,9 @@ static int flush(struct recorder *recorder, bool stopped)
 	if (!err)
 		err = write_accounting(recorder, &ticks, stopped);
 	if (!err && recorder->waits)
-		err = stopped ? waits_finish(recorder->waits, time_now(recorder))
-			      : waits_flush(recorder->waits, time_now(recorder));
+		err = waits_flush(recorder->waits);
+	if (!err && recorder->waits && stopped)
+		err = waits_account(recorder->waits);
 	if (!err)
 		err = recording_writer_flush(recorder->parts.writer);
 	if (recorder->tick > IDLE_TICKS)
@@ -484,5 +445,7 @@ int recorder_flush(struct recorder *recorder)
 
 int recorder_finish(struct recorder *recorder)
 {
+	if (recorder->waits)
+		waits_end(recorder->waits);
 	return flush(recorder, true);
 }

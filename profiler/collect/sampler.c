@@ -154,6 +154,8 @@ int sampler_new(const struct sampler_settings *settings, struct sampler **ret_sa
 
 void sampler_stop(struct sampler *sampler)
 {
+	if (sampler->links.count)
+		wait_programs_stop(sampler->skeleton);
 	for (size_t i = 0; i < sampler->events.count; i++)
 		ioctl(sampler->events.items[i], PERF_EVENT_IOC_DISABLE, 0);
 	for (size_t i = 0; i < sampler->links.count; i++)
@@ -449,6 +451,11 @@ size_t sampler_lost(struct sampler *sampler, uint64_t *ids, uint64_t *counts, si
 			count++;
 	}
 	return count;
+}
+
+int sampler_add_ring(struct sampler *sampler, int map_fd, int (*take)(void *data, void *bytes, size_t size), void *data)
+{
+	return ring_buffer__add(sampler->ring, map_fd, take, data);
 }
 
 struct stoker_bpf *sampler_skeleton(struct sampler *sampler)

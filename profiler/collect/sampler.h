@@ -96,6 +96,10 @@ int sampler_ticks(struct sampler *sampler, struct tick_counters *ret_ticks);
  */
 size_t sampler_lost(struct sampler *sampler, uint64_t *ids, uint64_t *counts, size_t capacity);
 
+/* Another ring buffer to be read with the events; @take is called for each piece in it, and must not read events. */
+int sampler_add_ring(struct sampler *sampler, int map_fd, int (*take)(void *data, void *bytes, size_t size),
+		     void *data);
+
 /* What was loaded, for those that read the other programs' maps. */
 struct stoker_bpf *sampler_skeleton(struct sampler *sampler);
 const struct wait_settings *sampler_wait_settings(const struct sampler *sampler);

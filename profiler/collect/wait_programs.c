@@ -17,7 +17,7 @@
 
 bool wait_settings_any(const struct wait_settings *settings)
 {
-	return settings->syscalls || settings->syscall_counts;
+	return settings->offcpu || settings->runq || settings->syscalls || settings->syscall_counts;
 }
 
 size_t wait_programs_list(struct stoker_bpf *skeleton, const struct wait_settings *settings,
@@ -25,10 +25,12 @@ size_t wait_programs_list(struct stoker_bpf *skeleton, const struct wait_setting
 {
 	size_t count = 0;
 
-	if (settings->syscalls) {
+	if (settings->offcpu || settings->runq || settings->syscalls) {
 		programs[count++] = skeleton->progs.task_switched;
 		programs[count++] = skeleton->progs.task_woken;
 	}
+	if (settings->offcpu || settings->runq)
+		programs[count++] = skeleton->progs.task_begun;
 	if (settings->syscalls) {
 		programs[count++] = skeleton->progs.call_entered;
 		programs[count++] = skeleton->progs.call_returned;
@@ -88,12 +90,16 @@ static uint32_t call_rows(void)
 static void configure_maps(struct stoker_bpf *skeleton, const struct wait_settings *settings)
 {
 	bool any = wait_settings_any(settings), calls = settings->syscalls || settings->syscall_counts;
-	bool storage = any && storage_is_safe();
+	bool storage = any && storage_is_safe(), times = settings->offcpu || settings->runq;
 	uint32_t rows = call_rows();
 
 	skeleton->rodata->times_in_storage = storage;
 	skeleton->rodata->switch_has_state = any && switch_has_state();
 	skeleton->rodata->split_calls = settings->syscalls;
+	skeleton->rodata->count_times = times;
+	skeleton->rodata->want_blocked = settings->offcpu;
+	skeleton->rodata->want_queued = settings->runq;
+	skeleton->rodata->min_block_ns = settings->min_block_ns;
 	skeleton->rodata->call_rows_max = rows;
 	bpf_map__set_max_entries(skeleton->maps.call_row_keys, rows);
 	bpf_map__set_max_entries(skeleton->maps.call_rows, rows);
@@ -102,25 +108,46 @@ static void configure_maps(struct stoker_bpf *skeleton, const struct wait_settin
 	bpf_map__set_autocreate(skeleton->maps.task_hash, any && !storage);
 	bpf_map__set_autocreate(skeleton->maps.cgroup_slots, any);
 	bpf_map__set_autocreate(skeleton->maps.given, any);
+	bpf_map__set_autocreate(skeleton->maps.slot_rows, times);
+	bpf_map__set_autocreate(skeleton->maps.cpu_switches, settings->runq);
+	bpf_map__set_autocreate(skeleton->maps.queue_matrix, settings->runq);
+	bpf_map__set_autocreate(skeleton->maps.wait_events, settings->offcpu);
+	bpf_map__set_autocreate(skeleton->maps.known_stacks, settings->offcpu);
+	bpf_map__set_autocreate(skeleton->maps.wait_losses, times);
+	bpf_map__set_autocreate(skeleton->maps.wait_scratch, settings->offcpu);
+	bpf_map__set_autocreate(skeleton->maps.waits_0, settings->offcpu);
+	bpf_map__set_autocreate(skeleton->maps.waits_1, settings->offcpu);
 	bpf_map__set_autocreate(skeleton->maps.call_row_of, calls);
 	bpf_map__set_autocreate(skeleton->maps.call_row_keys, calls);
 	bpf_map__set_autocreate(skeleton->maps.call_rows, settings->syscalls);
 	bpf_map__set_autocreate(skeleton->maps.call_tallies, calls && !settings->syscalls);
 }
 
-void wait_programs_start(struct stoker_bpf *skeleton)
+static uint64_t time_now(void)
 {
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	skeleton->bss->tracing_start_ns = (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec;
+	return (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec;
+}
+
+void wait_programs_start(struct stoker_bpf *skeleton)
+{
+	skeleton->bss->tracing_start_ns = time_now();
+}
+
+void wait_programs_stop(struct stoker_bpf *skeleton)
+{
+	if (!skeleton->bss->tracing_end_ns)
+		skeleton->bss->tracing_end_ns = time_now();
 }
 
 void wait_programs_configure(struct stoker_bpf *skeleton, const struct wait_settings *settings)
 {
 	struct bpf_program *const all[] = {
-		skeleton->progs.call_entered,  skeleton->progs.call_returned, skeleton->progs.call_tallied,
-		skeleton->progs.task_switched, skeleton->progs.task_woken,
+		skeleton->progs.call_entered,	skeleton->progs.call_returned, skeleton->progs.call_tallied,
+		skeleton->progs.task_switched,	skeleton->progs.task_woken,    skeleton->progs.task_begun,
+		skeleton->progs.task_until_end,
 	};
 	struct bpf_program *wanted[WAIT_PROGRAMS_MAX];
 	size_t count = wait_programs_list(skeleton, settings, wanted);
@@ -129,5 +156,6 @@ void wait_programs_configure(struct stoker_bpf *skeleton, const struct wait_sett
 		bpf_program__set_autoload(all[i], false);
 	for (size_t i = 0; i < count; i++)
 		bpf_program__set_autoload(wanted[i], true);
+	bpf_program__set_autoload(skeleton->progs.task_until_end, settings->offcpu || settings->runq);
 	configure_maps(skeleton, settings);
 }

@@ -15,8 +15,11 @@ struct stoker_bpf;
 struct bpf_program;
 
 struct wait_settings {
-	bool syscalls;	     /* count, time and split system calls */
-	bool syscall_counts; /* count them, no more; @syscalls goes before it */
+	bool offcpu;	       /* blocked time by stack, and who ended it */
+	bool runq;	       /* time in the run queue, and who ran meanwhile */
+	bool syscalls;	       /* count, time and split system calls */
+	bool syscall_counts;   /* count them, no more; @syscalls goes before it */
+	uint64_t min_block_ns; /* shorter blocks are in their container's sums alone */
 };
 
 #define WAIT_PROGRAMS_MAX 16
@@ -29,6 +32,9 @@ void wait_programs_configure(struct stoker_bpf *skeleton, const struct wait_sett
 
 /* Just before attaching: from now on time is accounted. */
 void wait_programs_start(struct stoker_bpf *skeleton);
+
+/* Just before detaching: until now it is. The first call counts. */
+void wait_programs_stop(struct stoker_bpf *skeleton);
 
 /**
  * wait_programs_list() - what was asked for and is to be attached, in this order

@@ -5,35 +5,96 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include "profiler/collect/blocked.h"
 #include "profiler/collect/call_counter.h"
+#include "profiler/collect/slot_times.h"
 #include "profiler/collect/slots.h"
+#include "profiler/collect/wait_stacks.h"
+#include "symbolizer/base/cleanup.h"
+#include "symbolizer/base/log.h"
 
 #include "stoker.skel.h"
 
 struct waits {
 	struct waits_parts parts;
 	struct wait_settings settings;
+	struct stoker_bpf *skeleton;
 	struct slots slots;
-	struct call_counter *calls; /* NULL: not asked for */
+	/* NULL: not asked for */
+	struct call_counter *calls;
+	struct slot_time_counter *times;
+	struct wait_stacks *stacks;
+	struct blocked *blocked;
+	uint64_t tick;
 };
+
+static uint64_t time_now(const struct waits *waits)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec - waits->parts.start_ns;
+}
+
+static int take_stack(void *data, void *bytes, size_t size)
+{
+	struct waits *waits = data;
+
+	return wait_stacks_take(waits->stacks, bytes, size, waits->tick, time_now(waits));
+}
+
+static int add_stacks(struct waits *waits)
+{
+	struct wait_stacks_parts parts = {
+		.owners = waits->parts.owners,
+		.processes = waits->parts.processes,
+		.stacks = waits->parts.stacks,
+		.writer = waits->parts.writer,
+		.known_fd = bpf_map__fd(waits->skeleton->maps.known_stacks),
+	};
+	int err = wait_stacks_new(&parts, &waits->stacks);
+
+	if (err)
+		return err;
+	return sampler_add_ring(waits->parts.sampler, bpf_map__fd(waits->skeleton->maps.wait_events), take_stack,
+				waits);
+}
+
+static int add_all(struct waits *waits)
+{
+	const struct wait_settings *settings = &waits->settings;
+	int err = 0;
+
+	if (settings->syscalls || settings->syscall_counts)
+		err = call_counter_new(waits->skeleton, &waits->slots, waits->parts.writer, &waits->calls);
+	if (!err && (settings->offcpu || settings->runq))
+		err = slot_times_new(waits->skeleton, &waits->slots, waits->parts.writer, settings->runq,
+				     &waits->times);
+	if (!err && settings->offcpu)
+		err = add_stacks(waits);
+	if (!err && settings->offcpu)
+		err = blocked_new(waits->skeleton, &waits->slots, waits->stacks, waits->parts.writer, &waits->blocked);
+	return err;
+}
 
 int waits_new(const struct waits_parts *parts, struct waits **ret_waits)
 {
-	struct stoker_bpf *skeleton = sampler_skeleton(parts->sampler);
 	struct waits *waits = calloc(1, sizeof(*waits));
-	int err = 0;
+	int err;
 
 	if (!waits)
 		return -ENOMEM;
 	waits->parts = *parts;
 	waits->settings = *sampler_wait_settings(parts->sampler);
-	slots_init(&waits->slots, bpf_map__fd(skeleton->maps.cgroup_slots), parts->owners);
-	if (waits->settings.syscalls || waits->settings.syscall_counts)
-		err = call_counter_new(skeleton, &waits->slots, parts->writer, &waits->calls);
+	waits->skeleton = sampler_skeleton(parts->sampler);
+	slots_init(&waits->slots, bpf_map__fd(waits->skeleton->maps.cgroup_slots), parts->owners);
+	err = add_all(waits);
 	if (err) {
 		waits_free(waits);
 		return err;
@@ -47,15 +108,39 @@ void waits_free(struct waits *waits)
 	if (!waits)
 		return;
 	call_counter_free(waits->calls);
+	slot_times_free(waits->times);
+	blocked_free(waits->blocked);
+	wait_stacks_free(waits->stacks);
 	free(waits);
 }
 
-int waits_flush(struct waits *waits, uint64_t time_ns)
+int waits_fetch(struct waits *waits)
 {
+	waits->tick++;
+	return waits->blocked ? blocked_fetch(waits->blocked) : 0;
+}
+
+int waits_write(struct waits *waits)
+{
+	int err;
+
+	if (!waits->blocked)
+		return 0;
+	err = wait_stacks_name(waits->stacks);
+	if (!err)
+		err = slots_refresh(&waits->slots);
+	return err ? err : blocked_write(waits->blocked, time_now(waits));
+}
+
+int waits_flush(struct waits *waits)
+{
+	uint64_t time_ns = time_now(waits);
 	int err = slots_refresh(&waits->slots);
 
 	if (!err && waits->calls)
 		err = call_counter_write(waits->calls, time_ns);
+	if (!err && waits->times)
+		err = slot_times_write(waits->times, time_ns);
 	return err;
 }
 
@@ -71,7 +156,7 @@ static int fact_number(struct waits *waits, const char *key, uint64_t number)
 static uint64_t runs_missed(const struct waits *waits)
 {
 	struct bpf_program *programs[WAIT_PROGRAMS_MAX];
-	size_t count = wait_programs_list(sampler_skeleton(waits->parts.sampler), &waits->settings, programs);
+	size_t count = wait_programs_list(waits->skeleton, &waits->settings, programs);
 	uint64_t missed = 0;
 
 	for (size_t i = 0; i < count; i++) {
@@ -84,12 +169,64 @@ static uint64_t runs_missed(const struct waits *waits)
 	return missed;
 }
 
-int waits_finish(struct waits *waits, uint64_t time_ns)
+static int losses_to_facts(struct waits *waits)
 {
-	int err = waits_flush(waits, time_ns);
+	int cpus = libbpf_num_possible_cpus(), err;
+	_cleanup_free_ struct wait_losses *by_cpu = calloc((size_t)cpus, sizeof(*by_cpu));
+	struct wait_losses sum = {0};
+	uint32_t zero = 0;
 
+	if (!by_cpu)
+		return -ENOMEM;
+	if (bpf_map_lookup_elem(bpf_map__fd(waits->skeleton->maps.wait_losses), &zero, by_cpu))
+		return -errno;
+	for (int i = 0; i < cpus; i++) {
+		sum.waits += by_cpu[i].waits;
+		sum.waits_ns += by_cpu[i].waits_ns;
+		sum.stacks += by_cpu[i].stacks;
+		sum.tasks += by_cpu[i].tasks;
+		sum.queue_ns += by_cpu[i].queue_ns;
+	}
+	err = fact_number(waits, "waits.lost", sum.waits);
 	if (!err)
-		err = fact_number(waits, "waits.missed", runs_missed(waits));
+		err = fact_number(waits, "waits.lost_ns", sum.waits_ns);
+	if (!err)
+		err = fact_number(waits, "waits.stacks_lost", sum.stacks);
+	if (!err)
+		err = fact_number(waits, "waits.tasks_lost", sum.tasks);
+	return err ? err : fact_number(waits, "queue.lost_ns", sum.queue_ns);
+}
+
+/* Runs the iterator over all tasks: what each was at until the end. */
+static int take_unfinished(struct waits *waits)
+{
+	struct bpf_link *link = bpf_program__attach_iter(waits->skeleton->progs.task_until_end, NULL);
+	_cleanup_close_ int fd = -1;
+	char byte[64];
+
+	if (!link)
+		return -errno;
+	fd = bpf_iter_create(bpf_link__fd(link));
+	while (fd >= 0 && read(fd, byte, sizeof(byte)) > 0)
+		continue;
+	bpf_link__destroy(link);
+	return fd < 0 ? fd : 0;
+}
+
+void waits_end(struct waits *waits)
+{
+	if (waits->times && take_unfinished(waits))
+		log_debug("what was still blocked at the end is not in the recording: no task iterator");
+}
+
+int waits_account(struct waits *waits)
+{
+	int err = fact_number(waits, "waits.missed", runs_missed(waits));
+
+	if (!err && waits->times)
+		err = losses_to_facts(waits);
+	if (!err && waits->times)
+		err = fact_number(waits, "waits.min_block_ns", waits->settings.min_block_ns);
 	if (!err && waits->calls)
 		err = fact_number(waits, "calls.others", call_counter_others(waits->calls));
 	return err;

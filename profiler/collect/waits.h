@@ -8,7 +8,9 @@
 #define STOKER_WAITS_H
 
 #include "profiler/collect/owners.h"
+#include "profiler/collect/processes.h"
 #include "profiler/collect/sampler.h"
+#include "profiler/collect/stacks.h"
 #include "profiler/recording/recording_writer.h"
 
 struct waits;
@@ -17,16 +19,29 @@ struct waits_parts {
 	struct sampler *sampler;
 	struct recording_writer *writer;
 	struct owners *owners;
+	struct processes *processes;
+	struct stacks *stacks;
+	uint64_t start_ns; /* monotonic clock: times in rows count from here */
 };
 
 /* The parts stay the caller's and must live longer. Returns 0 or -ENOMEM. */
 int waits_new(const struct waits_parts *parts, struct waits **ret_waits);
 void waits_free(struct waits *waits);
 
-/* Every few seconds, before the writer is flushed; @time_ns from the start of the recording. 0 or a negative errno. */
-int waits_flush(struct waits *waits, uint64_t time_ns);
+/*
+ * Once a second, in two steps: waits_fetch() takes what the programs have summed up, then the sampler's rings are read
+ * (whatever stands for a stack was sent before), then waits_write() makes rows of both. 0 or a negative errno.
+ */
+int waits_fetch(struct waits *waits);
+int waits_write(struct waits *waits);
 
-/* The last time, the programs being detached: with the account as facts of the recording. */
-int waits_finish(struct waits *waits, uint64_t time_ns);
+/* Every few seconds, before the writer is flushed: the counters. */
+int waits_flush(struct waits *waits);
+
+/* Once, the programs being detached, and before the last waits_fetch(): what has not ended yet. */
+void waits_end(struct waits *waits);
+
+/* Once, after the last waits_flush(): the account, as facts of the recording. */
+int waits_account(struct waits *waits);
 
 #endif

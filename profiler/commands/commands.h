@@ -29,6 +29,8 @@ int command_fold(int argc, char **argv);
 int command_flame(int argc, char **argv);
 int command_info(int argc, char **argv);
 int command_hotspots(int argc, char **argv);
+int command_offcpu(int argc, char **argv);
+int command_runqlat(int argc, char **argv);
 int command_syscalls(int argc, char **argv);
 int command_ps(int argc, char **argv);
 int command_symbolize(int argc, char **argv);

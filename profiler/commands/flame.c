@@ -57,12 +57,16 @@ static const struct option_usage usage = {
 	.rows = rows,
 };
 
+static const char *const titles[] = {
+	[PROFILE_OFFCPU] = "Off-CPU Flame Graph", [PROFILE_WAKERS] = "Off-CPU Flame Graph with wakers"};
+
 static int draw(const struct flame_settings *settings, const struct tree_input *input)
 {
+	bool blocked = settings->query.kind != PROFILE_ONCPU;
 	struct svg_options options = {
-		.title = settings->title,
+		.title = settings->title || !blocked ? settings->title : titles[settings->query.kind],
 		.subtitle = settings->subtitle,
-		.count_name = settings->count_name,
+		.count_name = settings->count_name || !blocked ? settings->count_name : "µs",
 		.width = (uint32_t)settings->width,
 		.minwidth = settings->minwidth,
 		.inverted = settings->inverted,

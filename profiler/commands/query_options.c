@@ -11,6 +11,27 @@ const char *const query_groupings[] = {
 	[PROFILE_BY_THREAD] = "thread",	      [PROFILE_BY_NONE] = "none", NULL,
 };
 
+const char *const query_kinds[] = {
+	[PROFILE_ONCPU] = "oncpu", [PROFILE_OFFCPU] = "offcpu", [PROFILE_WAKERS] = "wakers", NULL};
+
+const char *const query_states[] = {
+	[QUERY_ALL_STATES] = "all", [QUERY_SLEEPING] = "S",	 [QUERY_D] = "D",
+	[QUERY_IO] = "io",	    [QUERY_STOPPED] = "stopped", NULL,
+};
+
+uint32_t query_state_bits(enum query_state state)
+{
+	static const uint32_t bits[] = {
+		[QUERY_ALL_STATES] = 0,
+		[QUERY_SLEEPING] = 1u << WAIT_SLEEPING,
+		[QUERY_D] = 1u << WAIT_UNINTERRUPTIBLE | 1u << WAIT_IO,
+		[QUERY_IO] = 1u << WAIT_IO,
+		[QUERY_STOPPED] = 1u << WAIT_STOPPED,
+	};
+
+	return bits[state];
+}
+
 bool query_init(struct query *query, const struct query_settings *settings, const char *command)
 {
 	char shown[128], reason[128];
@@ -22,6 +43,8 @@ bool query_init(struct query *query, const struct query_settings *settings, cons
 		return false;
 	}
 	query->query = (struct profile_query){
+		.kind = (enum profile_kind)settings->kind,
+		.states = query_state_bits((enum query_state)settings->state),
 		.by = settings->by == QUERY_BY_DEFAULT ? PROFILE_BY_CONTAINER : (enum profile_grouping)settings->by,
 		.containers = settings->containers.entries.count
 				      ? (const char *const *)settings->containers.entries.items
@@ -53,8 +76,8 @@ void query_deinit(struct query *query)
 
 bool query_needs_recording(const struct query_settings *settings)
 {
-	return settings->by != QUERY_BY_DEFAULT || settings->containers.entries.count || settings->comm ||
-	       settings->kernel_only || settings->user_only;
+	return settings->kind != PROFILE_ONCPU || settings->state || settings->by != QUERY_BY_DEFAULT ||
+	       settings->containers.entries.count || settings->comm || settings->kernel_only || settings->user_only;
 }
 
 void query_settings_deinit(struct query_settings *settings)

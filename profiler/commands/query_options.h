@@ -12,7 +12,9 @@
 #include "profiler/profile/profile.h"
 
 struct query_settings {
-	int by; /* enum profile_grouping, or QUERY_BY_DEFAULT */
+	int kind;  /* enum profile_kind */
+	int state; /* enum query_state */
+	int by;	   /* enum profile_grouping, or QUERY_BY_DEFAULT */
 	struct option_list containers;
 	const char *comm; /* NULL: any */
 	bool kernel_only;
@@ -27,9 +29,26 @@ struct query_settings {
 	}
 
 extern const char *const query_groupings[]; /* in the order of enum profile_grouping */
+extern const char *const query_kinds[];	    /* in the order of enum profile_kind */
+extern const char *const query_states[];    /* in the order of enum query_state */
+
+enum query_state {
+	QUERY_ALL_STATES,
+	QUERY_SLEEPING,
+	QUERY_D, /* waiting for a disk or not */
+	QUERY_IO,
+	QUERY_STOPPED,
+};
+
+/* As profile_query.states. */
+uint32_t query_state_bits(enum query_state state);
 
 /* clang-format off */
 #define QUERY_OPTION_ROWS(type, member)                                                                     \
+	{0, "kind", OPTION_CHOICE, offsetof(type, member.kind), "WHAT",                                     \
+	 "oncpu (default), offcpu, or wakers with who ended it", .choices = query_kinds},                   \
+	{0, "state", OPTION_CHOICE, offsetof(type, member.state), "STATE",                                  \
+	 "of blocked time: S, D, io, stopped; all (default)", .choices = query_states},                     \
 	{0, "by", OPTION_CHOICE, offsetof(type, member.by), "WHAT",                                         \
 	 "group by container (default), pod, process, thread, none", .choices = query_groupings},           \
 	{'C', "container", OPTION_LIST, offsetof(type, member.containers), "NAME,…",                         \

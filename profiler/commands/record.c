@@ -31,8 +31,8 @@ static const char *const unwind_choices[] = {"auto", "tables", "fp", NULL};
 static const struct option_row rows[] = {
 	{'F', "freq", OPTION_NUMBER, offsetof(struct record_settings, hz), "HZ", "samples a second on each CPU (99)", 1,
 	 HZ_MAX, NULL},
-	{'a', "all", OPTION_FLAG, offsetof(struct record_settings, all), NULL, "every container and the host (default)",
-	 0, 0, NULL},
+	{'a', "all-containers", OPTION_FLAG, offsetof(struct record_settings, all), NULL,
+	 "every container and the host (default)", 0, 0, NULL},
 	{'p', "pid", OPTION_LIST, offsetof(struct record_settings, pids), "PID,…", "these processes and their children",
 	 0, 0, NULL},
 	{'C', "container", OPTION_LIST, offsetof(struct record_settings, containers), "NAME,…",
@@ -48,6 +48,12 @@ static const struct option_row rows[] = {
 	 "for the tables of --unwind (128)", UNWIND_MEMORY_MIN >> 20, 1024, NULL},
 	{'o', "output", OPTION_TEXT, offsetof(struct record_settings, output), "FILE",
 	 "the recording (" DEFAULT_FILE "); an older one becomes .old", 0, 0, NULL},
+	{0, "offcpu", OPTION_FLAG, offsetof(struct record_settings, waits.offcpu), NULL,
+	 "blocked time too, by stack, with who ended it", 0, 0, NULL},
+	{0, "min-block", OPTION_REAL, offsetof(struct record_settings, min_block_ms), "MS",
+	 "shortest block that gets a stack (1)", 0, 0, NULL},
+	{0, "runq", OPTION_FLAG, offsetof(struct record_settings, waits.runq), NULL,
+	 "time in the run queue too, and who ran meanwhile", 0, 0, NULL},
 	{0, "syscalls", OPTION_FLAG, offsetof(struct record_settings, waits.syscalls), NULL,
 	 "system calls too: counts, errors, times", 0, 0, NULL},
 	{0, "syscall-counts", OPTION_FLAG, offsetof(struct record_settings, waits.syscall_counts), NULL,
@@ -56,6 +62,8 @@ static const struct option_row rows[] = {
 	 "source lines of user frames, where there is DWARF", 0, 0, NULL},
 	{0, "inlines", OPTION_FLAG, offsetof(struct record_settings, inlines), NULL,
 	 "functions that were inlined, where there is DWARF", 0, 0, NULL},
+	{0, "all", OPTION_FLAG, offsetof(struct record_settings, everything), NULL,
+	 "all of these: --offcpu --runq --syscalls", 0, 0, NULL},
 	{0, "no-progress", OPTION_UNSET, offsetof(struct record_settings, progress), NULL,
 	 "no progress on the terminal", 0, 0, NULL},
 	{0},
@@ -142,10 +150,22 @@ static bool take_arguments(struct record_settings *settings, int argc, char **ar
 	return false;
 }
 
+static void complete_waits(struct record_settings *settings)
+{
+	settings->waits.min_block_ns = (uint64_t)(settings->min_block_ms * 1e6);
+	if (settings->everything)
+		settings->waits.offcpu = settings->waits.runq = settings->waits.syscalls = true;
+}
+
 int command_record(int argc, char **argv)
 {
 	struct record_settings settings = {
-		.hz = 99, .output = DEFAULT_FILE, .progress = true, .unwind_memory = UNWIND_MEMORY_DEFAULT >> 20};
+		.hz = 99,
+		.output = DEFAULT_FILE,
+		.progress = true,
+		.unwind_memory = UNWIND_MEMORY_DEFAULT >> 20,
+		.min_block_ms = 1,
+	};
 	int first, status = EXIT_USAGE;
 
 	switch (options_parse(&usage, argc, argv, &settings, &first)) {
@@ -156,6 +176,7 @@ int command_record(int argc, char **argv)
 	case OPTIONS_GO_ON:
 		break;
 	}
+	complete_waits(&settings);
 	if (settings.kernel_only && settings.user_only)
 		log_error("record: -K and -U leave nothing to record");
 	else if (settings.all && (settings.pids.entries.count || settings.containers.entries.count))
@@ -170,7 +191,12 @@ int command_record(int argc, char **argv)
 int command_oneshot(int argc, char **argv)
 {
 	struct record_settings settings = {
-		.hz = 99, .output = DEFAULT_FILE, .progress = true, .unwind_memory = UNWIND_MEMORY_DEFAULT >> 20};
+		.hz = 99,
+		.output = DEFAULT_FILE,
+		.progress = true,
+		.unwind_memory = UNWIND_MEMORY_DEFAULT >> 20,
+		.min_block_ms = 1,
+	};
 
 	if (argc != 2 || !text_to_u64(argv[1], 10, &settings.seconds) || !settings.seconds ||
 	    settings.seconds > SECONDS_MAX) {

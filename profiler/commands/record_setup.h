@@ -25,7 +25,9 @@ struct record_settings {
 	uint64_t unwind_memory; /* MiB, for tables */
 	bool all, kernel_only, user_only, progress;
 	bool lines, inlines;
-	bool wait; /* for containers that nobody has started yet */
+	bool wait;	     /* for containers that nobody has started yet */
+	bool everything;     /* all of @waits */
+	double min_block_ms; /* becomes waits.min_block_ns */
 	struct wait_settings waits;
 };
 

@@ -58,7 +58,16 @@ enum profile_grouping {
 	PROFILE_BY_NONE,      /* frames alone */
 };
 
+/* Which of a recording's stacks, and what they count. */
+enum profile_kind {
+	PROFILE_ONCPU,	/* samples on a CPU */
+	PROFILE_OFFCPU, /* microseconds blocked, under the stack that blocked */
+	PROFILE_WAKERS, /* likewise, and upon a "--" the stack that woke it, upside down, with its process and container */
+};
+
 struct profile_query {
+	enum profile_kind kind;
+	uint32_t states; /* of blocked time: bit per enum wait_state; 0: all */
 	enum profile_grouping by;
 	const char *const *containers; /* [container_count] names or unique id prefixes; NULL: all */
 	size_t container_count;

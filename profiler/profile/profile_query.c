@@ -132,14 +132,21 @@ static int add_label(struct query_run *run, uint32_t *node, const char *text)
 	return err ? err : call_tree_child(run->tree, *node, frame, node);
 }
 
-static int add_labels(struct query_run *run, const struct recording_sample *sample, uint32_t *node)
+/* What a sample and one end of a wait have in common. */
+struct place {
+	uint32_t container; /* row */
+	uint32_t thread;    /* row, or RECORDING_NONE */
+	uint32_t stack;
+};
+
+static int add_labels(struct query_run *run, const struct place *place, uint32_t *node)
 {
 	const struct profile *profile = run->profile;
-	const struct recording_container *container = &profile->rows.containers.items[sample->container];
-	const struct recording_thread *thread = &profile->rows.threads.items[sample->thread];
-	const struct recording_process *process = &profile->rows.processes.items[thread->process];
+	const struct recording_container *container = &profile->rows.containers.items[place->container];
+	const struct recording_thread *thread;
+	const struct recording_process *process;
 	enum profile_grouping by = run->query->by;
-	const char *comm = text_of(profile, process->comm);
+	const char *comm;
 	char text[256];
 	int err = 0;
 
@@ -148,7 +155,14 @@ static int add_labels(struct query_run *run, const struct recording_sample *samp
 	if (by == PROFILE_BY_POD && container->pod)
 		err = add_label(run, node, text_of(profile, container->pod));
 	if (!err)
-		err = add_label(run, node, profile_container_label(profile, sample->container));
+		err = add_label(run, node, profile_container_label(profile, place->container));
+	if (err)
+		return err;
+	if (place->thread == RECORDING_NONE)
+		return add_label(run, node, "[stack lost]");
+	thread = &profile->rows.threads.items[place->thread];
+	process = &profile->rows.processes.items[thread->process];
+	comm = text_of(profile, process->comm);
 	if (!err && (by == PROFILE_BY_CONTAINER || by == PROFILE_BY_POD))
 		return add_label(run, node, comm);
 	if (err)
@@ -212,35 +226,101 @@ static size_t collect_frames(const struct query_run *run, uint32_t stack, uint32
 	return count;
 }
 
-static int add_sample(struct query_run *run, const struct recording_sample *sample)
+static int add_frames(struct query_run *run, const uint32_t *frames, size_t count, bool leaf_first, uint32_t *node)
 {
-	uint32_t frames[DEPTH_MAX], node = 0, frame;
+	uint32_t frame;
+	int err = 0;
+
+	for (size_t i = 0; i < count && !err; i++) {
+		err = frame_in_tree(run, frames[leaf_first ? i : count - 1 - i], &frame);
+		if (!err)
+			err = call_tree_child(run->tree, *node, frame, node);
+	}
+	return err;
+}
+
+/* The waking end, from the waking up to who did it: container and process are the last boxes. */
+static int add_waker(struct query_run *run, const struct recording_wait *wait, uint32_t *node)
+{
+	const struct place place = {wait->waker_container, wait->waker_thread, wait->waker_stack};
+	uint32_t frames[DEPTH_MAX];
 	bool deeper;
-	size_t count = collect_frames(run, sample->stack, frames, &deeper);
+	size_t count;
+	int err = add_label(run, node, "--");
+
+	if (err)
+		return err;
+	if (wait->flags & RECORDING_WAIT_UNFINISHED)
+		return add_label(run, node, "[not woken yet]");
+	if (place.container == RECORDING_NONE)
+		return add_label(run, node, "[waker not seen]");
+	count = collect_frames(run, place.stack, frames, &deeper);
+	err = add_frames(run, frames, count, true, node);
+	return err ? err : add_labels(run, &place, node);
+}
+
+/* @wait: whose waker is to be shown, too; NULL: none */
+static int add_stack(struct query_run *run, const struct place *place, uint64_t counted,
+		     const struct recording_wait *wait)
+{
+	uint32_t frames[DEPTH_MAX], node = 0;
+	bool deeper;
+	size_t count = collect_frames(run, place->stack, frames, &deeper);
 	int err;
 
 	if (!count && (run->query->kernel_only || run->query->user_only))
 		return 0;
-	err = add_labels(run, sample, &node);
+	err = add_labels(run, place, &node);
 	if (!err && deeper)
 		err = add_label(run, &node, "[deeper than shown]");
-	for (size_t i = 0; i < count && !err; i++) {
-		err = frame_in_tree(run, frames[run->query->reverse ? i : count - 1 - i], &frame);
-		if (!err)
-			err = call_tree_child(run->tree, node, frame, &node);
-	}
 	if (!err)
-		call_tree_count(run->tree, node, sample->count);
+		err = add_frames(run, frames, count, run->query->reverse, &node);
+	if (!err && wait)
+		err = add_waker(run, wait, &node);
+	if (!err)
+		call_tree_count(run->tree, node, counted);
 	return err;
 }
 
-static bool is_wanted(const struct query_run *run, const struct recording_sample *sample)
+static bool is_wanted(const struct query_run *run, const struct place *place)
 {
-	const struct recording_thread *thread = &run->profile->rows.threads.items[sample->thread];
+	const char *comm = "";
 
-	if (sample->kind != SAMPLE_ONCPU || !run->wanted[sample->container])
+	if (!run->wanted[place->container])
 		return false;
-	return !run->query->comm || !regexec(run->query->comm, text_of(run->profile, thread->comm), 0, NULL, 0);
+	if (place->thread != RECORDING_NONE)
+		comm = text_of(run->profile, run->profile->rows.threads.items[place->thread].comm);
+	return !run->query->comm || !regexec(run->query->comm, comm, 0, NULL, 0);
+}
+
+static int add_samples(struct query_run *run)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < run->profile->rows.samples.count && !err; i++) {
+		const struct recording_sample *sample = &run->profile->rows.samples.items[i];
+		const struct place place = {sample->container, sample->thread, sample->stack};
+
+		if (sample->kind == SAMPLE_ONCPU && is_wanted(run, &place))
+			err = add_stack(run, &place, sample->count, NULL);
+	}
+	return err;
+}
+
+static int add_waits(struct query_run *run)
+{
+	uint32_t states = run->query->states;
+	int err = 0;
+
+	for (size_t i = 0; i < run->profile->rows.waits.count && !err; i++) {
+		const struct recording_wait *wait = &run->profile->rows.waits.items[i];
+		const struct place place = {wait->container, wait->thread, wait->stack};
+
+		if ((!states || (wait->state < 32 && states & 1u << wait->state)) && is_wanted(run, &place))
+			err = add_stack(run, &place, wait->total_ns / 1000,
+					run->query->kind == PROFILE_WAKERS ? wait : NULL);
+	}
+	return err;
 }
 
 int profile_call_tree(const struct profile *profile, const struct profile_query *query, struct call_tree *tree,
@@ -256,8 +336,7 @@ int profile_call_tree(const struct profile *profile, const struct profile_query 
 		return -ENOMEM;
 	memset(tree_frames, 0xff, (profile->rows.frames.count + 1) * sizeof(*tree_frames));
 	err = choose_containers(&run, error, error_size);
-	for (size_t i = 0; i < profile->rows.samples.count && !err; i++)
-		if (is_wanted(&run, &profile->rows.samples.items[i]))
-			err = add_sample(&run, &profile->rows.samples.items[i]);
+	if (!err)
+		err = query->kind == PROFILE_ONCPU ? add_samples(&run) : add_waits(&run);
 	return err ? err : call_tree_finish(tree);
 }

@@ -151,6 +151,9 @@ struct recording_tables {
 	ARRAY(struct recording_accounting) accounting; /* in the order written: the last row of a container counts */
 	ARRAY(struct recording_call) calls;
 	ARRAY(struct recording_bucket) buckets;
+	ARRAY(struct recording_wait) waits;
+	ARRAY(struct recording_times) times;
+	ARRAY(struct recording_queue) queues;
 };
 
 /* Returns 0 or -ENOMEM. */

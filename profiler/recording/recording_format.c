@@ -130,6 +130,50 @@ static const struct table_column bucket_columns[] = {
 	NUMBER(struct recording_bucket, count),
 };
 
+static const struct table_column wait_columns[] = {
+	NUMBER(struct recording_wait, state),
+	NUMBER(struct recording_wait, flags),
+	NUMBER(struct recording_wait, stack_end),
+	ROW_OF(TABLE_CONTAINERS, struct recording_wait, container),
+	ROW_OR_NONE(TABLE_THREADS, struct recording_wait, thread),
+	ROW_OR_NONE(TABLE_STACKS, struct recording_wait, stack),
+	ROW_OR_NONE(TABLE_CONTAINERS, struct recording_wait, waker_container),
+	ROW_OR_NONE(TABLE_THREADS, struct recording_wait, waker_thread),
+	ROW_OR_NONE(TABLE_STACKS, struct recording_wait, waker_stack),
+	DIFFERENCE(struct recording_wait, time_ns),
+	NUMBER(struct recording_wait, count),
+	NUMBER(struct recording_wait, total_ns),
+	NUMBER(struct recording_wait, max_ns),
+};
+
+static const struct table_column times_columns[] = {
+	ROW_OF(TABLE_CONTAINERS, struct recording_times, container),
+	DIFFERENCE(struct recording_times, time_ns),
+	NUMBER(struct recording_times, oncpu_ns),
+	NUMBER(struct recording_times, blocked_ns[WAIT_SLEEPING]),
+	NUMBER(struct recording_times, blocked_ns[WAIT_UNINTERRUPTIBLE]),
+	NUMBER(struct recording_times, blocked_ns[WAIT_IO]),
+	NUMBER(struct recording_times, blocked_ns[WAIT_STOPPED]),
+	NUMBER(struct recording_times, blocks[WAIT_SLEEPING]),
+	NUMBER(struct recording_times, blocks[WAIT_UNINTERRUPTIBLE]),
+	NUMBER(struct recording_times, blocks[WAIT_IO]),
+	NUMBER(struct recording_times, blocks[WAIT_STOPPED]),
+	NUMBER(struct recording_times, short_ns),
+	NUMBER(struct recording_times, shorts),
+	NUMBER(struct recording_times, woken_ns),
+	NUMBER(struct recording_times, preempted_ns),
+	NUMBER(struct recording_times, throttled_ns),
+	NUMBER(struct recording_times, throttles),
+};
+
+static const struct table_column queue_columns[] = {
+	ROW_OF(TABLE_CONTAINERS, struct recording_queue, container),
+	ROW_OR_NONE(TABLE_CONTAINERS, struct recording_queue, culprit),
+	NUMBER(struct recording_queue, reason),
+	DIFFERENCE(struct recording_queue, time_ns),
+	NUMBER(struct recording_queue, ns),
+};
+
 #define SHAPE(type, field, columns)                                                                    \
 	{                                                                                              \
 		sizeof(type), offsetof(struct recording_tables, field), columns, ARRAY_LENGTH(columns) \
@@ -148,6 +192,9 @@ const struct table_shape recording_shapes[TABLES] = {
 	[TABLE_FRAMES_AGAIN] = SHAPE(struct frame_again, frames, frame_again_columns),
 	[TABLE_CALLS] = SHAPE(struct recording_call, calls, call_columns),
 	[TABLE_BUCKETS] = SHAPE(struct recording_bucket, buckets, bucket_columns),
+	[TABLE_WAITS] = SHAPE(struct recording_wait, waits, wait_columns),
+	[TABLE_TIMES] = SHAPE(struct recording_times, times, times_columns),
+	[TABLE_QUEUES] = SHAPE(struct recording_queue, queues, queue_columns),
 };
 
 int recording_tables_init(struct recording_tables *tables)
@@ -169,6 +216,9 @@ void recording_tables_deinit(struct recording_tables *tables)
 	array_deinit(&tables->accounting);
 	array_deinit(&tables->calls);
 	array_deinit(&tables->buckets);
+	array_deinit(&tables->waits);
+	array_deinit(&tables->times);
+	array_deinit(&tables->queues);
 }
 
 uint64_t chunk_checksum(const struct chunk_header *header, const void *stored)

@@ -52,6 +52,9 @@ enum table_id {
 	TABLE_FRAMES_AGAIN,
 	TABLE_CALLS, /* from here on: in CHUNK_MORE */
 	TABLE_BUCKETS,
+	TABLE_WAITS,
+	TABLE_TIMES,
+	TABLE_QUEUES,
 	TABLES,
 };
 

@@ -34,9 +34,76 @@ struct recording_call {
 };
 #define RECORDING_CALL_32_BIT 511
 
+/* How a task was off its CPU. Values are on disk: append only. */
+enum wait_state {
+	WAIT_SLEEPING = 0,	  /* S: can be interrupted */
+	WAIT_UNINTERRUPTIBLE = 1, /* D */
+	WAIT_IO = 2,		  /* D, waiting for a disk */
+	WAIT_STOPPED = 3,	  /* by a signal, or traced */
+};
+#define WAIT_STATES 4
+
+/* Bits of recording_wait.flags. */
+#define RECORDING_WAIT_UNFINISHED 1u /* still blocked when the recording ended */
+#define RECORDING_WAIT_GUESSED 2u    /* the stack is that of an earlier block from the same place */
+
+#define RECORDING_NONE UINT32_MAX
+
+/* Stretches of blocked time with the same place and the same waker. */
+struct recording_wait {
+	uint8_t state; /* enum wait_state */
+	uint8_t flags;
+	uint8_t stack_end;	  /* enum stack_end, of @stack */
+	uint32_t container;	  /* row */
+	uint32_t thread;	  /* row, or RECORDING_NONE where its stack was lost */
+	uint32_t stack;		  /* row, or RECORDING_STACK_ROOT */
+	uint32_t waker_container; /* row, or RECORDING_NONE: it was not woken, or nobody saw by whom */
+	uint32_t waker_thread;	  /* likewise. In an interrupt: whom it interrupted; its frames tell. */
+	uint32_t waker_stack;
+	uint64_t time_ns;
+	uint64_t count;
+	uint64_t total_ns;
+	uint64_t max_ns;
+};
+
+/* All time of a container's tasks: on CPUs, blocked, and queued for a CPU. */
+struct recording_times {
+	uint32_t container; /* row */
+	uint64_t time_ns;
+	uint64_t oncpu_ns;
+	uint64_t blocked_ns[WAIT_STATES];
+	uint64_t blocks[WAIT_STATES];
+	uint64_t short_ns; /* of the blocked: shorter than what has a recording_wait */
+	uint64_t shorts;
+	uint64_t woken_ns;     /* queued after a waking */
+	uint64_t preempted_ns; /* queued after leaving a CPU that it still wanted */
+	uint64_t throttled_ns; /* likewise, its quota used up: in neither of the two before */
+	uint64_t throttles;
+};
+
+/* Why a task that was ready did not run. Values are on disk: append only. */
+enum queue_reason {
+	QUEUE_CONTAINER = 0, /* a task of @culprit ran */
+	QUEUE_IDLE = 1,	     /* nobody: the CPU had to wake up */
+	QUEUE_MOVED = 2,     /* it waited for another CPU than it got in the end */
+	QUEUE_EARLIER = 3,   /* not known any more */
+	QUEUE_UNWANTED = 4,  /* a task that the recording's filter leaves out */
+};
+
+/* Who ran while a container's ready tasks waited, summed up over these tasks. Throttled time is not in it. */
+struct recording_queue {
+	uint32_t container; /* row: who waited */
+	uint32_t culprit;   /* row: who ran, or RECORDING_NONE */
+	uint8_t reason;	    /* enum queue_reason */
+	uint64_t time_ns;
+	uint64_t ns;
+};
+
 /* What a histogram is of. Values are on disk: append only. */
 enum histogram_kind {
-	HISTOGRAM_CALL = 0, /* wall time of a call: a row of the calls */
+	HISTOGRAM_CALL = 0,	 /* wall time of a call: a row of the calls */
+	HISTOGRAM_WOKEN = 1,	 /* time in the run queue after a waking: a row of the times */
+	HISTOGRAM_PREEMPTED = 2, /* likewise, after leaving a CPU */
 };
 
 /* One bucket of a histogram: so many more since the row before. */

@@ -192,6 +192,21 @@ int recording_writer_call(struct recording_writer *writer, const struct recordin
 	return add_row(writer, TABLE_CALLS, row, ret_row);
 }
 
+int recording_writer_wait(struct recording_writer *writer, const struct recording_wait *row)
+{
+	return add_row(writer, TABLE_WAITS, row, NULL);
+}
+
+int recording_writer_times(struct recording_writer *writer, const struct recording_times *row, uint32_t *ret_row)
+{
+	return add_row(writer, TABLE_TIMES, row, ret_row);
+}
+
+int recording_writer_queue(struct recording_writer *writer, const struct recording_queue *row)
+{
+	return add_row(writer, TABLE_QUEUES, row, NULL);
+}
+
 int recording_writer_bucket(struct recording_writer *writer, const struct recording_bucket *row)
 {
 	return add_row(writer, TABLE_BUCKETS, row, NULL);
@@ -501,6 +516,11 @@ int recording_writer_finish(struct recording_writer *writer)
 		err = -errno;
 	writer->error = err ? err : -EBADF;
 	return err;
+}
+
+const struct recording_stack *recording_writer_stack_at(const struct recording_writer *writer, uint32_t number)
+{
+	return &writer->tables.stacks.items[number];
 }
 
 string_id recording_writer_frame_name(const struct recording_writer *writer, uint32_t number)

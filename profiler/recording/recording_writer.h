@@ -43,6 +43,9 @@ int recording_writer_stack(struct recording_writer *writer, const struct recordi
 int recording_writer_sample(struct recording_writer *writer, const struct recording_sample *row);
 int recording_writer_accounting(struct recording_writer *writer, const struct recording_accounting *row);
 int recording_writer_call(struct recording_writer *writer, const struct recording_call *row, uint32_t *ret_row);
+int recording_writer_wait(struct recording_writer *writer, const struct recording_wait *row);
+int recording_writer_times(struct recording_writer *writer, const struct recording_times *row, uint32_t *ret_row);
+int recording_writer_queue(struct recording_writer *writer, const struct recording_queue *row);
 int recording_writer_bucket(struct recording_writer *writer, const struct recording_bucket *row);
 
 /* A frame row of its own, never shared with an equal one, so that it can be redefined without touching others. */
@@ -62,6 +65,9 @@ int recording_writer_flush(struct recording_writer *writer);
 
 /* Flush, then the end mark that tells a whole recording from a cut one, then close with its errors. */
 int recording_writer_finish(struct recording_writer *writer);
+
+/* A stack row that was given before. */
+const struct recording_stack *recording_writer_stack_at(const struct recording_writer *writer, uint32_t number);
 
 /* What a frame row was first called, and the text of a string. */
 string_id recording_writer_frame_name(const struct recording_writer *writer, uint32_t number);

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * wait_stacks: stacks of who blocks, who wakes and who waits for a lock, each sent to user space once.
+ *
+ * What stays in the kernel is the 128-bit key of a stack. User space empties the set of known keys when it is half full:
+ * then stacks come again.
+ */
+#ifndef STOKER_WAIT_STACKS_BPF_H
+#define STOKER_WAIT_STACKS_BPF_H
+
+#include "bpf/stack_hash.bpf.h"
+#include "bpf/task_times.bpf.h"
+#include "bpf/unwind.bpf.h"
+
+#define KNOWN_STACKS_MAX 32768
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 21);
+} wait_events __weak SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, KNOWN_STACKS_MAX);
+	__type(key, struct count_key);
+	__type(value, u8);
+} known_stacks __weak SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct stack_event);
+} wait_scratch __weak SEC(".maps");
+
+static __always_inline void send_wait_stack(struct task_struct *task, struct stack_event *event)
+{
+	u32 count = event->kernel_count + event->user_count, zero = 0;
+	u64 bytes = __builtin_offsetof(struct stack_event, frames) + count * sizeof(u64);
+	struct wait_losses *losses;
+	u64 process = (u64)event->tgid << 32 | event->exec_generation, *image;
+	u64 flag = BPF_RB_NO_WAKEUP;
+	u8 yes = 1;
+
+	if (bpf_map_lookup_elem(&known_stacks, &event->key))
+		return;
+	event->address_space = address_space(task);
+	read_process(task, event);
+	/* The reader comes by itself a few times a second; at once for the mappings of a process that may end soon. */
+	image = bpf_map_lookup_elem(&seen_processes, &process);
+	if (!(event->flags & STACK_KERNEL_THREAD) &&
+	    (!image || *image != process_image(event->process_start_ns, event->address_space)) &&
+	    !bpf_ringbuf_query(&wait_events, BPF_RB_AVAIL_DATA))
+		flag = BPF_RB_FORCE_WAKEUP;
+	if (bytes <= sizeof(*event) && !bpf_ringbuf_output(&wait_events, event, bytes, flag)) {
+		bpf_map_update_elem(&known_stacks, &event->key, &yes, BPF_ANY);
+		return;
+	}
+	losses = bpf_map_lookup_elem(&wait_losses, &zero);
+	if (losses)
+		losses->stacks++;
+}
+
+static __always_inline void describe_task(struct task_struct *task, struct stack_event *event)
+{
+	event->type = EVENT_WAIT_STACK;
+	event->set = 0;
+	event->cgroup_id = cgroup_id_of(task);
+	event->tgid = task->tgid;
+	event->tid = task->pid;
+	event->exec_generation = task->self_exec_id;
+	event->flags = task->flags & PF_KTHREAD ? STACK_KERNEL_THREAD : 0;
+	BPF_CORE_READ_STR_INTO(&event->comm, task, comm);
+	event->kernel_count = 0;
+	event->user_count = 0;
+}
+
+static __always_inline u32 frames_of(long bytes)
+{
+	return bytes > 0 ? (u32)bytes / sizeof(u64) & STACK_FRAMES_MAX : 0;
+}
+
+/*
+ * As capture_user_stack(), on a walk of our own, as the sampling interrupt may come upon it; into wait_scratch, behind the
+ * kernel's frames. A global function, which the verifier follows once and not for each place that calls it.
+ */
+__weak __noinline int take_user_stack(void)
+{
+	struct user_registers registers;
+	struct stack_event *event;
+	u32 count = 0, zero = 0, kernel_count;
+	u16 flags = 0;
+
+	event = bpf_map_lookup_elem(&wait_scratch, &zero);
+	if (!event || !read_user_registers(&registers))
+		return 0;
+	kernel_count = event->kernel_count & STACK_FRAMES_MAX;
+	if (walk_by_tables)
+		count = walk_user_stack(1, &registers, event->tgid, &event->frames[kernel_count], &flags);
+	if (!count) {
+		flags = walk_by_tables ? STACK_UNMAPPED : 0;
+		count = follow_frame_pointers(&registers, &event->frames[kernel_count]);
+	}
+	event->flags |= flags;
+	*(volatile u8 *)&event->user_count = count & STACK_FRAMES_MAX;
+	return 0;
+}
+
+/* The current task's stacks, kernel and user, and its identity, into wait_scratch and to user space. */
+static __noinline int take_own_stack(void *ctx, struct stack_event *event)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	u32 kernel_count = 0;
+
+	if (!event)
+		return 0;
+	describe_task(task, event);
+	if (want_kernel_stacks)
+		kernel_count = frames_of(bpf_get_stack(ctx, event->frames, STACK_FRAMES_MAX * sizeof(u64), 0));
+	event->kernel_count = kernel_count;
+	if (want_user_stacks && !(event->flags & STACK_KERNEL_THREAD))
+		take_user_stack();
+	hash_sample(event, task->start_boottime);
+	send_wait_stack(task, event);
+	return 0;
+}
+
+/* A task that is off its CPU: the kernel's part alone, without the scheduler's and the locks' own functions. */
+static __noinline int take_others_stack(struct task_struct *task, struct stack_event *event)
+{
+	if (!event)
+		return 0;
+	describe_task(task, event);
+	if (want_kernel_stacks)
+		event->kernel_count =
+			frames_of(bpf_get_task_stack(task, event->frames, STACK_FRAMES_MAX * sizeof(u64), 0));
+	hash_sample(event, task->start_boottime);
+	send_wait_stack(task, event);
+	return 0;
+}
+
+#endif

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "profiler/collect/wait_stacks.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <bpf/bpf.h>
+
+#include "symbolizer/base/array.h"
+#include "symbolizer/base/hash_index.h"
+
+#define KEYS_MAX (1u << 18)
+#define KNOWN_MAX 16384u /* half of the programs' set */
+
+struct known_key {
+	struct count_key key;
+	struct wait_stack_row row;
+	bool named;
+};
+
+/* A stack that waits to be named: its addresses are in an array beside, from @first on. */
+struct unnamed {
+	uint32_t number;
+	struct process *process;
+	size_t first;
+	uint16_t flags; /* stack_event.flags */
+	uint8_t kernel_count, user_count;
+};
+
+typedef ARRAY(struct unnamed) unnamed_array;
+typedef ARRAY(uint64_t) address_array;
+
+struct wait_stacks {
+	struct wait_stacks_parts parts;
+	ARRAY(struct known_key) keys;
+	struct hash_index index;
+	unnamed_array unnamed;
+	address_array addresses;
+	uint32_t sent; /* since the programs' set was emptied */
+};
+
+int wait_stacks_new(const struct wait_stacks_parts *parts, struct wait_stacks **ret_stacks)
+{
+	struct wait_stacks *stacks = calloc(1, sizeof(*stacks));
+
+	if (!stacks)
+		return -ENOMEM;
+	stacks->parts = *parts;
+	*ret_stacks = stacks;
+	return 0;
+}
+
+void wait_stacks_free(struct wait_stacks *stacks)
+{
+	if (!stacks)
+		return;
+	array_deinit(&stacks->keys);
+	hash_index_deinit(&stacks->index);
+	array_deinit(&stacks->unnamed);
+	array_deinit(&stacks->addresses);
+	free(stacks);
+}
+
+static bool find(const struct wait_stacks *stacks, const struct count_key *key, uint32_t *ret_number)
+{
+	uint32_t number;
+
+	for (size_t at = hash_index_first(&stacks->index, key->hash[0]);
+	     hash_index_next(&stacks->index, key->hash[0], &at, &number);) {
+		if (!memcmp(&stacks->keys.items[number].key, key, sizeof(*key))) {
+			*ret_number = number;
+			return true;
+		}
+	}
+	return false;
+}
+
+static int wait_for_name(struct wait_stacks *stacks, const struct stack_event *event, struct process *process,
+			 uint32_t number)
+{
+	size_t count = (size_t)event->kernel_count + event->user_count;
+	struct unnamed *unnamed = array_add(&stacks->unnamed);
+
+	if (!unnamed || array_reserve(&stacks->addresses, count))
+		return -ENOMEM;
+	*unnamed = (struct unnamed){
+		.number = number,
+		.process = process,
+		.first = stacks->addresses.count,
+		.flags = event->flags,
+		.kernel_count = event->kernel_count,
+		.user_count = event->user_count,
+	};
+	memcpy(stacks->addresses.items + stacks->addresses.count, event->frames, count * sizeof(uint64_t));
+	stacks->addresses.count += count;
+	return 0;
+}
+
+static int add(struct wait_stacks *stacks, const struct stack_event *event, uint64_t tick, uint64_t now_ns)
+{
+	struct known_key known = {.key = event->key, .row = {.stack = RECORDING_STACK_ROOT}};
+	struct process *process;
+	int err = processes_find(stacks->parts.processes, event, tick, &process);
+
+	if (!err)
+		err = processes_refresh(process, event->frames + event->kernel_count, event->user_count, now_ns);
+	if (!err)
+		err = owners_row(stacks->parts.owners, event->cgroup_id, event->flags & STACK_KERNEL_THREAD,
+				 &known.row.container);
+	if (!err)
+		err = processes_thread(stacks->parts.processes, process, event, &known.row.thread);
+	if (!err)
+		err = wait_for_name(stacks, event, process, (uint32_t)stacks->keys.count);
+	if (err || array_reserve(&stacks->keys, 1) ||
+	    hash_index_insert(&stacks->index, known.key.hash[0], (uint32_t)stacks->keys.count))
+		return err ? err : -ENOMEM;
+	*array_add(&stacks->keys) = known;
+	return 0;
+}
+
+int wait_stacks_take(struct wait_stacks *stacks, const struct stack_event *event, size_t size, uint64_t tick,
+		     uint64_t now_ns)
+{
+	uint32_t number;
+
+	if (size < offsetof(struct stack_event, frames) ||
+	    size < offsetof(struct stack_event, frames) +
+			    ((size_t)event->kernel_count + event->user_count) * sizeof(uint64_t))
+		return -EPROTO;
+	stacks->sent++;
+	return find(stacks, &event->key, &number) ? 0 : add(stacks, event, tick, now_ns);
+}
+
+static bool is_programs(const char *name)
+{
+	return !strncmp(name, "bpf_prog_", 9) || !strncmp(name, "bpf_trace_run", 13) ||
+	       !strncmp(name, "__bpf_trace_", 12) || !strncmp(name, "__traceiter_", 12);
+}
+
+/* The leaves are the programs that took the stack. */
+static uint32_t without_programs(const struct wait_stacks *stacks, uint32_t row)
+{
+	const struct recording_writer *writer = stacks->parts.writer;
+
+	while (row != RECORDING_STACK_ROOT) {
+		const struct recording_stack *step = recording_writer_stack_at(writer, row);
+
+		if (!is_programs(recording_writer_text(writer, recording_writer_frame_name(writer, step->frame))))
+			break;
+		row = step->parent;
+	}
+	return row;
+}
+
+static int name_one(struct wait_stacks *stacks, const struct unnamed *unnamed, const uint64_t *kernel)
+{
+	struct known_key *known;
+	enum stack_end end;
+	uint32_t row;
+	int err = stacks_row(stacks->parts.stacks, unnamed->process, kernel, unnamed->kernel_count,
+			     kernel + unnamed->kernel_count, unnamed->user_count, unnamed->flags, &row, &end);
+
+	if (err)
+		return err;
+	known = &stacks->keys.items[unnamed->number];
+	known->row.stack = without_programs(stacks, row);
+	known->row.stack_end = (uint8_t)end;
+	known->named = true;
+	return 0;
+}
+
+/* While names are being found more stacks come in: those wait in fresh arrays for the next round. */
+static int name_round(struct wait_stacks *stacks)
+{
+	unnamed_array unnamed = stacks->unnamed;
+	address_array addresses = stacks->addresses;
+	int err = 0;
+
+	memset(&stacks->unnamed, 0, sizeof(stacks->unnamed));
+	memset(&stacks->addresses, 0, sizeof(stacks->addresses));
+	for (size_t i = 0; i < unnamed.count && !err; i++) {
+		const struct unnamed *one = &unnamed.items[i];
+		const uint64_t *kernel = addresses.items + one->first;
+
+		err = stacks_want(stacks->parts.stacks, one->process, kernel, one->kernel_count,
+				  kernel + one->kernel_count, one->user_count);
+	}
+	if (!err)
+		err = stacks_name_wanted(stacks->parts.stacks);
+	for (size_t i = 0; i < unnamed.count && !err; i++)
+		err = name_one(stacks, &unnamed.items[i], addresses.items + unnamed.items[i].first);
+	array_deinit(&unnamed);
+	array_deinit(&addresses);
+	return err;
+}
+
+static void empty_known(struct wait_stacks *stacks)
+{
+	struct count_key key;
+
+	/* Bounded: the programs may add while we delete. */
+	for (uint32_t i = 0; i < 4 * KNOWN_MAX && !bpf_map_get_next_key(stacks->parts.known_fd, NULL, &key); i++)
+		bpf_map_delete_elem(stacks->parts.known_fd, &key);
+	stacks->sent = 0;
+}
+
+int wait_stacks_name(struct wait_stacks *stacks)
+{
+	int err = 0;
+
+	while (stacks->unnamed.count && !err)
+		err = name_round(stacks);
+	if (stacks->keys.count > KEYS_MAX && !stacks->unnamed.count) {
+		stacks->keys.count = 0;
+		hash_index_clear(&stacks->index);
+		stacks->sent = KNOWN_MAX;
+	}
+	if (stacks->sent >= KNOWN_MAX)
+		empty_known(stacks);
+	return err;
+}
+
+bool wait_stacks_find(const struct wait_stacks *stacks, const struct count_key *key, struct wait_stack_row *ret_row)
+{
+	uint32_t number;
+
+	if (!key->hash[0] || !find(stacks, key, &number) || !stacks->keys.items[number].named)
+		return false;
+	*ret_row = stacks->keys.items[number].row;
+	return true;
+}

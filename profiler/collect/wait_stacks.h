@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * wait_stacks: who blocks, wakes or waits for a lock, and where: from the keys that BPF programs use to rows.
+ *
+ * A stack comes once through a ring buffer, is pinned to its process there and then, and named with others at the next
+ * wait_stacks_name(). Keys stay known until there are too many of them; then all are forgotten, and those that come no
+ * more are told as unknown.
+ */
+#ifndef STOKER_WAIT_STACKS_H
+#define STOKER_WAIT_STACKS_H
+
+#include "bpf/shared_waits.h"
+#include "profiler/collect/owners.h"
+#include "profiler/collect/processes.h"
+#include "profiler/collect/stacks.h"
+
+struct wait_stacks;
+
+struct wait_stacks_parts {
+	struct owners *owners;
+	struct processes *processes;
+	struct stacks *stacks;
+	struct recording_writer *writer;
+	int known_fd; /* the map of keys that are not sent again */
+};
+
+struct wait_stack_row {
+	uint32_t container;
+	uint32_t thread;
+	uint32_t stack;
+	uint8_t stack_end; /* enum stack_end */
+};
+
+/* The parts stay the caller's and must live longer. Returns 0 or -ENOMEM. */
+int wait_stacks_new(const struct wait_stacks_parts *parts, struct wait_stacks **ret_stacks);
+void wait_stacks_free(struct wait_stacks *stacks);
+
+/* A stack has come; @tick as for processes_find(), @now_ns a clock that runs. 0, -EPROTO (too short) or -ENOMEM. */
+int wait_stacks_take(struct wait_stacks *stacks, const struct stack_event *event, size_t size, uint64_t tick,
+		     uint64_t now_ns);
+
+/* Names what has come, and has the programs send again what they have sent where their set is half full. 0 or -ENOMEM. */
+int wait_stacks_name(struct wait_stacks *stacks);
+
+/* The rows of a key: false where it is not known (or 0). */
+bool wait_stacks_find(const struct wait_stacks *stacks, const struct count_key *key, struct wait_stack_row *ret_row);
+
+#endif

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "profiler/profile/profile_times.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "symbolizer/base/cleanup.h"
+
+void profile_times_deinit(struct profile_times *times)
+{
+	array_deinit(&times->containers);
+	array_deinit(&times->queues);
+}
+
+static void add(struct time_sums *sums, const struct recording_times *row)
+{
+	sums->seen = true;
+	sums->oncpu_ns += row->oncpu_ns;
+	for (size_t i = 0; i < WAIT_STATES; i++) {
+		sums->blocked_ns[i] += row->blocked_ns[i];
+		sums->blocks[i] += row->blocks[i];
+	}
+	sums->short_ns += row->short_ns;
+	sums->shorts += row->shorts;
+	sums->woken_ns += row->woken_ns;
+	sums->preempted_ns += row->preempted_ns;
+	sums->throttled_ns += row->throttled_ns;
+	sums->throttles += row->throttles;
+}
+
+static void add_bucket(struct time_sums *sums, const struct recording_bucket *bucket)
+{
+	if (bucket->kind == HISTOGRAM_WOKEN)
+		sums->woken[bucket->bucket] += bucket->count;
+	else
+		sums->preempted[bucket->bucket] += bucket->count;
+}
+
+static int add_queue(struct profile_times *times, struct hash_index *index, const struct recording_queue *row)
+{
+	uint64_t hash = hash_words((uint64_t)row->container << 8 | row->reason, row->culprit);
+	struct queue_sum *added;
+	uint32_t number;
+
+	for (size_t at = hash_index_first(index, hash); hash_index_next(index, hash, &at, &number);) {
+		struct queue_sum *sum = &times->queues.items[number];
+
+		if (sum->container == row->container && sum->culprit == row->culprit && sum->reason == row->reason) {
+			sum->ns += row->ns;
+			return 0;
+		}
+	}
+	if (array_reserve(&times->queues, 1) || hash_index_insert(index, hash, (uint32_t)times->queues.count))
+		return -ENOMEM;
+	added = array_add(&times->queues);
+	*added = (struct queue_sum){row->container, row->culprit, row->reason, row->ns};
+	return 0;
+}
+
+static int longest_first(const void *left, const void *right)
+{
+	const struct queue_sum *a = left, *b = right;
+
+	if (a->container != b->container)
+		return a->container < b->container ? -1 : 1;
+	if (a->ns != b->ns)
+		return a->ns < b->ns ? 1 : -1;
+	if (a->reason != b->reason)
+		return a->reason < b->reason ? -1 : 1;
+	return a->culprit < b->culprit ? -1 : a->culprit > b->culprit;
+}
+
+static int add_queues(struct profile_times *times, const struct profile *profile)
+{
+	struct hash_index index = {0};
+	int err = 0;
+
+	for (size_t i = 0; i < profile->rows.queues.count && !err; i++)
+		err = add_queue(times, &index, &profile->rows.queues.items[i]);
+	hash_index_deinit(&index);
+	if (!err && times->queues.count)
+		qsort(times->queues.items, times->queues.count, sizeof(*times->queues.items), longest_first);
+	return err;
+}
+
+int profile_times_init(struct profile_times *times, const struct profile *profile)
+{
+	const struct recording_tables *rows = &profile->rows;
+
+	memset(times, 0, sizeof(*times));
+	for (uint32_t i = 0; i < rows->containers.count; i++) {
+		struct time_sums *sums = array_add(&times->containers);
+
+		if (!sums)
+			return -ENOMEM;
+		sums->container = i;
+	}
+	for (size_t i = 0; i < rows->times.count; i++) {
+		add(&times->containers.items[rows->times.items[i].container], &rows->times.items[i]);
+		add(&times->total, &rows->times.items[i]);
+	}
+	times->any = rows->times.count > 0;
+	/* The file is not to be trusted: its histograms may name rows and buckets that are not there. */
+	for (size_t i = 0; i < rows->buckets.count; i++) {
+		const struct recording_bucket *bucket = &rows->buckets.items[i];
+
+		if ((bucket->kind != HISTOGRAM_WOKEN && bucket->kind != HISTOGRAM_PREEMPTED) ||
+		    bucket->row >= rows->times.count || bucket->bucket >= RECORDING_BUCKETS)
+			continue;
+		add_bucket(&times->containers.items[rows->times.items[bucket->row].container], bucket);
+		add_bucket(&times->total, bucket);
+	}
+	return add_queues(times, profile);
+}

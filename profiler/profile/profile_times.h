@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * profile_times: each container's time on CPUs, blocked and queued for a CPU, and who ran while it waited.
+ */
+#ifndef STOKER_PROFILE_TIMES_H
+#define STOKER_PROFILE_TIMES_H
+
+#include "profiler/profile/profile.h"
+
+/* One container's sums of struct recording_times, with their histograms. */
+struct time_sums {
+	uint32_t container; /* row */
+	bool seen;	    /* the recording has times of it */
+	uint64_t oncpu_ns;
+	uint64_t blocked_ns[WAIT_STATES];
+	uint64_t blocks[WAIT_STATES];
+	uint64_t short_ns;
+	uint64_t shorts;
+	uint64_t woken_ns;
+	uint64_t preempted_ns;
+	uint64_t throttled_ns;
+	uint64_t throttles;
+	uint64_t woken[RECORDING_BUCKETS];
+	uint64_t preempted[RECORDING_BUCKETS];
+};
+
+/* What a container waited for one culprit, or for one reason. */
+struct queue_sum {
+	uint32_t container; /* row: who waited */
+	uint32_t culprit;   /* row, or RECORDING_NONE */
+	uint8_t reason;	    /* enum queue_reason */
+	uint64_t ns;
+};
+
+struct profile_times {
+	ARRAY(struct time_sums) containers; /* [containers of the profile] */
+	ARRAY(struct queue_sum) queues;	    /* by container, the longest first */
+	struct time_sums total;
+	bool any; /* the recording has times at all */
+};
+
+/* Returns 0 or -ENOMEM; deinit it in both cases. */
+int profile_times_init(struct profile_times *times, const struct profile *profile);
+void profile_times_deinit(struct profile_times *times);
+
+/* Both kinds of time in the run queue; throttled time is neither. */
+static inline uint64_t time_sums_queued(const struct time_sums *sums)
+{
+	return sums->woken_ns + sums->preempted_ns;
+}
+
+static inline uint64_t time_sums_blocked(const struct time_sums *sums)
+{
+	uint64_t ns = 0;
+
+	for (unsigned int i = 0; i < WAIT_STATES; i++)
+		ns += sums->blocked_ns[i];
+	return ns;
+}
+
+#endif

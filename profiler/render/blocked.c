@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "profiler/render/blocked.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "profiler/render/columns.h"
+#include "profiler/render/duration.h"
+#include "profiler/render/table.h"
+#include "profiler/render/waits_account.h"
+#include "symbolizer/base/cleanup.h"
+#include "symbolizer/base/text.h"
+
+#define PLACES_SHOWN 30
+#define WAKERS_SHOWN 5
+#define CONTAINERS_SHOWN 40
+
+static const char *const state_names[WAIT_STATES] = {"S", "D", "io", "stopped"};
+
+static const char *state_name(uint8_t state)
+{
+	return state < WAIT_STATES ? state_names[state] : "?";
+}
+
+enum { C_CONTAINER, C_ONCPU, C_SLEEPING, C_D, C_IO, C_STOPPED, C_QUEUED, C_THROTTLED, C_BLOCKS, C_COLUMNS };
+
+static const struct column container_columns[C_COLUMNS] = {
+	[C_CONTAINER] = {"CONTAINER", false, 32},
+	[C_ONCPU] = {"ON-CPU", true, 12},
+	[C_SLEEPING] = {"SLEEP", true, 12},
+	[C_D] = {"D", true, 12},
+	[C_IO] = {"DISK", true, 12},
+	[C_STOPPED] = {"STOPPED", true, 12},
+	[C_QUEUED] = {"QUEUED", true, 12},
+	[C_THROTTLED] = {"THROTTLED", true, 12},
+	[C_BLOCKS] = {"BLOCKS", true, 27},
+};
+
+static uint64_t all_blocks(const struct time_sums *sums)
+{
+	uint64_t blocks = 0;
+
+	for (unsigned int i = 0; i < WAIT_STATES; i++)
+		blocks += sums->blocks[i];
+	return blocks;
+}
+
+/* What is not sleeping of its own will comes first. */
+static int by_trouble(const void *left, const void *right)
+{
+	const struct time_sums *a = *(const struct time_sums *const *)left,
+			       *b = *(const struct time_sums *const *)right;
+	uint64_t trouble_a = a->blocked_ns[WAIT_UNINTERRUPTIBLE] + a->blocked_ns[WAIT_IO] + time_sums_queued(a) +
+			     a->oncpu_ns + a->throttled_ns;
+	uint64_t trouble_b = b->blocked_ns[WAIT_UNINTERRUPTIBLE] + b->blocked_ns[WAIT_IO] + time_sums_queued(b) +
+			     b->oncpu_ns + b->throttled_ns;
+
+	if (trouble_a != trouble_b)
+		return trouble_a < trouble_b ? 1 : -1;
+	return a->container < b->container ? -1 : 1;
+}
+
+static int put_container(struct column_table *table, const struct profile *profile, const struct time_sums *sums)
+{
+	char cells[C_COLUMNS][COLUMN_CELL_BYTES] = {""};
+	const uint64_t times[] = {
+		[C_ONCPU] = sums->oncpu_ns,
+		[C_SLEEPING] = sums->blocked_ns[WAIT_SLEEPING],
+		[C_D] = sums->blocked_ns[WAIT_UNINTERRUPTIBLE],
+		[C_IO] = sums->blocked_ns[WAIT_IO],
+		[C_STOPPED] = sums->blocked_ns[WAIT_STOPPED],
+		[C_QUEUED] = time_sums_queued(sums),
+		[C_THROTTLED] = sums->throttled_ns,
+	};
+
+	text_printable(profile_container_label(profile, sums->container), cells[C_CONTAINER], COLUMN_CELL_BYTES);
+	for (size_t i = C_ONCPU; i <= C_THROTTLED; i++) {
+		if (times[i])
+			duration_text(times[i], cells[i], COLUMN_CELL_BYTES);
+		else
+			snprintf(cells[i], COLUMN_CELL_BYTES, "-");
+	}
+	text_grouped(all_blocks(sums), cells[C_BLOCKS], COLUMN_CELL_BYTES);
+	return column_table_add(table, cells, NULL);
+}
+
+static int put_containers(const struct profile_times *times, const struct profile *profile, FILE *out)
+{
+	_cleanup_(column_table_deinit) struct column_table table = {container_columns, C_COLUMNS, {0}};
+	_cleanup_free_ const struct time_sums **order = calloc(times->containers.count + 1, sizeof(*order));
+	size_t count = 0;
+	int err = order ? 0 : -ENOMEM;
+
+	for (size_t i = 0; i < times->containers.count && !err; i++)
+		if (times->containers.items[i].seen)
+			order[count++] = &times->containers.items[i];
+	if (!err)
+		qsort(order, count, sizeof(*order), by_trouble);
+	for (size_t i = 0; i < count && i < CONTAINERS_SHOWN && !err; i++)
+		err = put_container(&table, profile, order[i]);
+	if (err)
+		return err;
+	column_table_print(&table, out);
+	if (count > CONTAINERS_SHOWN)
+		fprintf(out, "(%zu more)\n", count - CONTAINERS_SHOWN);
+	return 0;
+}
+
+enum { CONTAINER, STATE, CALL, FUNCTION, TOTAL, BLOCKS, MEAN, MAX, WAKER, COLUMNS };
+
+static const struct column columns[COLUMNS] = {
+	[CONTAINER] = {"CONTAINER", false, 32},
+	[STATE] = {"STATE", false, 8},
+	[CALL] = {"IN", false, 24},
+	[FUNCTION] = {"AT", false, 36},
+	[TOTAL] = {"TOTAL", true, 12},
+	[BLOCKS] = {"BLOCKS", true, 27},
+	[MEAN] = {"MEAN", true, 12},
+	[MAX] = {"MAX", true, 12},
+	[WAKER] = {"WOKEN BY", false, 60},
+};
+
+static void waker_text(const struct blocked_places *places, const struct profile *profile,
+		       const struct place_waker *waker, uint64_t whole, char *text, size_t size)
+{
+	char name[64], label[64];
+	unsigned int percent = whole ? (unsigned int)(100.0 * (double)waker->ns / (double)whole + 0.5) : 0;
+
+	text_printable(string_table_text(&places->strings, waker->name), name, sizeof(name));
+	if (waker->container == RECORDING_NONE) {
+		snprintf(text, size, "%s %u%%", name, percent);
+		return;
+	}
+	text_printable(profile_container_label(profile, waker->container), label, sizeof(label));
+	text_cut(label, sizeof(label), 32);
+	snprintf(text, size, "%s/%s %u%%", label, name, percent);
+}
+
+static int put_place(struct column_table *table, const struct blocked_places *places, const struct profile *profile,
+		     const struct blocked_place *place, const struct blocked_options *options)
+{
+	char cells[COLUMNS][COLUMN_CELL_BYTES] = {""};
+	size_t wakers = options->wakers ? WAKERS_SHOWN : 1;
+	int err;
+
+	text_printable(profile_container_label(profile, place->container), cells[CONTAINER], COLUMN_CELL_BYTES);
+	snprintf(cells[STATE], COLUMN_CELL_BYTES, "%s", state_name(place->state));
+	text_printable(place->entry ? string_table_text(&places->strings, place->entry) : "-", cells[CALL],
+		       COLUMN_CELL_BYTES);
+	text_printable(place->function ? string_table_text(&places->strings, place->function) : "-", cells[FUNCTION],
+		       COLUMN_CELL_BYTES);
+	duration_text(place->ns, cells[TOTAL], COLUMN_CELL_BYTES);
+	text_grouped(place->count, cells[BLOCKS], COLUMN_CELL_BYTES);
+	duration_text(place->ns / (place->count ? place->count : 1), cells[MEAN], COLUMN_CELL_BYTES);
+	duration_text(place->max_ns, cells[MAX], COLUMN_CELL_BYTES);
+	if (place->wakers.count)
+		waker_text(places, profile, &place->wakers.items[0], place->ns, cells[WAKER], COLUMN_CELL_BYTES);
+	err = column_table_add(table, cells, place->by_design ? "waits by design" : NULL);
+	for (size_t i = 1; i < place->wakers.count && i < wakers && !err; i++) {
+		char more[COLUMNS][COLUMN_CELL_BYTES] = {""};
+
+		waker_text(places, profile, &place->wakers.items[i], place->ns, more[WAKER], COLUMN_CELL_BYTES);
+		err = column_table_add(table, more, NULL);
+	}
+	return err;
+}
+
+int render_blocked_text(const struct blocked_places *places, const struct profile_times *times,
+			const struct profile *profile, const struct blocked_options *options, FILE *out)
+{
+	_cleanup_(column_table_deinit) struct column_table table = {columns, COLUMNS, {0}};
+	size_t max = options->max ? options->max : PLACES_SHOWN;
+	int err = put_containers(times, profile, out);
+
+	for (size_t i = 0; i < places->list.count && i < max && !err; i++)
+		err = put_place(&table, places, profile, &places->list.items[i], options);
+	if (err)
+		return err;
+	fputc('\n', out);
+	if (places->list.count)
+		column_table_print(&table, out);
+	else
+		fputs("Nothing was blocked for so long.\n", out);
+	if (places->list.count > max)
+		fprintf(out, "(%zu more places: -n shows them)\n", places->list.count - max);
+	fputc('\n', out);
+	render_blocked_account(times, profile, out);
+	render_accounting(profile, out);
+	if (fflush(out))
+		return -errno;
+	return ferror(out) ? -EIO : 0;
+}
+
+static struct json_object *times_json(const struct profile *profile, const struct time_sums *sums)
+{
+	_cleanup_json_ struct json_object *one = json_container(profile, sums->container);
+	const struct {
+		const char *key;
+		uint64_t number;
+	} numbers[] = {
+		{"oncpu_ns", sums->oncpu_ns},
+		{"sleeping_ns", sums->blocked_ns[WAIT_SLEEPING]},
+		{"uninterruptible_ns", sums->blocked_ns[WAIT_UNINTERRUPTIBLE]},
+		{"io_ns", sums->blocked_ns[WAIT_IO]},
+		{"stopped_ns", sums->blocked_ns[WAIT_STOPPED]},
+		{"short_ns", sums->short_ns},
+		{"queued_ns", time_sums_queued(sums)},
+		{"throttled_ns", sums->throttled_ns},
+		{"blocks", all_blocks(sums)},
+	};
+	int err = one ? 0 : -ENOMEM;
+
+	for (size_t i = 0; i < ARRAY_LENGTH(numbers) && !err; i++)
+		err = json_add_number(one, numbers[i].key, numbers[i].number);
+	return err ? NULL : take_ptr(one);
+}
+
+static struct json_object *waker_json(const struct blocked_places *places, const struct profile *profile,
+				      const struct place_waker *waker)
+{
+	_cleanup_json_ struct json_object *one = json_object_new_object();
+	int err = one ? json_add_text(one, "name", string_table_text(&places->strings, waker->name)) : -ENOMEM;
+
+	if (!err && waker->container != RECORDING_NONE)
+		err = json_add(one, "container", json_container(profile, waker->container));
+	if (!err)
+		err = json_add_number(one, "ns", waker->ns);
+	if (!err)
+		err = json_add_number(one, "count", waker->count);
+	return err ? NULL : take_ptr(one);
+}
+
+static struct json_object *place_json(const struct blocked_places *places, const struct profile *profile,
+				      const struct blocked_place *place)
+{
+	_cleanup_json_ struct json_object *one = json_object_new_object(), *wakers = json_object_new_array();
+	int err = one && wakers ? json_add(one, "container", json_container(profile, place->container)) : -ENOMEM;
+
+	if (!err)
+		err = json_add_text(one, "state", state_name(place->state));
+	if (!err)
+		err = json_add_text(one, "in", string_table_text(&places->strings, place->entry));
+	if (!err)
+		err = json_add_text(one, "at", string_table_text(&places->strings, place->function));
+	if (!err)
+		err = json_add(one, "waits_by_design", json_object_new_boolean(place->by_design));
+	if (!err)
+		err = json_add_number(one, "count", place->count);
+	if (!err)
+		err = json_add_number(one, "ns", place->ns);
+	if (!err)
+		err = json_add_number(one, "max_ns", place->max_ns);
+	if (!err)
+		err = json_add_number(one, "unfinished_ns", place->unfinished_ns);
+	for (size_t i = 0; i < place->wakers.count && !err; i++)
+		err = json_append(wakers, waker_json(places, profile, &place->wakers.items[i]));
+	if (!err)
+		err = json_add(one, "wakers", take_ptr(wakers));
+	return err ? NULL : take_ptr(one);
+}
+
+int render_blocked_json(const struct blocked_places *places, const struct profile_times *times,
+			const struct profile *profile, const struct blocked_options *options, FILE *out)
+{
+	_cleanup_json_ struct json_object *top = json_object_new_object();
+	_cleanup_json_ struct json_object *containers = json_object_new_array(), *list = json_object_new_array();
+	int err = top && containers && list ? 0 : -ENOMEM;
+
+	for (size_t i = 0; i < times->containers.count && !err; i++)
+		if (times->containers.items[i].seen)
+			err = json_append(containers, times_json(profile, &times->containers.items[i]));
+	for (size_t i = 0; i < places->list.count && !err; i++)
+		err = json_append(list, place_json(places, profile, &places->list.items[i]));
+	if (!err)
+		err = json_add(top, "containers", take_ptr(containers));
+	if (!err)
+		err = json_add(top, "places", take_ptr(list));
+	if (!err)
+		err = json_add_waits_account(top, times, profile);
+	if (!err)
+		err = json_add_account(top, profile);
+	return err ? err : json_print(top, out);
+}

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "profiler/render/run_queue.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "profiler/analysis/percentile.h"
+#include "profiler/render/columns.h"
+#include "profiler/render/duration.h"
+#include "profiler/render/table.h"
+#include "profiler/render/waits_account.h"
+#include "symbolizer/base/cleanup.h"
+#include "symbolizer/base/text.h"
+
+#define CONTAINERS_SHOWN 30
+#define CULPRITS_SHOWN 6
+#define CULPRIT_PART_MIN 0.01
+#define BAR_COLUMNS 40
+
+enum { CONTAINER, RAN, WAITS, WOKEN, WOKEN_P50, WOKEN_P99, TURNS, PREEMPTED, TURNS_P50, TURNS_P99, THROTTLED, COLUMNS };
+
+static const struct column columns[COLUMNS] = {
+	[CONTAINER] = {"CONTAINER", false, 32}, [RAN] = {"ON-CPU", true, 12},	       [WAITS] = {"WAKINGS", true, 27},
+	[WOKEN] = {"WAITED", true, 12},		[WOKEN_P50] = {"P50", true, 12},       [WOKEN_P99] = {"P99", true, 12},
+	[TURNS] = {"PREEMPTED", true, 27},	[PREEMPTED] = {"WAITED", true, 12},    [TURNS_P50] = {"P50", true, 12},
+	[TURNS_P99] = {"P99", true, 12},	[THROTTLED] = {"THROTTLED", true, 12},
+};
+
+static uint64_t count_of(const uint64_t *buckets)
+{
+	uint64_t count = 0;
+
+	for (unsigned int i = 0; i < RECORDING_BUCKETS; i++)
+		count += buckets[i];
+	return count;
+}
+
+static void put_kind(char cells[][COLUMN_CELL_BYTES], size_t first, const uint64_t *buckets, uint64_t ns)
+{
+	uint64_t count = count_of(buckets);
+
+	text_grouped(count, cells[first], COLUMN_CELL_BYTES);
+	if (!count)
+		return;
+	duration_text(ns, cells[first + 1], COLUMN_CELL_BYTES);
+	duration_text(percentile_ns(buckets, 0.5, 0), cells[first + 2], COLUMN_CELL_BYTES);
+	duration_text(percentile_ns(buckets, 0.99, 0), cells[first + 3], COLUMN_CELL_BYTES);
+}
+
+static int put_container(struct column_table *table, const struct profile *profile, const struct time_sums *sums)
+{
+	char cells[COLUMNS][COLUMN_CELL_BYTES] = {""};
+
+	for (size_t i = RAN; i < COLUMNS; i++)
+		snprintf(cells[i], COLUMN_CELL_BYTES, "-");
+	text_printable(profile_container_label(profile, sums->container), cells[CONTAINER], COLUMN_CELL_BYTES);
+	duration_text(sums->oncpu_ns, cells[RAN], COLUMN_CELL_BYTES);
+	put_kind(cells, WAITS, sums->woken, sums->woken_ns);
+	put_kind(cells, TURNS, sums->preempted, sums->preempted_ns);
+	if (sums->throttled_ns)
+		duration_text(sums->throttled_ns, cells[THROTTLED], COLUMN_CELL_BYTES);
+	return column_table_add(table, cells, NULL);
+}
+
+static int by_queued(const void *left, const void *right)
+{
+	const struct time_sums *a = *(const struct time_sums *const *)left,
+			       *b = *(const struct time_sums *const *)right;
+	uint64_t ns_a = time_sums_queued(a) + a->throttled_ns, ns_b = time_sums_queued(b) + b->throttled_ns;
+
+	if (ns_a != ns_b)
+		return ns_a < ns_b ? 1 : -1;
+	return a->container < b->container ? -1 : 1;
+}
+
+static void culprit_name(const struct profile *profile, const struct queue_sum *queue, char *text, size_t size)
+{
+	static const char *const reasons[] = {
+		[QUEUE_IDLE] = "nobody (an idle CPU woke up)",
+		[QUEUE_MOVED] = "(moved between CPUs)",
+		[QUEUE_EARLIER] = "(too long ago to tell)",
+		[QUEUE_UNWANTED] = "(filtered out)",
+	};
+
+	if (queue->reason == QUEUE_CONTAINER && queue->culprit == queue->container)
+		snprintf(text, size, "itself");
+	else if (queue->reason == QUEUE_CONTAINER && queue->culprit != RECORDING_NONE)
+		text_printable(profile_container_label(profile, queue->culprit), text, size);
+	else
+		snprintf(text, size, "%s",
+			 queue->reason && queue->reason < ARRAY_LENGTH(reasons) ? reasons[queue->reason] : "(unknown)");
+}
+
+/* "while it waited: itself 62%, web-1 30%, nobody 8%" */
+static void put_culprits(const struct profile_times *times, const struct profile *profile, const struct time_sums *sums,
+			 FILE *out)
+{
+	uint64_t whole = 0;
+	size_t shown = 0;
+	char name[64];
+
+	for (size_t i = 0; i < times->queues.count; i++)
+		if (times->queues.items[i].container == sums->container)
+			whole += times->queues.items[i].ns;
+	if (!whole)
+		return;
+	text_printable(profile_container_label(profile, sums->container), name, sizeof(name));
+	fprintf(out, "%s: while it waited", name);
+	for (size_t i = 0; i < times->queues.count && shown < CULPRITS_SHOWN; i++) {
+		const struct queue_sum *queue = &times->queues.items[i];
+		double part = (double)queue->ns / (double)whole;
+
+		if (queue->container != sums->container || (shown && part < CULPRIT_PART_MIN))
+			continue;
+		culprit_name(profile, queue, name, sizeof(name));
+		fprintf(out, "%s %s ran %.0f%%", shown++ ? "," : "", name, 100 * part);
+	}
+	fputc('\n', out);
+}
+
+static void put_histogram(const char *title, const uint64_t *buckets, FILE *out)
+{
+	static const char bar[] = "########################################";
+	uint64_t most = 0;
+	char from[16];
+
+	for (unsigned int i = 0; i < RECORDING_BUCKETS; i++)
+		most = buckets[i] > most ? buckets[i] : most;
+	if (!most)
+		return;
+	fprintf(out, "   %s\n", title);
+	for (unsigned int i = 0; i < RECORDING_BUCKETS; i++)
+		if (buckets[i])
+			fprintf(out, "   from %*s %12llu %.*s\n", 9,
+				duration_text(recording_bucket_ns(i), from, sizeof(from)),
+				(unsigned long long)buckets[i],
+				(int)((double)buckets[i] / (double)most * BAR_COLUMNS + 0.5), bar);
+}
+
+int render_run_queue_text(const struct profile_times *times, const struct profile *profile,
+			  const struct run_queue_options *options, FILE *out)
+{
+	_cleanup_(column_table_deinit) struct column_table table = {columns, COLUMNS, {0}};
+	_cleanup_free_ const struct time_sums **order = calloc(times->containers.count + 1, sizeof(*order));
+	size_t max = options->max ? options->max : CONTAINERS_SHOWN, count = 0;
+	int err = order ? 0 : -ENOMEM;
+
+	for (size_t i = 0; i < times->containers.count && !err; i++)
+		if (times->containers.items[i].seen)
+			order[count++] = &times->containers.items[i];
+	if (!err)
+		qsort(order, count, sizeof(*order), by_queued);
+	for (size_t i = 0; i < count && i < max && !err; i++)
+		err = put_container(&table, profile, order[i]);
+	if (err)
+		return err;
+	column_table_print(&table, out);
+	if (count > max)
+		fprintf(out, "(%zu more: -n shows them)\n", count - max);
+	fputs("\nWho ran on the CPU that a ready task waited for, weighted by the tasks that waited:\n", out);
+	for (size_t i = 0; i < count && i < max; i++) {
+		put_culprits(times, profile, order[i], out);
+		if (options->histograms) {
+			put_histogram("after a waking", order[i]->woken, out);
+			put_histogram("after leaving a CPU", order[i]->preempted, out);
+		}
+	}
+	fputc('\n', out);
+	render_queue_account(times, profile, out);
+	render_accounting(profile, out);
+	if (fflush(out))
+		return -errno;
+	return ferror(out) ? -EIO : 0;
+}
+
+static struct json_object *buckets_json(const uint64_t *buckets)
+{
+	_cleanup_json_ struct json_object *array = json_object_new_array();
+	int err = array ? 0 : -ENOMEM;
+
+	for (unsigned int i = 0; i < RECORDING_BUCKETS && !err; i++) {
+		_cleanup_json_ struct json_object *one = NULL;
+
+		if (!buckets[i])
+			continue;
+		one = json_object_new_object();
+		err = one ? json_add_number(one, "from_ns", recording_bucket_ns(i)) : -ENOMEM;
+		if (!err)
+			err = json_add_number(one, "count", buckets[i]);
+		if (!err)
+			err = json_append(array, take_ptr(one));
+	}
+	return err ? NULL : take_ptr(array);
+}
+
+static struct json_object *culprits_json(const struct profile_times *times, const struct profile *profile,
+					 uint32_t container)
+{
+	static const char *const reasons[] = {"ran", "idle", "moved", "earlier", "filtered"};
+	_cleanup_json_ struct json_object *array = json_object_new_array();
+	int err = array ? 0 : -ENOMEM;
+
+	for (size_t i = 0; i < times->queues.count && !err; i++) {
+		const struct queue_sum *queue = &times->queues.items[i];
+		_cleanup_json_ struct json_object *one = NULL;
+
+		if (queue->container != container)
+			continue;
+		one = json_object_new_object();
+		err = one ? json_add_text(one, "reason",
+					  queue->reason < ARRAY_LENGTH(reasons) ? reasons[queue->reason] : "unknown")
+			  : -ENOMEM;
+		if (!err && queue->culprit != RECORDING_NONE)
+			err = json_add(one, "container", json_container(profile, queue->culprit));
+		if (!err)
+			err = json_add_number(one, "ns", queue->ns);
+		if (!err)
+			err = json_append(array, take_ptr(one));
+	}
+	return err ? NULL : take_ptr(array);
+}
+
+static struct json_object *container_json(const struct profile_times *times, const struct profile *profile,
+					  const struct time_sums *sums)
+{
+	_cleanup_json_ struct json_object *one = json_container(profile, sums->container);
+	const struct {
+		const char *key;
+		uint64_t number;
+	} numbers[] = {
+		{"oncpu_ns", sums->oncpu_ns},
+		{"wakings", count_of(sums->woken)},
+		{"woken_ns", sums->woken_ns},
+		{"woken_p50_ns", percentile_ns(sums->woken, 0.5, 0)},
+		{"woken_p99_ns", percentile_ns(sums->woken, 0.99, 0)},
+		{"preemptions", count_of(sums->preempted)},
+		{"preempted_ns", sums->preempted_ns},
+		{"preempted_p50_ns", percentile_ns(sums->preempted, 0.5, 0)},
+		{"preempted_p99_ns", percentile_ns(sums->preempted, 0.99, 0)},
+		{"throttled_ns", sums->throttled_ns},
+		{"throttles", sums->throttles},
+	};
+	int err = one ? 0 : -ENOMEM;
+
+	for (size_t i = 0; i < ARRAY_LENGTH(numbers) && !err; i++)
+		err = json_add_number(one, numbers[i].key, numbers[i].number);
+	if (!err)
+		err = json_add(one, "woken_histogram", buckets_json(sums->woken));
+	if (!err)
+		err = json_add(one, "preempted_histogram", buckets_json(sums->preempted));
+	if (!err)
+		err = json_add(one, "while_waiting", culprits_json(times, profile, sums->container));
+	return err ? NULL : take_ptr(one);
+}
+
+int render_run_queue_json(const struct profile_times *times, const struct profile *profile,
+			  const struct run_queue_options *options, FILE *out)
+{
+	_cleanup_json_ struct json_object *top = json_object_new_object(), *list = json_object_new_array();
+	int err = top && list ? 0 : -ENOMEM;
+
+	for (size_t i = 0; i < times->containers.count && !err; i++)
+		if (times->containers.items[i].seen)
+			err = json_append(list, container_json(times, profile, &times->containers.items[i]));
+	if (!err)
+		err = json_add(top, "containers", take_ptr(list));
+	if (!err)
+		err = json_add_waits_account(top, times, profile);
+	if (!err)
+		err = json_add_account(top, profile);
+	return err ? err : json_print(top, out);
+}

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "profiler/render/waits_account.h"
+
+#include "profiler/render/duration.h"
+#include "symbolizer/base/text.h"
+
+static uint64_t stacked_ns(const struct profile *profile)
+{
+	uint64_t ns = 0;
+
+	for (size_t i = 0; i < profile->rows.waits.count; i++)
+		ns += profile->rows.waits.items[i].total_ns;
+	return ns;
+}
+
+static uint64_t known_queue_ns(const struct profile_times *times)
+{
+	uint64_t ns = 0;
+
+	for (size_t i = 0; i < times->queues.count; i++)
+		if (times->queues.items[i].reason != QUEUE_EARLIER)
+			ns += times->queues.items[i].ns;
+	return ns;
+}
+
+static void put_losses(const struct profile *profile, FILE *out)
+{
+	static const struct {
+		const char *fact, *text;
+	} losses[] = {
+		{"waits.lost", "blocks had no room: too many different ones in a second."},
+		{"waits.stacks_lost",
+		 "stacks were lost: the ring buffer was full. Their time is there, without a stack."},
+		{"waits.tasks_lost", "events were lost: no memory for a task's times."},
+		{"waits.missed", "events were lost: the program for them was running on that CPU already."},
+	};
+	char number[32];
+
+	for (size_t i = 0; i < ARRAY_LENGTH(losses); i++) {
+		uint64_t lost = profile_fact_number(profile, losses[i].fact);
+
+		if (lost)
+			fprintf(out, "%s %s\n", text_grouped(lost, number, sizeof(number)), losses[i].text);
+	}
+}
+
+void render_blocked_account(const struct profile_times *times, const struct profile *profile, FILE *out)
+{
+	uint64_t all = time_sums_blocked(&times->total), stacked = stacked_ns(profile);
+	uint64_t lost = profile_fact_number(profile, "waits.lost_ns");
+	uint64_t rest = stacked + times->total.short_ns + lost, gap;
+	char text[5][16];
+
+	fprintf(out, "%s blocked = %s with stacks + %s in blocks shorter than %s + %s lost.\n",
+		duration_text(all, text[0], sizeof(text[0])), duration_text(stacked, text[1], sizeof(text[1])),
+		duration_text(times->total.short_ns, text[2], sizeof(text[2])),
+		duration_text(profile_fact_number(profile, "waits.min_block_ns"), text[3], sizeof(text[3])),
+		duration_text(lost, text[4], sizeof(text[4])));
+	gap = all > rest ? all - rest : rest - all;
+	if (profile->whole && gap > all / 1000)
+		fprintf(out, "This does not add up: %s are unaccounted for.\n",
+			duration_text(gap, text[0], sizeof(text[0])));
+	put_losses(profile, out);
+}
+
+void render_queue_account(const struct profile_times *times, const struct profile *profile, FILE *out)
+{
+	uint64_t all = time_sums_queued(&times->total), known = known_queue_ns(times);
+	char text[3][16];
+
+	fprintf(out, "%s queued = %s while others ran, or for a reason told + %s not known.\n",
+		duration_text(all, text[0], sizeof(text[0])), duration_text(known, text[1], sizeof(text[1])),
+		duration_text(all > known ? all - known : 0, text[2], sizeof(text[2])));
+	put_losses(profile, out);
+}
+
+int json_add_waits_account(struct json_object *object, const struct profile_times *times, const struct profile *profile)
+{
+	const struct {
+		const char *key;
+		uint64_t number;
+	} numbers[] = {
+		{"blocked_ns", time_sums_blocked(&times->total)},
+		{"with_stacks_ns", stacked_ns(profile)},
+		{"short_ns", times->total.short_ns},
+		{"min_block_ns", profile_fact_number(profile, "waits.min_block_ns")},
+		{"lost_ns", profile_fact_number(profile, "waits.lost_ns")},
+		{"lost", profile_fact_number(profile, "waits.lost")},
+		{"stacks_lost", profile_fact_number(profile, "waits.stacks_lost")},
+		{"tasks_lost", profile_fact_number(profile, "waits.tasks_lost")},
+		{"missed", profile_fact_number(profile, "waits.missed")},
+		{"queued_ns", time_sums_queued(&times->total)},
+		{"queued_known_ns", known_queue_ns(times)},
+		{"queue_lost_ns", profile_fact_number(profile, "queue.lost_ns")},
+	};
+	int err = 0;
+
+	for (size_t i = 0; i < ARRAY_LENGTH(numbers) && !err; i++)
+		err = json_add_number(object, numbers[i].key, numbers[i].number);
+	return err;
+}

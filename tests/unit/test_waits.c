@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "profiler/analysis/blocked_places.h"
+#include "profiler/profile/profile_times.h"
+#include "profiler/render/blocked.h"
+#include "profiler/render/run_queue.h"
+#include "symbolizer/base/cleanup.h"
+#include "tests/unit/recordings.h"
+
+#define READ_STACK \
+	"main;k:entry_SYSCALL_64_after_hwframe;k:do_syscall_64;k:ksys_read;k:pipe_read;k:schedule;k:__schedule"
+#define FSYNC_STACK "main;k:entry_SYSCALL_64_after_hwframe;k:do_syscall_64;k:do_fsync;k:jbd2_log_wait_commit;k:schedule"
+#define TIMER_STACK "k:asm_sysvec_apic_timer_interrupt;k:hrtimer_interrupt;k:hrtimer_wakeup;k:try_to_wake_up"
+
+static uint32_t stack_of(struct maker *maker, const char *stack)
+{
+	char copy[1024], *rest = copy, *name;
+	uint32_t row = RECORDING_STACK_ROOT;
+
+	snprintf(copy, sizeof(copy), "%s", stack);
+	while ((name = strsep(&rest, ";")) != NULL) {
+		bool kernel = !strncmp(name, "k:", 2);
+		struct recording_frame frame = {.kind = kernel ? FRAME_KERNEL : FRAME_USER, .named = true};
+		struct recording_stack step = {.parent = row};
+
+		frame.name = maker_text(maker, name + (kernel ? 2 : 0));
+		assert_int_equal(recording_writer_frame(maker->writer, &frame, &step.frame), 0);
+		assert_int_equal(recording_writer_stack(maker->writer, &step, &row), 0);
+	}
+	return row;
+}
+
+static void add_wait(struct maker *maker, uint32_t container, const char *stack, uint8_t state, uint64_t ms,
+		     uint32_t waker, const char *waker_stack)
+{
+	struct recording_wait row = {
+		.state = state,
+		.container = container,
+		.thread = container,
+		.stack = stack_of(maker, stack),
+		.waker_container = waker,
+		.waker_thread = waker,
+		.waker_stack = waker_stack ? stack_of(maker, waker_stack) : RECORDING_STACK_ROOT,
+		.flags = waker == RECORDING_NONE ? RECORDING_WAIT_UNFINISHED : 0,
+		.count = 1,
+		.total_ns = ms * 1000000,
+		.max_ns = ms * 1000000,
+	};
+
+	assert_int_equal(recording_writer_wait(maker->writer, &row), 0);
+}
+
+static void add_times(struct maker *maker, uint32_t container, uint64_t sleeping_ms, uint64_t io_ms, uint64_t short_ms)
+{
+	struct recording_times row = {
+		.container = container,
+		.oncpu_ns = 5000000,
+		.blocked_ns = {[WAIT_SLEEPING] = sleeping_ms * 1000000, [WAIT_IO] = io_ms * 1000000},
+		.blocks = {[WAIT_SLEEPING] = 10},
+		.short_ns = short_ms * 1000000,
+		.woken_ns = 3000000,
+		.preempted_ns = 1000000,
+		.throttled_ns = 2000000,
+	};
+	struct recording_bucket bucket = {.kind = HISTOGRAM_WOKEN, .bucket = 60, .count = 7};
+
+	assert_int_equal(recording_writer_times(maker->writer, &row, &bucket.row), 0);
+	assert_int_equal(recording_writer_bucket(maker->writer, &bucket), 0);
+}
+
+static void add_queue(struct maker *maker, uint32_t container, uint32_t culprit, uint8_t reason, uint64_t ns)
+{
+	struct recording_queue row = {.container = container, .culprit = culprit, .reason = reason, .ns = ns};
+
+	assert_int_equal(recording_writer_queue(maker->writer, &row), 0);
+}
+
+static struct profile *two_containers(void)
+{
+	struct maker maker;
+	uint32_t web, db;
+
+	maker_start(&maker);
+	maker_fact(&maker, "waits.min_block_ns", "1000000");
+	web = maker_container(&maker, CONTAINER_CONTAINER, "web", "abc", "");
+	db = maker_container(&maker, CONTAINER_CONTAINER, "db", "def", "");
+	add_wait(&maker, web, READ_STACK, WAIT_SLEEPING, 900, db, "main;k:do_syscall_64;k:ksys_write;k:pipe_write");
+	add_wait(&maker, web, READ_STACK, WAIT_SLEEPING, 100, db, TIMER_STACK);
+	add_wait(&maker, web, READ_STACK, WAIT_SLEEPING, 50, RECORDING_NONE, NULL);
+	add_wait(&maker, db, FSYNC_STACK, WAIT_IO, 40, web, "main;k:do_syscall_64;k:ksys_write;k:pipe_write");
+	add_times(&maker, web, 1053, 0, 3);
+	add_times(&maker, db, 0, 40, 0);
+	add_times(&maker, db, 0, 0, 0);
+	add_queue(&maker, web, db, QUEUE_CONTAINER, 3000000);
+	add_queue(&maker, web, web, QUEUE_CONTAINER, 500000);
+	add_queue(&maker, web, RECORDING_NONE, QUEUE_IDLE, 400000);
+	add_queue(&maker, web, RECORDING_NONE, QUEUE_EARLIER, 100000);
+	add_queue(&maker, web, db, QUEUE_CONTAINER, 1);
+	return maker_load(&maker);
+}
+
+static const char *text_of(const struct blocked_places *places, string_id id)
+{
+	return string_table_text(&places->strings, id);
+}
+
+static void test_waits__places_are_calls_and_functions_that_are_not_the_schedulers(void **state)
+{
+	struct profile *profile = two_containers();
+	struct blocked_places places;
+
+	assert_int_equal(blocked_places_init(&places, profile, 0), 0);
+	assert_int_equal(places.list.count, 2);
+	/* The read sleeps by design: the shorter fsync comes first. */
+	assert_string_equal(text_of(&places, places.list.items[0].entry), "fsync");
+	assert_string_equal(text_of(&places, places.list.items[0].function), "jbd2_log_wait_commit");
+	assert_false(places.list.items[0].by_design);
+	assert_string_equal(text_of(&places, places.list.items[1].entry), "read");
+	assert_string_equal(text_of(&places, places.list.items[1].function), "pipe_read");
+	assert_true(places.list.items[1].by_design);
+	assert_int_equal(places.list.items[1].count, 3);
+	assert_int_equal(places.list.items[1].unfinished_ns, 50000000);
+	blocked_places_deinit(&places);
+	profile_free(profile);
+}
+
+static void test_waits__an_interrupt_wakes_not_whom_it_interrupted(void **state)
+{
+	struct profile *profile = two_containers();
+	struct blocked_places places;
+	const struct blocked_place *read;
+
+	assert_int_equal(blocked_places_init(&places, profile, 1u << WAIT_SLEEPING), 0);
+	assert_int_equal(places.list.count, 1);
+	read = &places.list.items[0];
+	assert_int_equal(read->wakers.count, 3);
+	assert_int_equal(read->wakers.items[0].container, 1);
+	assert_int_equal(read->wakers.items[0].ns, 900000000);
+	assert_int_equal(read->wakers.items[1].container, RECORDING_NONE);
+	assert_string_equal(text_of(&places, read->wakers.items[1].name), "interrupt");
+	assert_string_equal(text_of(&places, read->wakers.items[2].name), "[not woken yet]");
+	blocked_places_deinit(&places);
+	profile_free(profile);
+}
+
+static void test_waits__times_and_queues_are_summed_up(void **state)
+{
+	struct profile *profile = two_containers();
+	struct profile_times times;
+
+	assert_int_equal(profile_times_init(&times, profile), 0);
+	assert_true(times.any);
+	assert_int_equal(times.containers.items[1].oncpu_ns, 10000000);
+	assert_int_equal(times.containers.items[1].woken[60], 14);
+	assert_int_equal(time_sums_blocked(&times.total), 1093000000);
+	assert_int_equal(times.queues.count, 4);
+	assert_int_equal(times.queues.items[0].culprit, 1);
+	assert_int_equal(times.queues.items[0].ns, 3000001);
+	profile_times_deinit(&times);
+	profile_free(profile);
+}
+
+static void test_waits__flame_graph_has_both_ends_joined(void **state)
+{
+	struct profile *profile = two_containers();
+	struct profile_query query = {.kind = PROFILE_WAKERS, .states = 1u << WAIT_IO};
+	struct call_tree tree;
+	char error[128], path[1024] = "";
+	uint32_t depth = 0, node = 0;
+
+	assert_int_equal(call_tree_init(&tree), 0);
+	assert_int_equal(profile_call_tree(profile, &query, &tree, error, sizeof(error)), 0);
+	assert_int_equal(tree.nodes.items[0].total, 40000);
+	while ((node = call_tree_next(&tree, node, true, &depth)) != CALL_TREE_NONE) {
+		size_t used = strlen(path);
+
+		snprintf(path + used, sizeof(path) - used, ";%s", call_tree_name(&tree, node));
+	}
+	assert_string_equal(path, ";db;app;main;entry_SYSCALL_64_after_hwframe;do_syscall_64;do_fsync;"
+				  "jbd2_log_wait_commit;schedule;--;pipe_write;ksys_write;do_syscall_64;main;web;app");
+	call_tree_deinit(&tree);
+	profile_free(profile);
+}
+
+static char *printed(const struct profile *profile, bool queue, bool json)
+{
+	struct blocked_options options = {.wakers = true};
+	struct run_queue_options queue_options = {.histograms = true};
+	struct profile_times times;
+	struct blocked_places places;
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	assert_non_null(out);
+	assert_int_equal(profile_times_init(&times, profile), 0);
+	assert_int_equal(blocked_places_init(&places, profile, 0), 0);
+	if (queue)
+		assert_int_equal(
+			(json ? render_run_queue_json : render_run_queue_text)(&times, profile, &queue_options, out),
+			0);
+	else
+		assert_int_equal(
+			(json ? render_blocked_json : render_blocked_text)(&places, &times, profile, &options, out), 0);
+	fclose(out);
+	blocked_places_deinit(&places);
+	profile_times_deinit(&times);
+	return text;
+}
+
+static void test_waits__offcpu_shows_wakers_and_its_account(void **state)
+{
+	struct profile *profile = two_containers();
+	_cleanup_free_ char *text = printed(profile, false, false), *json = printed(profile, false, true);
+
+	assert_non_null(strstr(text, "db         io     fsync  jbd2_log_wait_commit  40.0 ms       1"));
+	assert_non_null(strstr(text, "web/worker 100%"));
+	assert_non_null(strstr(text, "interrupt 10%"));
+	assert_non_null(strstr(text, "1.09 s blocked = 1.09 s with stacks + 3.00 ms in blocks shorter than 1.00 ms + "
+				     "0 ns lost."));
+	assert_null(strstr(text, "does not add up"));
+	assert_non_null(strstr(json, "\"at\": \"jbd2_log_wait_commit\""));
+	assert_non_null(strstr(json, "\"with_stacks_ns\": 1090000000"));
+	profile_free(profile);
+}
+
+static void test_waits__runqlat_says_who_ran(void **state)
+{
+	struct profile *profile = two_containers();
+	_cleanup_free_ char *text = printed(profile, true, false), *json = printed(profile, true, true);
+
+	assert_non_null(strstr(text,
+			       "web: while it waited db ran 75%, itself ran 12%, nobody (an idle CPU woke up) ran "
+			       "10%, (too long ago to tell) ran 2%"));
+	assert_non_null(strstr(text, "12.0 ms queued = 3.90 ms while others ran"));
+	assert_non_null(strstr(json, "\"reason\": \"idle\""));
+	assert_non_null(strstr(json, "\"throttled_ns\": 4000000"));
+	profile_free(profile);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_waits__places_are_calls_and_functions_that_are_not_the_schedulers),
+		cmocka_unit_test(test_waits__an_interrupt_wakes_not_whom_it_interrupted),
+		cmocka_unit_test(test_waits__times_and_queues_are_summed_up),
+		cmocka_unit_test(test_waits__flame_graph_has_both_ends_joined),
+		cmocka_unit_test(test_waits__offcpu_shows_wakers_and_its_account),
+		cmocka_unit_test(test_waits__runqlat_says_who_ran),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
