@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "profiler/collect/wait_programs.h"
 
+#include <errno.h>
 #include <string.h>
 #include <time.h>
 
+#include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 
 #include "bpf/shared_waits.h"
 #include "symbolizer/base/array.h"
+#include "symbolizer/base/cleanup.h"
 
 #include "stoker.skel.h"
 
@@ -18,6 +21,25 @@
 bool wait_settings_any(const struct wait_settings *settings)
 {
 	return settings->offcpu || settings->runq || settings->syscalls || settings->syscall_counts;
+}
+
+bool wait_programs_possible(void)
+{
+	const struct bpf_insn fetch_and_add[] = {
+		{.code = BPF_ST | BPF_MEM | BPF_DW, .dst_reg = BPF_REG_10, .off = -8},
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_1, .imm = 1},
+		{.code = BPF_STX | BPF_ATOMIC | BPF_DW,
+		 .dst_reg = BPF_REG_10,
+		 .src_reg = BPF_REG_1,
+		 .off = -8,
+		 .imm = BPF_ADD | BPF_FETCH},
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0},
+		{.code = BPF_JMP | BPF_EXIT},
+	};
+	_cleanup_close_ int fd = bpf_prog_load(BPF_PROG_TYPE_SOCKET_FILTER, NULL, "GPL", fetch_and_add,
+					       ARRAY_LENGTH(fetch_and_add), NULL);
+
+	return fd != -EINVAL;
 }
 
 size_t wait_programs_list(struct stoker_bpf *skeleton, const struct wait_settings *settings,

@@ -27,6 +27,12 @@ struct wait_settings {
 /* True where anything was asked for. */
 bool wait_settings_any(const struct wait_settings *settings);
 
+/*
+ * False where the kernel's BPF lacks what all of these programs need: atomic instructions that return a value (Linux 5.12).
+ * True too where it cannot be told.
+ */
+bool wait_programs_possible(void);
+
 /* Before loading: programs on or off, sizes and settings of the maps. */
 void wait_programs_configure(struct stoker_bpf *skeleton, const struct wait_settings *settings);
 
