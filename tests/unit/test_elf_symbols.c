@@ -432,6 +432,50 @@ static void test_elf_symbols__names_outside_of_the_file_or_their_table_are_none(
 	}
 }
 
+static void test_elf_symbols__32_bit_files_are_read_as_well(void **state)
+{
+	struct elf_symbols *symbols;
+	uint64_t one, two;
+
+	run("cd %s && printf 'int one(int n) { return n; }\\nint two(int n) { return n + 1; }\\n' >small.c && "
+	    "gcc -m32 -O1 -nostdlib -shared -o small.so small.c",
+	    ((struct place *)*state)->folder);
+	one = nm_address(*state, "small.so", "one");
+	two = nm_address(*state, "small.so", "two");
+	for (int stripped = 0; stripped < 2; stripped++) {
+		enum elf_symbols_source source = stripped ? ELF_SYMBOLS_DYNSYM : ELF_SYMBOLS_SYMTAB;
+
+		symbols = open_symbols(in_place(*state, "small.so"));
+		assert_named(symbols, one, "one", source);
+		assert_named(symbols, two, "two", source);
+		assert_int_equal(function_at(symbols, one).start, one);
+		elf_symbols_free(symbols);
+		run("strip %s", in_place(*state, "small.so"));
+	}
+}
+
+static void test_elf_symbols__a_file_without_sections_has_places_and_no_names(void **state)
+{
+	struct elf_symbols *symbols;
+	uint64_t exported, offset, address;
+	uint16_t none = 0;
+	int fd;
+
+	compile(*state, "bare", "-rdynamic");
+	exported = nm_address(*state, "bare", "exported_two");
+	fd = open(in_place(*state, "bare"), O_RDWR | O_CLOEXEC);
+	assert_int_equal(pwrite(fd, &none, sizeof(none), offsetof(Elf64_Ehdr, e_shnum)), sizeof(none));
+	assert_int_equal(pwrite(fd, "\0\0\0\0\0\0\0", 8, offsetof(Elf64_Ehdr, e_shoff)), 8);
+	close(fd);
+	symbols = open_symbols(in_place(*state, "bare"));
+	assert_false(elf_symbols_any(symbols) || elf_symbols_full(symbols));
+	assert_no_name(symbols, exported);
+	assert_true(elf_symbols_file_offset(symbols, exported, &offset));
+	assert_true(elf_symbols_address(symbols, offset, &address));
+	assert_int_equal(address, exported);
+	elf_symbols_free(symbols);
+}
+
 static void test_elf_symbols__sections_that_overlap_count_once(void **state)
 {
 	struct elf_symbols *symbols;
@@ -484,6 +528,8 @@ int main(void)
 		cmocka_unit_test(test_elf_symbols__long_names_are_cut_and_short_room_suffices),
 		cmocka_unit_test(test_elf_symbols__tables_that_lie_cost_little_and_leave_the_other_tables_alone),
 		cmocka_unit_test(test_elf_symbols__names_outside_of_the_file_or_their_table_are_none),
+		cmocka_unit_test(test_elf_symbols__32_bit_files_are_read_as_well),
+		cmocka_unit_test(test_elf_symbols__a_file_without_sections_has_places_and_no_names),
 		cmocka_unit_test(test_elf_symbols__sections_that_overlap_count_once),
 		cmocka_unit_test(test_elf_symbols__a_file_that_shrinks_while_it_is_in_use_gives_errors),
 		cmocka_unit_test(test_elf_symbols__what_is_no_elf_is_refused_and_its_descriptor_left_alone),
