@@ -19,8 +19,7 @@
 #include "bpf/shared.h"
 #include "bpf/user_registers.bpf.h"
 
-#define PIECE_WORDS 64 /* of stack, read at once; a power of two */
-#define STACK_BYTES_NEAR (64 << 10)
+#define PIECE_WORDS 64	    /* of stack, read at once; a power of two */
 #define ADDRESS_LOWEST 4096 /* below it nothing is mapped: include/linux/security.h, and a null pointer's page */
 
 struct stack_piece {

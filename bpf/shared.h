@@ -196,6 +196,8 @@ enum walk_cfa {
 enum walk_no_rule {
 	WALK_NO_TABLE = 0x80,
 	WALK_FRAME_POINTER = 0x81, /* there is none, and frame pointers are kept */
+	WALK_JIT_FRAME = 0x82,	   /* the same in code made at run time */
+	WALK_UNMAPPED = 0x83,	   /* no code is known to lie there */
 };
 
 enum walk_fp {

@@ -14,6 +14,8 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
+/* Above the stack pointer, where a piece of memory is likely to be all there. */
+#define STACK_BYTES_NEAR (64 << 10)
 #define X86_USER_64 0x33 /* __USER_CS, arch/x86/include/asm/segment.h: 64-bit code */
 
 /*

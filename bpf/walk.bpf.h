@@ -17,14 +17,21 @@
 #define FP_UNKNOWN 1	  /* leads nowhere, and is no end of a chain either */
 #define X86_SIGNAL_FP 120 /* in the struct ucontext at SP: rbp; rsp and rip lie 40 and 48 bytes after it */
 
+/* Of stack, read at once: most frames are small, and a read costs more than what it reads. */
+#define WALK_PIECE_WORDS 64
+
 struct walk {
 	struct walk_process process;
+	u64 salt;    /* of remembered rules: which list of mappings and about when, in the bits that no address has */
 	u32 mapping; /* of the frame before: most often this one's too */
 	u32 flags;   /* STACK_GUESSED, STACK_UNMAPPED */
 	u32 count;   /* of frames, for the verifier's sake */
 	u64 ip, sp, fp;
-	u64 after_call; /* 1 where ip is a return address: the call lies before it */
-	u32 was_signal; /* 1 where the last step was over a signal frame */
+	u64 after_call;	 /* 1 where ip is a return address: the call lies before it */
+	u32 was_signal;	 /* 1 where the last step was over a signal frame */
+	u32 piece_bytes; /* of words that are there; 0: none */
+	u64 piece_base;	 /* user address of words[0] */
+	u64 words[WALK_PIECE_WORDS];
 };
 
 /*
@@ -122,6 +129,59 @@ __weak __noinline u64 walk_rule_at(u32 file_number, u64 offset)
 	return RULE_CFA(rule) == WALK_GAP ? gap : rule;
 }
 
+/*
+ * Rules that were looked up lately. The whole way from an address to its rule touches a dozen cache lines, which are seldom
+ * still there from the sample before; this is one.
+ *
+ * The salt keeps those of other processes and lists apart, but for one in 2^17 at the same address; and it changes every few
+ * seconds, so that user space sees which files are used.
+ */
+#define REMEMBERED_SHIFT 10
+#define SALT_SHIFT 47
+#define SALT_JIFFIES_SHIFT 11
+struct remembered_rule {
+	u64 place; /* address and salt */
+	u64 rule;
+};
+struct remembered_rules {
+	struct remembered_rule at[1 << REMEMBERED_SHIFT];
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct remembered_rules);
+} remembered_rules __weak SEC(".maps");
+
+static __always_inline struct remembered_rule *remembered_rule_of(u64 place)
+{
+	struct remembered_rules *rules;
+	u32 zero = 0;
+
+	rules = bpf_map_lookup_elem(&remembered_rules, &zero);
+	return rules ? &rules->at[place * 0x9e3779b97f4a7c15ull >> (64 - REMEMBERED_SHIFT)] : NULL;
+}
+
+/* A program that interrupts this one may write the entry too: the place is looked at again after the rule. */
+static __always_inline bool recall_rule(const struct remembered_rule *entry, u64 place, u64 *ret_rule)
+{
+	const volatile struct remembered_rule *now = entry;
+
+	if (now->place != place)
+		return false;
+	*ret_rule = now->rule;
+	return now->place == place;
+}
+
+static __always_inline void remember_rule(struct remembered_rule *entry, u64 place, u64 rule)
+{
+	volatile struct remembered_rule *now = entry;
+
+	now->place = 0;
+	now->rule = rule;
+	now->place = place;
+}
+
 static __always_inline bool in_mapping(const struct walk_mapping *mapping, u64 address)
 {
 	return address - mapping->start < mapping->end - mapping->start;
@@ -140,52 +200,89 @@ static __always_inline const struct walk_mapping *find_mapping(struct walk *walk
 	mapping = &mappings->at[walk->mapping & (WALK_MAPPINGS_MAX - 1)];
 	if (in_mapping(mapping, address))
 		return mapping;
+	/* Else the list was freed, and its numbers are others' by now. */
+	if (mappings->at[walk->process.first & (WALK_MAPPINGS_MAX - 1)].start != walk->process.generation)
+		return NULL;
 	walk->mapping = walk_mapping_below(walk->process.first, walk->process.count, address);
 	mapping = &mappings->at[walk->mapping & (WALK_MAPPINGS_MAX - 1)];
 	return in_mapping(mapping, address) ? mapping : NULL;
 }
 
-/* @any_stack: frames may lie on several stacks, in no order (Go's system stacks). */
-static __always_inline enum user_end step_by_frame_pointer(struct walk *walk, bool any_stack)
+/* Has the word at an address, and what follows it as far as it is there, in the walk's piece of stack. */
+__weak __noinline u32 walk_fetch(u32 level, u64 address)
 {
-	u64 words[2];
+	struct walk *walk = bpf_map_lookup_elem(&walks, &level);
 
-	if (!walk->fp)
-		return USER_END_COMPLETE;
-	if (walk->fp < walk->sp && !any_stack)
-		return USER_END_LOST;
-	if (bpf_probe_read_user(words, sizeof(words), (void *)walk->fp))
-		return USER_END_LOST;
-	walk->sp = walk->fp + sizeof(words);
-	walk->fp = words[0];
-	walk->ip = words[1];
-	walk->after_call = 1;
-	return walk->ip < NULL_PAGE ? USER_END_COMPLETE : USER_END_UNSAID;
+	if (!walk)
+		return 0;
+	walk->piece_base = address;
+	walk->piece_bytes = sizeof(walk->words);
+	/* Far from the stack pointer it may be anything, and then one fault is enough. */
+	if (address - walk->sp < STACK_BYTES_NEAR &&
+	    !bpf_probe_read_user(walk->words, sizeof(walk->words), (void *)address))
+		return 1;
+	walk->piece_bytes = sizeof(u64);
+	if (!bpf_probe_read_user(walk->words, sizeof(u64), (void *)address))
+		return 1;
+	walk->piece_bytes = 0;
+	return 0;
 }
 
-static __always_inline enum user_end guess_by_frame_pointer(struct walk *walk)
+static __always_inline bool read_word(struct walk *walk, u32 level, u64 address, u64 *ret)
 {
-	enum user_end end = step_by_frame_pointer(walk, false);
+	u64 in_piece = address - walk->piece_base;
+
+	if (in_piece >= walk->piece_bytes || in_piece % sizeof(u64)) {
+		if (!walk_fetch(level, address))
+			return false;
+		in_piece = 0;
+	}
+	*ret = walk->words[in_piece / sizeof(u64) % WALK_PIECE_WORDS];
+	return true;
+}
+
+/* @any_stack: frames may lie on several stacks, in no order (Go's system stacks). */
+static __always_inline enum user_end step_by_frame_pointer(struct walk *walk, u32 level, bool any_stack)
+{
+	u64 fp = walk->fp, caller_fp, ip;
+
+	if (!fp)
+		return USER_END_COMPLETE;
+	if (fp < walk->sp && !any_stack)
+		return USER_END_LOST;
+	if (!read_word(walk, level, fp, &caller_fp) || !read_word(walk, level, fp + sizeof(u64), &ip))
+		return USER_END_LOST;
+	walk->sp = fp + 2 * sizeof(u64);
+	walk->fp = caller_fp;
+	walk->ip = ip;
+	walk->after_call = 1;
+	return ip < NULL_PAGE ? USER_END_COMPLETE : USER_END_UNSAID;
+}
+
+static __always_inline enum user_end guess_by_frame_pointer(struct walk *walk, u32 level)
+{
+	enum user_end end = step_by_frame_pointer(walk, level, false);
 
 	walk->flags |= STACK_GUESSED;
 	return end == USER_END_COMPLETE ? USER_END_ASSUMED : end;
 }
 
-static __always_inline enum user_end step_over_signal(struct walk *walk)
+static __always_inline enum user_end step_over_signal(struct walk *walk, u32 level)
 {
-	u64 words[7];
+	u64 registers = walk->sp + X86_SIGNAL_FP, fp, sp, ip;
 
-	if (bpf_probe_read_user(words, sizeof(words), (void *)(walk->sp + X86_SIGNAL_FP)))
+	if (!read_word(walk, level, registers, &fp) || !read_word(walk, level, registers + 40, &sp) ||
+	    !read_word(walk, level, registers + 48, &ip))
 		return USER_END_UNREADABLE;
-	walk->fp = words[0];
-	walk->sp = words[5];
-	walk->ip = words[6];
+	walk->fp = fp;
+	walk->sp = sp;
+	walk->ip = ip;
 	walk->after_call = 0;
 	walk->was_signal = 1;
 	return USER_END_UNSAID;
 }
 
-static __always_inline enum user_end find_cfa(const struct walk *walk, u64 rule, u64 pc, u64 *ret_cfa)
+static __always_inline enum user_end find_cfa(struct walk *walk, u32 level, u64 rule, u64 pc, u64 *ret_cfa)
 {
 	u64 base = RULE_CFA(rule) == WALK_FP || RULE_CFA(rule) == WALK_FP_DEREF ? walk->fp : walk->sp;
 
@@ -199,7 +296,7 @@ static __always_inline enum user_end find_cfa(const struct walk *walk, u64 rule,
 		break;
 	case WALK_SP_DEREF:
 	case WALK_FP_DEREF:
-		if (bpf_probe_read_user(ret_cfa, sizeof(u64), (void *)(base + RULE_CFA_OFFSET(rule))))
+		if (!read_word(walk, level, base + RULE_CFA_OFFSET(rule), ret_cfa))
 			return USER_END_UNREADABLE;
 		break;
 	default:
@@ -208,62 +305,76 @@ static __always_inline enum user_end find_cfa(const struct walk *walk, u64 rule,
 	return *ret_cfa > walk->sp ? USER_END_UNSAID : USER_END_LOST;
 }
 
-static __always_inline enum user_end step_by_rule(struct walk *walk, u64 rule, u64 pc)
+static __always_inline enum user_end step_by_rule(struct walk *walk, u32 level, u64 rule, u64 pc)
 {
-	u64 cfa = 0, words[2];
-	enum user_end end = find_cfa(walk, rule, pc, &cfa);
+	u64 cfa = 0, fp = walk->fp, ip;
+	enum user_end end = find_cfa(walk, level, rule, pc, &cfa);
 
 	if (end)
 		return end;
-	if (RULE_FP(rule) == WALK_FP_AT_CFA && RULE_FP_OFFSET(rule) == -16) {
-		/* Side by side, as a prologue pushes them: one read. */
-		if (bpf_probe_read_user(words, sizeof(words), (void *)(cfa - 16)))
-			return USER_END_UNREADABLE;
-		walk->fp = words[0];
-	} else {
-		if (RULE_FP(rule) == WALK_FP_LOST) {
-			walk->fp = FP_UNKNOWN;
-		} else if (RULE_FP(rule)) {
-			u64 at = (RULE_FP(rule) == WALK_FP_AT_CFA ? cfa : walk->fp) + RULE_FP_OFFSET(rule);
-
-			if (bpf_probe_read_user(&walk->fp, sizeof(u64), (void *)at))
-				return USER_END_UNREADABLE;
-		}
-		if (bpf_probe_read_user(&words[1], sizeof(u64), (void *)(cfa - 8)))
-			return USER_END_UNREADABLE;
-	}
-	if (!words[1])
+	/* The frame pointer first: it lies below the return address, and one piece holds both. */
+	if (RULE_FP(rule) == WALK_FP_LOST)
+		fp = FP_UNKNOWN;
+	else if (RULE_FP(rule) &&
+		 !read_word(walk, level, (RULE_FP(rule) == WALK_FP_AT_CFA ? cfa : fp) + RULE_FP_OFFSET(rule), &fp))
+		return USER_END_UNREADABLE;
+	if (!read_word(walk, level, cfa - sizeof(u64), &ip))
+		return USER_END_UNREADABLE;
+	if (!ip)
 		return USER_END_ASSUMED;
-	walk->ip = words[1];
+	walk->fp = fp;
+	walk->ip = ip;
 	walk->sp = cfa;
 	walk->after_call = 1;
 	return USER_END_UNSAID;
 }
 
-static __always_inline enum user_end step(struct walk *walk)
+/* The rule for a place in a process, by way of all tables, or one of enum walk_no_rule. */
+__weak __noinline u64 walk_rule_for(u32 level, u64 address)
+{
+	struct walk *walk = bpf_map_lookup_elem(&walks, &level);
+	const struct walk_mapping *mapping;
+	struct remembered_rule *entry;
+	u64 rule;
+
+	if (!walk)
+		return WALK_NO_TABLE;
+	mapping = find_mapping(walk, address);
+	if (!mapping)
+		return WALK_UNMAPPED;
+	rule = mapping->kind == WALK_JIT ? WALK_JIT_FRAME : walk_rule_at(mapping->file, address - mapping->bias);
+	entry = remembered_rule_of(address | walk->salt);
+	if (entry && rule != WALK_NO_TABLE)
+		remember_rule(entry, address | walk->salt, rule);
+	return rule;
+}
+
+static __always_inline enum user_end step(struct walk *walk, u32 level)
 {
 	u64 pc = walk->ip - walk->after_call, rule;
-	const struct walk_mapping *mapping = find_mapping(walk, pc);
+	struct remembered_rule *entry = remembered_rule_of(pc | walk->salt);
 
+	if (!entry || !recall_rule(entry, pc | walk->salt, &rule))
+		rule = walk_rule_for(level, pc);
 	walk->was_signal = 0;
-	if (!mapping) {
-		walk->flags |= STACK_UNMAPPED;
-		return guess_by_frame_pointer(walk);
-	}
-	rule = mapping->kind == WALK_JIT ? WALK_FRAME_POINTER : walk_rule_at(mapping->file, pc - mapping->bias);
 	switch (RULE_CFA(rule)) {
+	case WALK_UNMAPPED:
+		walk->flags |= STACK_UNMAPPED;
+		return guess_by_frame_pointer(walk, level);
 	case WALK_GAP:
-		return guess_by_frame_pointer(walk);
+		return guess_by_frame_pointer(walk, level);
+	case WALK_JIT_FRAME:
+		return step_by_frame_pointer(walk, level, false);
 	case WALK_FRAME_POINTER:
-		return step_by_frame_pointer(walk, mapping->kind != WALK_JIT);
+		return step_by_frame_pointer(walk, level, true);
 	case WALK_SIGNAL:
-		return step_over_signal(walk);
+		return step_over_signal(walk, level);
 	case WALK_END:
 		return USER_END_COMPLETE;
 	case WALK_NO_TABLE:
 		return USER_END_NO_TABLE;
 	}
-	return step_by_rule(walk, rule, pc);
+	return step_by_rule(walk, level, rule, pc);
 }
 
 /* From a frame to its caller. Returns enum user_end; USER_END_UNSAID: there is a caller. */
@@ -271,22 +382,20 @@ __weak __noinline u32 walk_step(u32 level)
 {
 	struct walk *walk = bpf_map_lookup_elem(&walks, &level);
 
-	return walk ? step(walk) : USER_END_LOST;
+	return walk ? step(walk, level) : USER_END_LOST;
 }
 
 /* False where nothing is known of the process: it is new, or there was no room for it. */
 static __always_inline bool find_tables(u32 tgid, struct walk *walk)
 {
 	struct walk_process *process = bpf_map_lookup_elem(&walk_processes, &tgid);
-	struct walk_mappings *mappings;
-	u32 zero = 0;
 
-	mappings = bpf_map_lookup_elem(&walk_mappings, &zero);
-	if (!process || !mappings)
+	if (!process)
 		return false;
 	walk->process = *process;
 	walk->mapping = process->first;
-	return mappings->at[walk->mapping & (WALK_MAPPINGS_MAX - 1)].start == walk->process.generation;
+	walk->salt = (process->generation * 0x9e3779b1u + (bpf_jiffies64() >> SALT_JIFFIES_SHIFT)) << SALT_SHIFT;
+	return true;
 }
 
 /**
@@ -309,6 +418,7 @@ static __always_inline u32 walk_user_stack(u32 level, const struct user_register
 	walk->fp = registers->fp;
 	walk->after_call = 0;
 	walk->flags = 0;
+	walk->piece_bytes = 0;
 	for (count = 0; count < STACK_FRAMES_MAX && !end; count++) {
 		u64 ip = walk->ip, exact = count && !walk->after_call;
 

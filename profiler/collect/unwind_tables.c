@@ -159,17 +159,22 @@ static void unload(struct unwind_tables *tables, uint32_t number)
 	tables->counts.loaded--;
 }
 
+/* Walks say that they use a file only every few seconds (SALT_JIFFIES_SHIFT in bpf/walk.bpf.h): finer it is not known. */
+static uint32_t used_about(const struct unwind_tables *tables, uint32_t number)
+{
+	return tables->maps->files->at[number].used / 32;
+}
+
 /* Never in favour of @number what is used as much as it is: the two would take turns. */
 static bool evict_one(struct unwind_tables *tables, uint32_t number)
 {
-	const struct walk_file *shown = tables->maps->files->at;
 	uint32_t oldest = UNWIND_NO_FILE;
 
 	for (uint32_t i = 0; i < tables->file_count; i++)
 		if (tables->files[i].state == FILE_LOADED && tables->files[i].stored.rows.count &&
-		    (oldest == UNWIND_NO_FILE || shown[i].used < shown[oldest].used))
+		    (oldest == UNWIND_NO_FILE || used_about(tables, i) < used_about(tables, oldest)))
 			oldest = i;
-	if (oldest == UNWIND_NO_FILE || shown[oldest].used >= shown[number].used)
+	if (oldest == UNWIND_NO_FILE || used_about(tables, oldest) >= used_about(tables, number))
 		return false;
 	unload(tables, oldest);
 	tables->counts.evictions++;
