@@ -237,3 +237,13 @@ size_t dwarf_image_held(const struct dwarf_image *image)
 			held += image->sections[i].held;
 	return held;
 }
+
+size_t dwarf_image_kept(const struct dwarf_image *image)
+{
+	size_t kept = 0;
+
+	for (int i = 0; i < DWARF_SECTION_COUNT; i++)
+		if (image->sections[i].bytes && !image->sections[i].present)
+			kept += image->sections[i].size;
+	return kept;
+}

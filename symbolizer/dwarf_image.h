@@ -95,7 +95,8 @@ uint64_t dwarf_image_offset(const struct dwarf_image *image, enum dwarf_section_
 void dwarf_image_release(struct dwarf_image *image, enum dwarf_section_id id);
 void dwarf_image_release_all(struct dwarf_image *image);
 
-/* Bytes of memory that dwarf_image_release_all() would give back. */
+/* Bytes of memory that dwarf_image_release_all() would give back, and those of compressed sections, which stay. */
 size_t dwarf_image_held(const struct dwarf_image *image);
+size_t dwarf_image_kept(const struct dwarf_image *image);
 
 #endif

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "symbolizer/base/cleanup.h"
+#include "symbolizer/dwarf_aranges.h"
 #include "symbolizer/dwarf_functions.h"
 #include "symbolizer/dwarf_lines.h"
 #include "symbolizer/dwarf_split.h"
@@ -82,7 +83,9 @@ static int open_files(struct dwarf_index *index)
 	return 0;
 }
 
-static int add_unit_ranges(struct dwarf_index *index, size_t number, dwarf_range_array *ranges)
+/* @list_entries_left: for this unit and those that follow. */
+static int add_unit_ranges(struct dwarf_index *index, size_t number, uint32_t *list_entries_left,
+			   dwarf_range_array *ranges)
 {
 	const struct dwarf_unit_header *header = &index->main.units.items[number];
 	struct dwarf_unit unit;
@@ -91,23 +94,32 @@ static int add_unit_ranges(struct dwarf_index *index, size_t number, dwarf_range
 	if (header->type != DW_UT_compile && header->type != DW_UT_skeleton)
 		return 0;
 	err = dwarf_unit_init(&unit, &index->main, header, NULL, NULL, true);
-	if (!err && unit.root.abbrev->tag != DW_TAG_partial_unit)
+	if (!err && unit.root.abbrev->tag != DW_TAG_partial_unit) {
+		unit.list_entries_left = *list_entries_left;
 		err = dwarf_unit_ranges(&unit, &unit.root, (uint32_t)number, ranges);
+		*list_entries_left = unit.list_entries_left;
+	}
 	dwarf_unit_deinit(&unit);
 	return err == -ENODATA ? 0 : err;
 }
 
-/* Where units overlap the first one wins: so it is laid last. */
+/* Where units overlap the first one wins: so it is laid last. What units say themselves lies over all else. */
 static int list_units(struct dwarf_index *index)
 {
-	dwarf_range_array ranges = {0};
+	uint32_t list_entries_left = DWARF_LIST_ENTRIES_MAX;
+	dwarf_range_array ranges = {0}, others = {0};
 	int err = 0;
 
 	for (size_t i = index->main.units.count; i > 0 && !err; i--)
-		err = add_unit_ranges(index, i - 1, &ranges);
+		err = add_unit_ranges(index, i - 1, &list_entries_left, &ranges);
+	if (!err)
+		err = dwarf_aranges_read(&index->main, &ranges, &others);
+	if (!err)
+		err = range_layers_add(&index->ranges, others.items, others.count);
 	if (!err)
 		err = range_layers_add(&index->ranges, ranges.items, ranges.count);
 	array_deinit(&ranges);
+	array_deinit(&others);
 	return err;
 }
 
@@ -137,9 +149,22 @@ int dwarf_index_new(const struct dwarf_files *files, struct dwarf_index **ret_in
 
 static size_t held_bytes(const struct dwarf_index *index)
 {
-	return dwarf_image_held(index->main.image) +
-	       (index->alternate.image ? dwarf_image_held(index->alternate.image) : 0) +
-	       (index->package.image ? dwarf_image_held(index->package.image) : 0);
+	const struct dwarf_image *images[] = {index->main.image, index->alternate.image, index->package.image};
+	size_t bytes = 0;
+
+	for (size_t i = 0; i < ARRAY_LENGTH(images); i++)
+		bytes += images[i] ? dwarf_image_held(images[i]) : 0;
+	return bytes;
+}
+
+static size_t kept_bytes(const struct dwarf_index *index)
+{
+	const struct dwarf_image *images[] = {index->main.image, index->alternate.image, index->package.image};
+	size_t bytes = 0;
+
+	for (size_t i = 0; i < ARRAY_LENGTH(images); i++)
+		bytes += images[i] ? dwarf_image_kept(images[i]) : 0;
+	return bytes;
 }
 
 static void release_files(struct dwarf_index *index)
@@ -153,7 +178,7 @@ static void release_files(struct dwarf_index *index)
 
 size_t dwarf_index_bytes(const struct dwarf_index *index)
 {
-	return index->bytes + held_bytes(index);
+	return index->bytes + held_bytes(index) + kept_bytes(index);
 }
 
 static void drop(struct dwarf_index *index, size_t at)

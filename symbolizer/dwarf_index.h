@@ -68,7 +68,10 @@ void dwarf_index_free(struct dwarf_index *index);
 int dwarf_index_find(struct dwarf_index *index, uint64_t address, unsigned int flags, struct dwarf_frame *frames,
 		     size_t *ret_count);
 
-/* Memory in use. dwarf_index_trim() gives back what can be made again. */
+/*
+ * Memory in use, but for the list of units. dwarf_index_trim() gives back what can be made again while the index lives:
+ * all but sections that were compressed, which the limit does not count either.
+ */
 size_t dwarf_index_bytes(const struct dwarf_index *index);
 void dwarf_index_trim(struct dwarf_index *index);
 

@@ -85,15 +85,11 @@ static const char *name_of(const struct dwarf_unit *unit, const struct dwarf_sco
 	return scope->is_namespace ? "(anonymous namespace)" : "(anonymous class)";
 }
 
-/* @parts: outermost last. */
-static bool append_parts(const char *const *parts, size_t count, dwarf_text_array *text, uint64_t *ret_at)
+/* @parts: outermost last; @length: of all, with what goes between them and the NUL. */
+static bool append_parts(const char *const *parts, size_t count, size_t length, dwarf_text_array *text,
+			 uint64_t *ret_at)
 {
-	size_t length = 0;
-
-	for (size_t i = 0; i < count; i++)
-		length += strlen(parts[i]) + 2;
-	if (length > DWARF_QUALIFIED_BYTES_MAX || text->count + length > DWARF_QUALIFIED_TEXT_MAX ||
-	    array_reserve(text, length))
+	if (text->count + length > DWARF_QUALIFIED_TEXT_MAX || array_reserve(text, length))
 		return false;
 	*ret_at = text->count;
 	for (size_t i = count; i > 0; i--) {
@@ -114,7 +110,7 @@ bool dwarf_scopes_qualify(const struct dwarf_scopes *scopes, const struct dwarf_
 {
 	const struct dwarf_scope_member wanted = {.offset = offset}, *member;
 	const char *parts[DWARF_SCOPE_DEPTH_MAX + 1];
-	size_t count = 1;
+	size_t count = 1, length;
 
 	member = scopes->members.count
 			 ? bsearch(&wanted, scopes->members.items, scopes->members.count, sizeof(wanted), by_offset)
@@ -122,11 +118,13 @@ bool dwarf_scopes_qualify(const struct dwarf_scopes *scopes, const struct dwarf_
 	parts[0] = member ? dwarf_image_text(unit->file->image, name) : NULL;
 	if (!parts[0] || !*parts[0])
 		return false;
+	length = strlen(parts[0]) + 1;
 	/* Parents come before their children, so that this comes to its end. */
 	for (uint32_t at = member->scope; at != DWARF_NO_SCOPE; at = scopes->list.items[at].parent) {
-		if (count > DWARF_SCOPE_DEPTH_MAX)
+		if (count > DWARF_SCOPE_DEPTH_MAX || length > DWARF_QUALIFIED_BYTES_MAX)
 			return false;
-		parts[count++] = name_of(unit, &scopes->list.items[at]);
+		parts[count] = name_of(unit, &scopes->list.items[at]);
+		length += strlen(parts[count++]) + 2;
 	}
-	return append_parts(parts, count, text, ret_at);
+	return length <= DWARF_QUALIFIED_BYTES_MAX && append_parts(parts, count, length, text, ret_at);
 }

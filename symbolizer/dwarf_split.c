@@ -19,7 +19,7 @@ void dwarf_split_deinit(struct dwarf_split *split)
 
 size_t dwarf_split_bytes(const struct dwarf_split *split)
 {
-	return split->own.image ? dwarf_image_held(split->own.image) : 0;
+	return split->own.image ? dwarf_image_held(split->own.image) + dwarf_image_kept(split->own.image) : 0;
 }
 
 static bool open_in_package(struct dwarf_split *split, struct dwarf_file *package, uint64_t id)

@@ -18,7 +18,8 @@
 
 #define DWARF_UNITS_MAX (1u << 20)
 #define DWARF_UNIT_BYTES_MAX (256u << 20)
-#define DWARF_LIST_ENTRIES_MAX (4u << 20)	/* of range lists, read for all entries of a unit */
+#define DWARF_RANGES_MAX (2u << 20)		/* of one array of them; further ones are left out */
+#define DWARF_LIST_ENTRIES_MAX (8u << 20)	/* of range lists: read for all entries of a unit, or for all units */
 #define DWARF_ABBREV_BYTES_MAX (512ull << 20)	/* read to list the units of a file */
 #define DWARF_UNIT_ABBREV_BYTES_MAX (64u << 20) /* read for one of them, and for those that it refers to */
 

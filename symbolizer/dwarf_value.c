@@ -7,7 +7,6 @@
 
 #define LIST_FIRST_BYTES 4096 /* of a range list: it does not say how long it is */
 #define LIST_BYTES_MAX (16u << 20)
-#define UNIT_RANGES_MAX (1u << 20)
 
 static bool is_string_index(unsigned int form)
 {
@@ -152,7 +151,7 @@ static int add_range(uint64_t start, uint64_t end, uint32_t value, dwarf_range_a
 {
 	struct range *range;
 
-	if (!start || start >= end || ranges->count >= UNIT_RANGES_MAX)
+	if (!start || start >= end || ranges->count >= DWARF_RANGES_MAX)
 		return 0;
 	range = array_add(ranges);
 	if (!range)

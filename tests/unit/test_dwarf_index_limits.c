@@ -151,6 +151,36 @@ static void test_dwarf_index__chain_that_is_too_long_keeps_both_ends(void **stat
 	close_index(&opened);
 }
 
+static void test_dwarf_index__unit_without_ranges_is_found_by_the_table_of_addresses(void **state)
+{
+	FILE *file = fopen(in_place(*state, "bare.s"), "w");
+	struct opened opened;
+
+	assert_non_null(file);
+	fputs(".text\n.globl spot_start, spot_other\n.fill 16, 1, 0x90\n"
+	      "spot_start: .fill 64, 1, 0x90\nspot_other: .fill 16, 1, 0x90\nend:\n"
+	      ".section .debug_abbrev,\"\",@progbits\n"
+	      ".uleb128 1, 0x11\n.byte 1\n.uleb128 0, 0\n"
+	      ".uleb128 2, 0x2e\n.byte 0\n.uleb128 0x11, 1, 0x12, 1, 3, 8, 0, 0\n"
+	      ".byte 0\n"
+	      ".section .debug_info,\"\",@progbits\n"
+	      "unit: .long last - first\nfirst: .short 4\n.long 0\n.byte 8\n"
+	      ".uleb128 1, 2\n.quad spot_start, end\n.asciz \"bare\"\n.byte 0\nlast:\n"
+	      ".section .debug_aranges,\"\",@progbits\n"
+	      "set: .long set_end - set_first\nset_first: .short 2\n.long 0\n.byte 8, 0\n.balign 16\n"
+	      ".quad spot_start, spot_other - spot_start, 0, 0\nset_end:\n"
+	      ".long wrong_end - wrong_first\nwrong_first: .short 2\n.long 3\n.byte 8, 0\n.balign 16\n"
+	      ".quad spot_other, end - spot_other, 0, 0\nwrong_end:\n",
+	      file);
+	assert_int_equal(fclose(file), 0);
+	run("cd %s && gcc -nostdlib -static -Wl,-e,spot_start -o bare bare.s", ((struct place *)*state)->folder);
+	opened = open_index(*state, "bare", NULL, NULL, NULL);
+	assert_string_equal(frames_at(opened.index, address_of(*state, "bare", "spot_start"), EVERYTHING), "bare -:0");
+	/* That set belongs to no unit. */
+	assert_string_equal(frames_at(opened.index, address_of(*state, "bare", "spot_other"), EVERYTHING), "");
+	close_index(&opened);
+}
+
 /* Many units, so that there is something to drop. */
 static void build_units(struct place *place, int units)
 {
@@ -199,6 +229,7 @@ int main(void)
 		cmocka_unit_test(test_dwarf_index__garbage_in_sections_does_no_harm),
 		cmocka_unit_test(test_dwarf_index__references_in_a_circle_give_no_name),
 		cmocka_unit_test(test_dwarf_index__chain_that_is_too_long_keeps_both_ends),
+		cmocka_unit_test(test_dwarf_index__unit_without_ranges_is_found_by_the_table_of_addresses),
 		cmocka_unit_test(test_dwarf_index__memory_stays_within_its_budget),
 	};
 
