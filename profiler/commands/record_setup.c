@@ -277,6 +277,13 @@ static int join(const struct record_settings *settings, char *text, size_t size)
 	return used > 0;
 }
 
+static const char *user_stacks(const struct record_settings *settings, const struct record_session *session)
+{
+	if (settings->kernel_only)
+		return "none";
+	return session->unwinder ? "tables and frame pointers" : "frame pointers";
+}
+
 int record_first_facts(const struct record_settings *settings, struct record_session *session)
 {
 	char filter[1024];
@@ -307,8 +314,7 @@ int record_first_facts(const struct record_settings *settings, struct record_ses
 	if (!err)
 		err = recording_writer_fact(session->writer, "cgroup.mode", cgroup_tree_mode(session->tree));
 	if (!err)
-		err = recording_writer_fact(session->writer, "user_stacks",
-					    settings->kernel_only ? "none" : "frame-pointers");
+		err = recording_writer_fact(session->writer, "user_stacks", user_stacks(settings, session));
 	if (!err && join(settings, filter, sizeof(filter)))
 		err = recording_writer_fact(session->writer, "filter", filter);
 	return err;

@@ -44,6 +44,7 @@ void profile_summary_deinit(struct profile_summary *summary)
 	string_table_deinit(&summary->strings);
 	array_deinit(&summary->containers);
 	array_deinit(&summary->by_samples);
+	array_deinit(&summary->missing);
 }
 
 static int tally_add(struct tallies *tallies, uint32_t container, uint32_t thing, uint64_t count)
@@ -173,6 +174,34 @@ static void take_tops(struct summing *summing)
 	}
 }
 
+static int by_container_and_frames(const void *left, const void *right)
+{
+	const struct missing_names *a = left, *b = right;
+
+	if (a->container != b->container)
+		return a->container < b->container ? -1 : 1;
+	if (a->frames != b->frames)
+		return a->frames < b->frames ? 1 : -1;
+	return a->reason < b->reason ? -1 : a->reason > b->reason;
+}
+
+static int take_missing(struct summing *summing)
+{
+	struct profile_summary *summary = summing->summary;
+
+	if (array_reserve(&summary->missing, summing->whys.rows.count))
+		return -ENOMEM;
+	for (size_t i = 0; i < summing->whys.rows.count; i++) {
+		const struct tally *tally = &summing->whys.rows.items[i];
+
+		*array_add(&summary->missing) = (struct missing_names){tally->container, tally->thing, tally->count};
+	}
+	if (summary->missing.count)
+		qsort(summary->missing.items, summary->missing.count, sizeof(*summary->missing.items),
+		      by_container_and_frames);
+	return 0;
+}
+
 static int by_samples(const void *left, const void *right, void *context)
 {
 	const struct profile_summary *summary = context;
@@ -236,7 +265,8 @@ int profile_summary_init(struct profile_summary *summary, const struct profile *
 		return err;
 	take_tops(&summing);
 	take_times(summary, profile);
-	return sum_up(summary);
+	err = take_missing(&summing);
+	return err ? err : sum_up(summary);
 }
 
 double profile_summary_cpus(const struct profile_summary *summary, uint64_t samples)

@@ -21,9 +21,17 @@ struct container_summary {
 	uint64_t reason_frames; /* … how many of @frames have it */
 };
 
+/* Frames of a container that have no name, by why. */
+struct missing_names {
+	uint32_t container; /* row */
+	string_id reason;   /* "[stripped libfoo.so]" */
+	uint64_t frames;
+};
+
 struct profile_summary {
 	struct string_table strings;		    /* of names and reasons */
 	ARRAY(struct container_summary) containers; /* [containers of the profile] */
+	ARRAY(struct missing_names) missing;	    /* by container, in each the most frequent first */
 	ARRAY(uint32_t) by_samples;		    /* rows of containers that have samples, the busiest first */
 	uint64_t samples;
 	uint64_t kernel_samples;

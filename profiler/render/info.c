@@ -9,6 +9,7 @@
 
 #include "profiler/render/columns.h"
 #include "profiler/render/json.h"
+#include "profiler/render/missing.h"
 #include "profiler/render/table.h"
 #include "symbolizer/base/cleanup.h"
 #include "symbolizer/base/text.h"
@@ -110,6 +111,9 @@ int render_info_text(const struct profile *profile, FILE *out)
 		column_table_print(&table, out);
 		fputc('\n', out);
 	}
+	err = render_missing_text(profile, out);
+	if (err)
+		return err;
 	render_accounting(profile, out);
 	if (fflush(out))
 		return -errno;
@@ -156,6 +160,8 @@ int render_info_json(const struct profile *profile, FILE *out)
 
 	if (!err)
 		err = json_add(top, "containers", containers_json(profile));
+	if (!err)
+		err = render_missing_json(profile, top);
 	if (!err)
 		err = json_add_account(top, profile);
 	return err ? err : json_print(top, out);

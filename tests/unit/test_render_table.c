@@ -274,6 +274,56 @@ static void test_render_table__info_is_valid_json_with_facts_and_containers(void
 	profile_free(profile);
 }
 
+static void test_render_table__info_says_what_would_name_the_rest(void **state)
+{
+	struct json_object *top, *value, *list;
+	struct profile *profile;
+	struct maker maker;
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	start(&maker);
+	maker_container(&maker, CONTAINER_CONTAINER, "web", "abc", "pod");
+	maker_sample(&maker, 0, "main;[stripped libx.so+0x10];leaf", 2);
+	maker_sample(&maker, 0, "main;[stripped libx.so+0x20]", 1);
+	maker_sample(&maker, 0, "main;[jit: no map]", 1);
+	maker_sample(&maker, 0, "main", 492);
+	profile = maker_load(&maker);
+	assert_int_equal(render_info_text(profile, out), 0);
+	fclose(out);
+	/* 3 of the 502 frames are below one percent. */
+	assert_null(strstr(text, "UNNAMED"));
+	free(text);
+
+	out = open_memstream(&text, &size);
+	assert_int_equal(render_info_json(profile, out), 0);
+	fclose(out);
+	top = json_tokener_parse(text);
+	assert_true(json_object_object_get_ex(top, "unnamed", &list));
+	assert_int_equal(json_object_array_length(list), 2);
+	assert_true(json_object_object_get_ex(json_object_array_get_idx(list, 0), "reason", &value));
+	assert_string_equal(json_object_get_string(value), "[stripped libx.so]");
+	assert_true(json_object_object_get_ex(json_object_array_get_idx(list, 0), "frames", &value));
+	assert_int_equal(json_object_get_int(value), 3);
+	assert_true(json_object_object_get_ex(json_object_array_get_idx(list, 1), "fix", &value));
+	assert_non_null(strstr(json_object_get_string(value), "perf map"));
+	json_object_put(top);
+	free(text);
+	profile_free(profile);
+
+	start(&maker);
+	maker_container(&maker, CONTAINER_CONTAINER, "web", "abc", "pod");
+	maker_sample(&maker, 0, "main;[stripped libx.so+0x10]", 2);
+	profile = maker_load(&maker);
+	out = open_memstream(&text, &size);
+	assert_int_equal(render_info_text(profile, out), 0);
+	fclose(out);
+	assert_non_null(strstr(text, "web          50.0%  [stripped libx.so]  its debug symbols"));
+	free(text);
+	profile_free(profile);
+}
+
 static void test_render_table__text_is_cut_at_characters(void **state)
 {
 	char text[32] = "日本語のコンテナ", tight[8] = "abcdefg";
@@ -301,6 +351,7 @@ int main(void)
 		TEST(a_cut_recording_is_said_to_be_cut),
 		TEST(a_recording_without_an_account_has_none_in_json),
 		TEST(info_is_valid_json_with_facts_and_containers),
+		TEST(info_says_what_would_name_the_rest),
 		TEST(text_is_cut_at_characters),
 	};
 
