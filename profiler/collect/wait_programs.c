@@ -136,7 +136,8 @@ static void configure_maps(struct stoker_bpf *skeleton, const struct wait_settin
 	bpf_map__set_autocreate(skeleton->maps.wait_events, settings->offcpu);
 	bpf_map__set_autocreate(skeleton->maps.known_stacks, settings->offcpu);
 	bpf_map__set_autocreate(skeleton->maps.wait_losses, times);
-	bpf_map__set_autocreate(skeleton->maps.wait_scratch, settings->offcpu);
+	/* Older kernels verify each global function of a program, called or not: take_user_stack() needs its map. */
+	bpf_map__set_autocreate(skeleton->maps.wait_scratch, settings->syscalls || times);
 	bpf_map__set_autocreate(skeleton->maps.waits_0, settings->offcpu);
 	bpf_map__set_autocreate(skeleton->maps.waits_1, settings->offcpu);
 	bpf_map__set_autocreate(skeleton->maps.call_row_of, calls);
