@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "profiler/commands/commands.h"
+#include "profiler/commands/own_memory.h"
 #include "profiler/containers/process_tree.h"
 #include "symbolizer/base/log.h"
 #include "symbolizer/base/text.h"
@@ -320,18 +321,6 @@ int record_first_facts(const struct record_settings *settings, struct record_ses
 	return err;
 }
 
-static uint64_t memory_bytes(struct record_session *session)
-{
-	unsigned long long size, resident = 0;
-	FILE *file = fopen("/proc/self/statm", "re");
-
-	if (file && fscanf(file, "%llu %llu", &size, &resident) != 2)
-		resident = 0;
-	if (file)
-		fclose(file);
-	return resident * (uint64_t)sysconf(_SC_PAGESIZE) + sampler_map_bytes(session->sampler);
-}
-
 int record_last_facts(struct record_session *session, uint64_t duration_ns)
 {
 	struct symbolizer_costs costs = symbolizer_costs(session->symbolizer);
@@ -355,7 +344,8 @@ int record_last_facts(struct record_session *session, uint64_t duration_ns)
 					  costs.cpu_ns + rows.cpu_ns);
 	if (!err)
 		err = fact_number(session, "self.memory_bytes",
-				  memory_bytes(session) + costs.memory_bytes + rows.memory_bytes);
+				  own_memory_bytes() + sampler_map_bytes(session->sampler) + costs.memory_bytes +
+					  rows.memory_bytes);
 	if (!err)
 		err = fact_number(session, "parser.requests", costs.requests);
 	if (!err)
