@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "symbolizer/base/cleanup.h"
@@ -17,6 +18,8 @@
 #include "symbolizer/naming.h"
 #include "symbolizer/symbolizer_private.h"
 
+#define KALLSYMS "/proc/kallsyms"
+#define KERNEL_AGE_MAX_NS 2000000000ull
 #define VDSO_BYTES 8192 /* two pages hold it on x86-64; more is cut, symbols are at its start */
 
 static void cleanup_symbolizer(struct symbolizer **symbolizer)
@@ -199,14 +202,60 @@ static int name_kernel(struct symbolizer *symbolizer, uint64_t address, struct s
 	return string_table_add(&symbolizer->strings, module, strlen(module), &symbol->module);
 }
 
+static int read_kernel(struct symbolizer *symbolizer)
+{
+	struct kernel_symbols *fresh;
+	struct timespec now;
+	int err;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	symbolizer->kernel_read_ns = (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec;
+	err = kernel_symbols_new(KALLSYMS, &fresh);
+	if (err)
+		return err == -ENOMEM ? err : 0;
+	kernel_symbols_free(symbolizer->kernel);
+	symbolizer->kernel = fresh;
+	return 0;
+}
+
+/* Modules and BPF programs come and go: what has no name may have one now, but reading costs tens of milliseconds. */
+static bool kernel_is_old(const struct symbolizer *symbolizer)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec >
+	       symbolizer->kernel_read_ns + KERNEL_AGE_MAX_NS;
+}
+
+static int name_kernel_all(struct symbolizer *symbolizer, const uint64_t *addresses, size_t count,
+			   struct symbols *symbols, bool *ret_missed)
+{
+	int err = 0;
+
+	*ret_missed = false;
+	for (size_t i = 0; i < count && !err; i++) {
+		struct symbol *symbol = &symbols->list.items[i];
+
+		if (!symbol->named)
+			err = name_kernel(symbolizer, addresses[i], symbol);
+		*ret_missed |= !symbol->named;
+	}
+	return err;
+}
+
 int symbolizer_kernel(struct symbolizer *symbolizer, const uint64_t *addresses, size_t count,
 		      struct symbols *ret_symbols)
 {
 	int err = symbols_reset(ret_symbols, count, SYMBOL_KERNEL);
+	bool missed;
 
-	if (!err && !symbolizer->kernel && kernel_symbols_new("/proc/kallsyms", &symbolizer->kernel) == -ENOMEM)
-		err = -ENOMEM;
-	for (size_t i = 0; i < count && !err; i++)
-		err = name_kernel(symbolizer, addresses[i], &ret_symbols->list.items[i]);
-	return err;
+	if (!err && !symbolizer->kernel)
+		err = read_kernel(symbolizer);
+	if (!err)
+		err = name_kernel_all(symbolizer, addresses, count, ret_symbols, &missed);
+	if (err || !missed || symbolizer_kernel_hidden(symbolizer) || !kernel_is_old(symbolizer))
+		return err;
+	err = read_kernel(symbolizer);
+	return err ? err : name_kernel_all(symbolizer, addresses, count, ret_symbols, &missed);
 }

@@ -20,6 +20,7 @@ struct symbolizer {
 	struct file_cache *files;
 	struct pinned_file *vdso;      /* our own; NULL where we have none */
 	struct kernel_symbols *kernel; /* NULL until the first look-up */
+	uint64_t kernel_read_ns;       /* when that was, on the monotonic clock */
 	int host_root;		       /* O_PATH of "/" */
 	struct root_identity root;     /* of the same */
 	struct worker_waiting waiting; /* in force while user addresses are named */
