@@ -2,6 +2,7 @@
 /*
  * stoker: one kernel, every container, one flame graph.
  */
+#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -9,6 +10,8 @@
 #include "symbolizer/base/array.h"
 #include "symbolizer/base/log.h"
 #include "symbolizer/base/text.h"
+
+#define LARGE_BYTES (128 << 10)
 
 static const struct command commands[] = {
 	{"record", "sample every container, write a recording", command_record},
@@ -39,6 +42,8 @@ int main(int argc, char **argv)
 	char shown[64];
 	uint64_t seconds;
 
+	/* Large tables come and go: each a mapping of its own, so that their memory goes back when they are freed. */
+	mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
 	if (argc < 2) {
 		help();
 		return EXIT_USAGE;
