@@ -17,6 +17,8 @@
 const volatile bool switch_has_state = true; /* the tracepoint gives the state that the task left with (5.18) */
 const volatile bool split_calls = false;
 const volatile bool count_times = false; /* by container */
+const volatile bool want_lock_wakers = false;
+const volatile bool follow_tasks = false; /* task_switched is attached, too */
 const volatile bool want_blocked = false;
 const volatile u64 min_block_ns = 1000000;
 
@@ -137,7 +139,7 @@ static __always_inline void take_blocked_stack(void *ctx, struct task_struct *ta
 		site->shorts = 0;
 	}
 	event = bpf_map_lookup_elem(&wait_scratch, &zero);
-	take_own_stack(ctx, event);
+	take_own_stack(ctx, event, SCRATCH_SCHED);
 	if (event)
 		times->stack = event->key;
 	site->stack = registers ? times->stack : (struct count_key){};
@@ -182,6 +184,20 @@ static __always_inline void leave(void *ctx, struct task_struct *task, bool pree
 	times->state = blocked_state(task, state);
 	if (want_blocked && times->slot != SLOT_UNWANTED && times->state != TASK_ENDED)
 		take_blocked_stack(ctx, task, times);
+}
+
+/* A task that is off its CPU: the kernel's part alone, without the scheduler's and the locks' own functions. */
+static __noinline int take_others_stack(struct task_struct *task, struct stack_event *event)
+{
+	if (!event)
+		return 0;
+	describe_task(task, event);
+	if (want_kernel_stacks)
+		event->kernel_count =
+			frames_of(bpf_get_task_stack(task, event->frames, STACK_FRAMES_MAX * sizeof(u64), 0));
+	hash_sample(event, task->start_boottime);
+	send_wait_stack(task, event);
+	return 0;
 }
 
 static __noinline int note_wait(const struct wait_key *key, u64 ns)
@@ -336,10 +352,25 @@ static __always_inline void take_waker(void *ctx, struct task_times *times)
 	u32 zero = 0;
 
 	event = bpf_map_lookup_elem(&wait_scratch, &zero);
-	take_own_stack(ctx, event);
+	take_own_stack(ctx, event, SCRATCH_SCHED);
 	if (event)
 		times->waker = event->key;
 	times->waker_slot = own ? slot_of(waker, own) : SLOT_OTHERS;
+}
+
+/* Who lets a task go on that waits for a lock has just let go of it. The last one counts: others may have been faster. */
+static __always_inline void note_lock_waker(void *ctx, struct task_times *times, u64 now)
+{
+	struct task_struct *waker = bpf_get_current_task_btf();
+	struct stack_event *event;
+	u32 zero = 0;
+
+	event = bpf_map_lookup_elem(&wait_scratch, &zero);
+	take_own_stack(ctx, event, SCRATCH_SCHED);
+	if (event)
+		times->lock_waker = event->key;
+	times->lock_waker_slot = waker->flags & PF_KTHREAD ? SLOT_KERNEL : slot_of_cgroup(cgroup_id_of(waker));
+	times->lock_woken_ns = now;
 }
 
 SEC("tp_btf/sched_waking")
@@ -351,10 +382,14 @@ int task_woken(u64 *ctx)
 
 	if (stays_awake(task))
 		return 0;
-	times = times_of(task);
-	if (!times || times->woken_ns)
+	times = follow_tasks ? times_of(task) : known_times_of(task);
+	if (!times)
 		return 0;
 	now = bpf_ktime_get_ns();
+	if (want_lock_wakers && times->lock)
+		note_lock_waker(ctx, times, now);
+	if (!follow_tasks || times->woken_ns)
+		return 0;
 	first_seen(task, times, blocked_state(task, state_of(task)));
 	times->woken_ns = now;
 	if (count_times)

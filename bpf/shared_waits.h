@@ -123,11 +123,79 @@ struct slot_times {
 
 /* What was lost, on one CPU. */
 struct wait_losses {
+	u64 locks; /* no room in the map of lock waits … */
+	u64 locks_ns;
 	u64 waits;    /* no room in the map of waits … */
 	u64 waits_ns; /* … and how long they were: their container's times have them */
 	u64 stacks;   /* ring buffer full: the wait is there, its stack is not */
 	u64 tasks;    /* no memory for a task's times: its event was not looked at */
 	u64 queue_ns; /* no room in the map of who ran meanwhile */
+};
+
+/* What kind of lock was waited for. Values are those of enum lock_class in the recording. */
+enum lock_kind {
+	LOCK_MUTEX = 0,
+	LOCK_RWSEM_READ = 1,
+	LOCK_RWSEM_WRITE = 2,
+	LOCK_PERCPU = 3, /* percpu_rw_semaphore */
+	LOCK_RT = 4,
+	LOCK_SPIN = 5,
+	LOCK_RWLOCK_READ = 6,
+	LOCK_RWLOCK_WRITE = 7,
+};
+#define LOCK_KINDS 8
+
+/* Waits for a sleeping lock that slept. Slots of 0: not known. */
+struct lock_key {
+	struct count_key stack;
+	struct count_key waker; /* who ended it: the one that let go of the lock */
+	u32 slot;
+	u32 owner_slot; /* who held it as the wait began */
+	u32 waker_slot;
+	u32 kind; /* enum lock_kind */
+};
+
+#define LOCK_OCTAVES (HISTOGRAM_BUCKETS / 4)
+
+struct lock_sums {
+	u64 count;
+	u64 total_ns;
+	u64 max_ns;
+	u64 handoff_ns;		   /* of the total: from the last waking until it had the lock */
+	u64 seen;		   /* a bit for each lock's hash: how many different ones */
+	u32 octaves[LOCK_OCTAVES]; /* a histogram: every fourth bucket */
+	u32 pad[2];
+};
+
+/* Waits that did not sleep, by slot and kind, on one CPU. */
+struct lock_tally {
+	u64 count;
+	u64 total_ns;
+	u64 max_ns;
+};
+#define LOCK_TALLY(slot, kind) ((slot)*LOCK_KINDS + (kind))
+
+/*
+ * Waits for spinlocks, on one CPU, by cgroup, kind and callers. A row is found by its hash and is never given away again.
+ * Stacks are taken of long waits, and of some of the short ones: the others are in rows without frames.
+ */
+#define SPIN_FRAMES 16
+#define SPIN_ROWS 512
+struct spin_row {
+	u64 hash; /* 0: free */
+	u64 cgroup_id;
+	u64 count;
+	u64 total_ns;
+	u64 max_ns;
+	u32 kind;
+	u32 frame_count;
+	u64 frames[SPIN_FRAMES]; /* leaf first */
+};
+
+/* Of one CPU. */
+struct spin_losses {
+	u64 waits; /* nested too deep, no free row, or one within our own program */
+	u64 waits_ns;
 };
 
 #endif

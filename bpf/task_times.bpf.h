@@ -57,6 +57,15 @@ struct task_times {
 	u32 waker_slot;
 	struct count_key stack; /* with which it blocked; 0: not taken */
 	struct count_key waker; /* who woke it; 0: not taken */
+	/* The wait for a sleeping lock that it is in; lock 0: none. */
+	u64 lock;
+	u64 lock_ns;
+	u64 lock_woken_ns;
+	u64 lock_switches; /* task->nvcsw as it began: has it slept since? */
+	struct count_key lock_waker;
+	u32 lock_flags;
+	u32 lock_owner_slot;
+	u32 lock_waker_slot;
 	u32 wait_flags;
 	u32 site; /* of sites, plus 1; 0: none */
 	struct block_site sites[BLOCK_SITES];
@@ -135,16 +144,11 @@ static __always_inline bool slot_is_wanted(u32 tgid, u64 cgroup_id)
 	return filter_cgroups && bpf_map_lookup_elem(&wanted_cgroups, &cgroup_id);
 }
 
-static __noinline u32 find_slot(struct task_struct *task)
+static __noinline u32 slot_of_cgroup(u64 cgroup_id)
 {
-	u64 cgroup_id = cgroup_id_of(task);
 	struct given_numbers *numbers;
 	u32 zero = 0, *known, slot;
 
-	if (!slot_is_wanted(task->tgid, cgroup_id))
-		return SLOT_UNWANTED;
-	if (task->flags & PF_KTHREAD)
-		return SLOT_KERNEL;
 	known = bpf_map_lookup_elem(&cgroup_slots, &cgroup_id);
 	if (known)
 		return *known;
@@ -158,6 +162,15 @@ static __noinline u32 find_slot(struct task_struct *task)
 	bpf_map_update_elem(&cgroup_slots, &cgroup_id, &slot, BPF_NOEXIST);
 	known = bpf_map_lookup_elem(&cgroup_slots, &cgroup_id);
 	return known ? *known : SLOT_OTHERS;
+}
+
+static __noinline u32 find_slot(struct task_struct *task)
+{
+	u64 cgroup_id = cgroup_id_of(task);
+
+	if (!slot_is_wanted(task->tgid, cgroup_id))
+		return SLOT_UNWANTED;
+	return task->flags & PF_KTHREAD ? SLOT_KERNEL : slot_of_cgroup(cgroup_id);
 }
 
 /* A task that was moved into another cgroup has another set of them. */
@@ -179,6 +192,16 @@ static __noinline struct task_times *times_in_hash(u32 tid, u64 start_ns)
 	if (times && times->start_ns == start_ns)
 		return times;
 	bpf_map_update_elem(&task_hash, &tid, &fresh, BPF_ANY);
+	return bpf_map_lookup_elem(&task_hash, &tid);
+}
+
+/* What there is already: takes no memory. */
+static __always_inline struct task_times *known_times_of(struct task_struct *task)
+{
+	u32 tid = task->pid;
+
+	if (times_in_storage)
+		return bpf_task_storage_get(&task_storage, task, NULL, 0);
 	return bpf_map_lookup_elem(&task_hash, &tid);
 }
 

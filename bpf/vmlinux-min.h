@@ -31,7 +31,9 @@ struct hlist_node;
 struct kernfs_node;
 struct list_head;
 struct mm_struct;
+struct mutex;
 struct ns_common;
+struct optimistic_spin_queue;
 struct pid;
 struct pid_namespace;
 struct pt_regs;
@@ -40,8 +42,10 @@ struct raw_spinlock;
 struct rb_node;
 struct rb_root;
 struct refcount_struct;
+struct rw_semaphore;
 struct sched_entity;
 struct signal_struct;
+struct spinlock;
 struct task_group;
 struct task_struct;
 struct thread_info;
@@ -104,6 +108,10 @@ typedef struct {
 	int counter;
 } atomic_t;
 
+typedef struct {
+	s64 counter;
+} atomic64_t;
+
 struct list_head {
 	struct list_head *next;
 	struct list_head *prev;
@@ -134,6 +142,7 @@ typedef struct refcount_struct refcount_t;
 struct sched_entity {
 	unsigned char on_rq;
 	unsigned char sched_delayed;
+	int depth;
 	struct sched_entity *parent;
 	struct cfs_rq *cfs_rq;
 };
@@ -156,6 +165,19 @@ struct rb_root {
 	struct rb_node *rb_node;
 };
 
+typedef atomic64_t atomic_long_t;
+
+struct optimistic_spin_queue {
+	atomic_t tail;
+};
+
+struct mutex {
+	atomic_long_t owner;
+	raw_spinlock_t wait_lock;
+	struct optimistic_spin_queue osq;
+	struct list_head wait_list;
+};
+
 typedef struct {
 	long unsigned int sig[1];
 } sigset_t;
@@ -163,6 +185,11 @@ typedef struct {
 typedef struct {
 	uid_t val;
 } kuid_t;
+
+struct spinlock {
+};
+
+typedef struct spinlock spinlock_t;
 
 struct task_struct {
 	struct thread_info thread_info;
@@ -181,6 +208,7 @@ struct task_struct {
 	struct task_struct *parent;
 	struct task_struct *group_leader;
 	struct pid *thread_pid;
+	long unsigned int nvcsw;
 	u64 start_time;
 	u64 start_boottime;
 	char comm[16];
@@ -210,6 +238,14 @@ struct pt_regs {
 	long unsigned int sp;
 };
 
+struct rw_semaphore {
+	atomic_long_t count;
+	atomic_long_t owner;
+	struct optimistic_spin_queue osq;
+	raw_spinlock_t wait_lock;
+	struct list_head wait_list;
+};
+
 typedef struct {
 	long unsigned int __mm_flags[1];
 } mm_flags_t;
@@ -218,6 +254,7 @@ struct mm_struct {
 	struct {
 		long unsigned int start_stack;
 		mm_flags_t flags;
+		struct task_struct *owner;
 	};
 };
 
@@ -273,6 +310,7 @@ struct upid {
 struct pid {
 	refcount_t count;
 	unsigned int level;
+	spinlock_t lock;
 	struct hlist_head tasks[4];
 	struct upid numbers[0];
 };
@@ -281,6 +319,7 @@ struct signal_struct {
 	atomic_t live;
 	unsigned int flags;
 	int leader;
+	long unsigned int nvcsw;
 };
 
 struct css_set {
@@ -367,6 +406,7 @@ struct cfs_rq {
 };
 
 struct cfs_bandwidth {
+	raw_spinlock_t lock;
 	u8 idle;
 	u64 throttled_time;
 };

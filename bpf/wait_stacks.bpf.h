@@ -26,9 +26,16 @@ struct {
 	__type(value, u8);
 } known_stacks __weak SEC(".maps");
 
+/* The scheduler's programs, with interrupts off, may come upon those for locks: each has its own. */
+enum scratch {
+	SCRATCH_SCHED = 0,
+	SCRATCH_LOCKS = 1,
+	SCRATCHES,
+};
+
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
+	__uint(max_entries, SCRATCHES);
 	__type(key, u32);
 	__type(value, struct stack_event);
 } wait_scratch __weak SEC(".maps");
@@ -84,19 +91,19 @@ static __always_inline u32 frames_of(long bytes)
  * As capture_user_stack(), on a walk of our own, as the sampling interrupt may come upon it; into wait_scratch, behind the
  * kernel's frames. A global function, which the verifier follows once and not for each place that calls it.
  */
-__weak __noinline int take_user_stack(void)
+__weak __noinline int take_user_stack(u32 scratch)
 {
 	struct user_registers registers;
 	struct stack_event *event;
-	u32 count = 0, zero = 0, kernel_count;
+	u32 count = 0, kernel_count;
 	u16 flags = 0;
 
-	event = bpf_map_lookup_elem(&wait_scratch, &zero);
+	event = bpf_map_lookup_elem(&wait_scratch, &scratch);
 	if (!event || !read_user_registers(&registers))
 		return 0;
 	kernel_count = event->kernel_count & STACK_FRAMES_MAX;
 	if (walk_by_tables)
-		count = walk_user_stack(1, &registers, event->tgid, &event->frames[kernel_count], &flags);
+		count = walk_user_stack(scratch ? 2 : 1, &registers, event->tgid, &event->frames[kernel_count], &flags);
 	if (!count) {
 		flags = walk_by_tables ? STACK_UNMAPPED : 0;
 		count = follow_frame_pointers(&registers, &event->frames[kernel_count]);
@@ -107,7 +114,7 @@ __weak __noinline int take_user_stack(void)
 }
 
 /* The current task's stacks, kernel and user, and its identity, into wait_scratch and to user space. */
-static __noinline int take_own_stack(void *ctx, struct stack_event *event)
+static __noinline int take_own_stack(void *ctx, struct stack_event *event, u32 scratch)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	u32 kernel_count = 0;
@@ -119,21 +126,7 @@ static __noinline int take_own_stack(void *ctx, struct stack_event *event)
 		kernel_count = frames_of(bpf_get_stack(ctx, event->frames, STACK_FRAMES_MAX * sizeof(u64), 0));
 	event->kernel_count = kernel_count;
 	if (want_user_stacks && !(event->flags & STACK_KERNEL_THREAD))
-		take_user_stack();
-	hash_sample(event, task->start_boottime);
-	send_wait_stack(task, event);
-	return 0;
-}
-
-/* A task that is off its CPU: the kernel's part alone, without the scheduler's and the locks' own functions. */
-static __noinline int take_others_stack(struct task_struct *task, struct stack_event *event)
-{
-	if (!event)
-		return 0;
-	describe_task(task, event);
-	if (want_kernel_stacks)
-		event->kernel_count =
-			frames_of(bpf_get_task_stack(task, event->frames, STACK_FRAMES_MAX * sizeof(u64), 0));
+		take_user_stack(scratch);
 	hash_sample(event, task->start_boottime);
 	send_wait_stack(task, event);
 	return 0;

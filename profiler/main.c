@@ -20,6 +20,7 @@ static const struct command commands[] = {
 	{"hotspots", "kernel hotspots that containers share", command_hotspots},
 	{"offcpu", "where containers are blocked, and who wakes them", command_offcpu},
 	{"runqlat", "waits for a CPU, and who runs meanwhile", command_runqlat},
+	{"locks", "waits for kernel locks, and who held them", command_locks},
 	{"syscalls", "system calls by container, and where their time went", command_syscalls},
 	{"info", "what was recorded, and its accounting", command_info},
 	{"ps", "containers, their processes and namespaces", command_ps},

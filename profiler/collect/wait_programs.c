@@ -20,7 +20,7 @@
 
 bool wait_settings_any(const struct wait_settings *settings)
 {
-	return settings->offcpu || settings->runq || settings->syscalls || settings->syscall_counts;
+	return settings->offcpu || settings->runq || settings->locks || settings->syscalls || settings->syscall_counts;
 }
 
 bool wait_programs_possible(void)
@@ -47,9 +47,13 @@ size_t wait_programs_list(struct stoker_bpf *skeleton, const struct wait_setting
 {
 	size_t count = 0;
 
-	if (settings->offcpu || settings->runq || settings->syscalls) {
+	if (settings->offcpu || settings->runq || settings->syscalls)
 		programs[count++] = skeleton->progs.task_switched;
+	if (settings->offcpu || settings->runq || settings->syscalls || settings->locks)
 		programs[count++] = skeleton->progs.task_woken;
+	if (settings->locks) {
+		programs[count++] = skeleton->progs.lock_got;
+		programs[count++] = skeleton->progs.lock_contended;
 	}
 	if (settings->offcpu || settings->runq)
 		programs[count++] = skeleton->progs.task_begun;
@@ -100,6 +104,15 @@ static bool switch_has_state(void)
 	return has;
 }
 
+bool wait_programs_have_locks(void)
+{
+	struct btf *btf = btf__load_vmlinux_btf();
+	bool have = btf && btf__find_by_name_kind(btf, "btf_trace_contention_begin", BTF_KIND_TYPEDEF) > 0;
+
+	btf__free(btf);
+	return have;
+}
+
 static uint32_t call_rows(void)
 {
 	uint64_t rows = CALL_ROW_BYTES_MAX / sizeof(struct call_counts) / (uint64_t)libbpf_num_possible_cpus();
@@ -113,6 +126,7 @@ static void configure_maps(struct stoker_bpf *skeleton, const struct wait_settin
 {
 	bool any = wait_settings_any(settings), calls = settings->syscalls || settings->syscall_counts;
 	bool storage = any && storage_is_safe(), times = settings->offcpu || settings->runq;
+	bool stacks = settings->offcpu || settings->locks;
 	uint32_t rows = call_rows();
 
 	skeleton->rodata->times_in_storage = storage;
@@ -120,6 +134,8 @@ static void configure_maps(struct stoker_bpf *skeleton, const struct wait_settin
 	skeleton->rodata->split_calls = settings->syscalls;
 	skeleton->rodata->count_times = times;
 	skeleton->rodata->want_blocked = settings->offcpu;
+	skeleton->rodata->want_lock_wakers = settings->locks;
+	skeleton->rodata->follow_tasks = times || settings->syscalls;
 	skeleton->rodata->want_queued = settings->runq;
 	skeleton->rodata->min_block_ns = settings->min_block_ns;
 	skeleton->rodata->call_rows_max = rows;
@@ -133,11 +149,18 @@ static void configure_maps(struct stoker_bpf *skeleton, const struct wait_settin
 	bpf_map__set_autocreate(skeleton->maps.slot_rows, times);
 	bpf_map__set_autocreate(skeleton->maps.cpu_switches, settings->runq);
 	bpf_map__set_autocreate(skeleton->maps.queue_matrix, settings->runq);
-	bpf_map__set_autocreate(skeleton->maps.wait_events, settings->offcpu);
-	bpf_map__set_autocreate(skeleton->maps.known_stacks, settings->offcpu);
-	bpf_map__set_autocreate(skeleton->maps.wait_losses, times);
+	bpf_map__set_autocreate(skeleton->maps.wait_events, stacks);
+	bpf_map__set_autocreate(skeleton->maps.known_stacks, stacks);
+	bpf_map__set_autocreate(skeleton->maps.wait_losses, times || stacks);
 	/* Older kernels verify each global function of a program, called or not: take_user_stack() needs its map. */
-	bpf_map__set_autocreate(skeleton->maps.wait_scratch, settings->syscalls || times);
+	bpf_map__set_autocreate(skeleton->maps.wait_scratch, settings->syscalls || times || stacks);
+	bpf_map__set_autocreate(skeleton->maps.locks_0, settings->locks);
+	bpf_map__set_autocreate(skeleton->maps.locks_1, settings->locks);
+	bpf_map__set_autocreate(skeleton->maps.lock_tallies, settings->locks);
+	bpf_map__set_autocreate(skeleton->maps.new_lock_sums, settings->locks);
+	bpf_map__set_autocreate(skeleton->maps.spins, settings->locks);
+	bpf_map__set_autocreate(skeleton->maps.spin_rows, settings->locks);
+	bpf_map__set_autocreate(skeleton->maps.spin_losses, settings->locks);
 	bpf_map__set_autocreate(skeleton->maps.waits_0, settings->offcpu);
 	bpf_map__set_autocreate(skeleton->maps.waits_1, settings->offcpu);
 	bpf_map__set_autocreate(skeleton->maps.call_row_of, calls);
@@ -168,9 +191,9 @@ void wait_programs_stop(struct stoker_bpf *skeleton)
 void wait_programs_configure(struct stoker_bpf *skeleton, const struct wait_settings *settings)
 {
 	struct bpf_program *const all[] = {
-		skeleton->progs.call_entered,	skeleton->progs.call_returned, skeleton->progs.call_tallied,
-		skeleton->progs.task_switched,	skeleton->progs.task_woken,    skeleton->progs.task_begun,
-		skeleton->progs.task_until_end,
+		skeleton->progs.call_entered,	skeleton->progs.call_returned,	skeleton->progs.call_tallied,
+		skeleton->progs.task_switched,	skeleton->progs.task_woken,	skeleton->progs.task_begun,
+		skeleton->progs.task_until_end, skeleton->progs.lock_contended, skeleton->progs.lock_got,
 	};
 	struct bpf_program *wanted[WAIT_PROGRAMS_MAX];
 	size_t count = wait_programs_list(skeleton, settings, wanted);

@@ -15,6 +15,7 @@ struct stoker_bpf;
 struct bpf_program;
 
 struct wait_settings {
+	bool locks;	       /* waits for kernel locks; see wait_programs_have_locks() */
 	bool offcpu;	       /* blocked time by stack, and who ended it */
 	bool runq;	       /* time in the run queue, and who ran meanwhile */
 	bool syscalls;	       /* count, time and split system calls */
@@ -32,6 +33,9 @@ bool wait_settings_any(const struct wait_settings *settings);
  * True too where it cannot be told.
  */
 bool wait_programs_possible(void);
+
+/* Whether this kernel tells of waits for its locks (5.19, lock:contention_begin). Else wait_settings.locks must not be set. */
+bool wait_programs_have_locks(void);
 
 /* Before loading: programs on or off, sizes and settings of the maps. */
 void wait_programs_configure(struct stoker_bpf *skeleton, const struct wait_settings *settings);

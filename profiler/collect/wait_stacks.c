@@ -138,11 +138,8 @@ static bool is_programs(const char *name)
 	       !strncmp(name, "__bpf_trace_", 12) || !strncmp(name, "__traceiter_", 12);
 }
 
-/* The leaves are the programs that took the stack. */
-static uint32_t without_programs(const struct wait_stacks *stacks, uint32_t row)
+uint32_t wait_stacks_without_programs(const struct recording_writer *writer, uint32_t row)
 {
-	const struct recording_writer *writer = stacks->parts.writer;
-
 	while (row != RECORDING_STACK_ROOT) {
 		const struct recording_stack *step = recording_writer_stack_at(writer, row);
 
@@ -164,7 +161,7 @@ static int name_one(struct wait_stacks *stacks, const struct unnamed *unnamed, c
 	if (err)
 		return err;
 	known = &stacks->keys.items[unnamed->number];
-	known->row.stack = without_programs(stacks, row);
+	known->row.stack = wait_stacks_without_programs(stacks->parts.writer, row);
 	known->row.stack_end = (uint8_t)end;
 	known->named = true;
 	return 0;

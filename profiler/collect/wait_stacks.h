@@ -45,4 +45,7 @@ int wait_stacks_name(struct wait_stacks *stacks);
 /* The rows of a key: false where it is not known (or 0). */
 bool wait_stacks_find(const struct wait_stacks *stacks, const struct count_key *key, struct wait_stack_row *ret_row);
 
+/* A stack row's first ancestor that is not one of the programs that took the stack: these are its leaves. */
+uint32_t wait_stacks_without_programs(const struct recording_writer *writer, uint32_t row);
+
 #endif

@@ -13,6 +13,7 @@
 
 #include "profiler/collect/blocked.h"
 #include "profiler/collect/call_counter.h"
+#include "profiler/collect/lock_waits.h"
 #include "profiler/collect/slot_times.h"
 #include "profiler/collect/slots.h"
 #include "profiler/collect/wait_stacks.h"
@@ -31,6 +32,7 @@ struct waits {
 	struct slot_time_counter *times;
 	struct wait_stacks *stacks;
 	struct blocked *blocked;
+	struct lock_waits *locks;
 	uint64_t tick;
 };
 
@@ -76,8 +78,11 @@ static int add_all(struct waits *waits)
 	if (!err && (settings->offcpu || settings->runq))
 		err = slot_times_new(waits->skeleton, &waits->slots, waits->parts.writer, settings->runq,
 				     &waits->times);
-	if (!err && settings->offcpu)
+	if (!err && (settings->offcpu || settings->locks))
 		err = add_stacks(waits);
+	if (!err && settings->locks)
+		err = lock_waits_new(waits->skeleton, &waits->slots, waits->stacks, waits->parts.writer,
+				     waits->parts.owners, waits->parts.stacks, &waits->locks);
 	if (!err && settings->offcpu)
 		err = blocked_new(waits->skeleton, &waits->slots, waits->stacks, waits->parts.writer, &waits->blocked);
 	return err;
@@ -110,26 +115,33 @@ void waits_free(struct waits *waits)
 	call_counter_free(waits->calls);
 	slot_times_free(waits->times);
 	blocked_free(waits->blocked);
+	lock_waits_free(waits->locks);
 	wait_stacks_free(waits->stacks);
 	free(waits);
 }
 
 int waits_fetch(struct waits *waits)
 {
+	int err = waits->blocked ? blocked_fetch(waits->blocked) : 0;
+
 	waits->tick++;
-	return waits->blocked ? blocked_fetch(waits->blocked) : 0;
+	return !err && waits->locks ? lock_waits_fetch(waits->locks) : err;
 }
 
 int waits_write(struct waits *waits)
 {
 	int err;
 
-	if (!waits->blocked)
+	if (!waits->stacks)
 		return 0;
 	err = wait_stacks_name(waits->stacks);
 	if (!err)
 		err = slots_refresh(&waits->slots);
-	return err ? err : blocked_write(waits->blocked, time_now(waits));
+	if (!err && waits->blocked)
+		err = blocked_write(waits->blocked, time_now(waits));
+	if (!err && waits->locks)
+		err = lock_waits_write(waits->locks, time_now(waits));
+	return err;
 }
 
 int waits_flush(struct waits *waits)
@@ -141,6 +153,8 @@ int waits_flush(struct waits *waits)
 		err = call_counter_write(waits->calls, time_ns);
 	if (!err && waits->times)
 		err = slot_times_write(waits->times, time_ns);
+	if (!err && waits->locks)
+		err = lock_waits_write_counters(waits->locks, time_ns);
 	return err;
 }
 
@@ -181,13 +195,19 @@ static int losses_to_facts(struct waits *waits)
 	if (bpf_map_lookup_elem(bpf_map__fd(waits->skeleton->maps.wait_losses), &zero, by_cpu))
 		return -errno;
 	for (int i = 0; i < cpus; i++) {
+		sum.locks += by_cpu[i].locks;
+		sum.locks_ns += by_cpu[i].locks_ns;
 		sum.waits += by_cpu[i].waits;
 		sum.waits_ns += by_cpu[i].waits_ns;
 		sum.stacks += by_cpu[i].stacks;
 		sum.tasks += by_cpu[i].tasks;
 		sum.queue_ns += by_cpu[i].queue_ns;
 	}
-	err = fact_number(waits, "waits.lost", sum.waits);
+	err = fact_number(waits, "locks.lost", sum.locks);
+	if (!err)
+		err = fact_number(waits, "locks.lost_ns", sum.locks_ns);
+	if (!err)
+		err = fact_number(waits, "waits.lost", sum.waits);
 	if (!err)
 		err = fact_number(waits, "waits.lost_ns", sum.waits_ns);
 	if (!err)
@@ -223,8 +243,10 @@ int waits_account(struct waits *waits)
 {
 	int err = fact_number(waits, "waits.missed", runs_missed(waits));
 
-	if (!err && waits->times)
+	if (!err && (waits->times || waits->locks))
 		err = losses_to_facts(waits);
+	if (!err && waits->locks)
+		err = fact_number(waits, "locks.spins_lost", lock_waits_spins_lost(waits->locks));
 	if (!err && waits->times)
 		err = fact_number(waits, "waits.min_block_ns", waits->settings.min_block_ns);
 	if (!err && waits->calls)

@@ -30,6 +30,7 @@ int command_flame(int argc, char **argv);
 int command_info(int argc, char **argv);
 int command_hotspots(int argc, char **argv);
 int command_offcpu(int argc, char **argv);
+int command_locks(int argc, char **argv);
 int command_runqlat(int argc, char **argv);
 int command_syscalls(int argc, char **argv);
 int command_ps(int argc, char **argv);

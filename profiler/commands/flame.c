@@ -57,8 +57,9 @@ static const struct option_usage usage = {
 	.rows = rows,
 };
 
-static const char *const titles[] = {
-	[PROFILE_OFFCPU] = "Off-CPU Flame Graph", [PROFILE_WAKERS] = "Off-CPU Flame Graph with wakers"};
+static const char *const titles[] = {[PROFILE_OFFCPU] = "Off-CPU Flame Graph",
+				     [PROFILE_WAKERS] = "Off-CPU Flame Graph with wakers",
+				     [PROFILE_LOCKS] = "Lock Wait Flame Graph"};
 
 static int draw(const struct flame_settings *settings, const struct tree_input *input)
 {

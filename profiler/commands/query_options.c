@@ -11,8 +11,11 @@ const char *const query_groupings[] = {
 	[PROFILE_BY_THREAD] = "thread",	      [PROFILE_BY_NONE] = "none", NULL,
 };
 
-const char *const query_kinds[] = {
-	[PROFILE_ONCPU] = "oncpu", [PROFILE_OFFCPU] = "offcpu", [PROFILE_WAKERS] = "wakers", NULL};
+const char *const query_kinds[] = {[PROFILE_ONCPU] = "oncpu",
+				   [PROFILE_OFFCPU] = "offcpu",
+				   [PROFILE_WAKERS] = "wakers",
+				   [PROFILE_LOCKS] = "locks",
+				   NULL};
 
 const char *const query_states[] = {
 	[QUERY_ALL_STATES] = "all", [QUERY_SLEEPING] = "S",	 [QUERY_D] = "D",

@@ -46,7 +46,7 @@ uint32_t query_state_bits(enum query_state state);
 /* clang-format off */
 #define QUERY_OPTION_ROWS(type, member)                                                                     \
 	{0, "kind", OPTION_CHOICE, offsetof(type, member.kind), "WHAT",                                     \
-	 "oncpu (default), offcpu, or wakers with who ended it", .choices = query_kinds},                   \
+	 "oncpu (default), offcpu, wakers (with who ended it), locks", .choices = query_kinds},                   \
 	{0, "state", OPTION_CHOICE, offsetof(type, member.state), "STATE",                                  \
 	 "of blocked time: S, D, io, stopped; all (default)", .choices = query_states},                     \
 	{0, "by", OPTION_CHOICE, offsetof(type, member.by), "WHAT",                                         \

@@ -54,6 +54,8 @@ static const struct option_row rows[] = {
 	 "shortest block that gets a stack (1)", 0, 0, NULL},
 	{0, "runq", OPTION_FLAG, offsetof(struct record_settings, waits.runq), NULL,
 	 "time in the run queue too, and who ran meanwhile", 0, 0, NULL},
+	{0, "locks", OPTION_FLAG, offsetof(struct record_settings, waits.locks), NULL,
+	 "waits for kernel locks too, and who held them", 0, 0, NULL},
 	{0, "syscalls", OPTION_FLAG, offsetof(struct record_settings, waits.syscalls), NULL,
 	 "system calls too: counts, errors, times", 0, 0, NULL},
 	{0, "syscall-counts", OPTION_FLAG, offsetof(struct record_settings, waits.syscall_counts), NULL,
@@ -63,7 +65,7 @@ static const struct option_row rows[] = {
 	{0, "inlines", OPTION_FLAG, offsetof(struct record_settings, inlines), NULL,
 	 "functions that were inlined, where there is DWARF", 0, 0, NULL},
 	{0, "all", OPTION_FLAG, offsetof(struct record_settings, everything), NULL,
-	 "all of these: --offcpu --runq --syscalls", 0, 0, NULL},
+	 "all of these: --offcpu --runq --locks --syscalls", 0, 0, NULL},
 	{0, "no-progress", OPTION_UNSET, offsetof(struct record_settings, progress), NULL,
 	 "no progress on the terminal", 0, 0, NULL},
 	{0},
@@ -154,7 +156,7 @@ static void complete_waits(struct record_settings *settings)
 {
 	settings->waits.min_block_ns = (uint64_t)(settings->min_block_ms * 1e6);
 	if (settings->everything)
-		settings->waits.offcpu = settings->waits.runq = settings->waits.syscalls = true;
+		settings->waits.offcpu = settings->waits.runq = settings->waits.locks = settings->waits.syscalls = true;
 }
 
 int command_record(int argc, char **argv)

@@ -151,8 +151,15 @@ static int setup_sampler(const struct record_settings *settings, struct record_s
 		.waits = settings->waits,
 	};
 	char error[512] = "";
-	int err = sampler_new(&sampler, &session->sampler, error, sizeof(error)), status;
+	int err, status;
 
+	if (sampler.waits.locks && !wait_programs_have_locks()) {
+		log_warning("this kernel does not tell of waits for its locks (lock:contention_begin, 5.19): --locks "
+			    "is left "
+			    "out");
+		sampler.waits.locks = false;
+	}
+	err = sampler_new(&sampler, &session->sampler, error, sizeof(error));
 	if (err)
 		return refuse(err, error[0] ? error : strerror(-err));
 	status = want_pids(settings, session->sampler);

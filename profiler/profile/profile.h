@@ -63,6 +63,7 @@ enum profile_kind {
 	PROFILE_ONCPU,	/* samples on a CPU */
 	PROFILE_OFFCPU, /* microseconds blocked, under the stack that blocked */
 	PROFILE_WAKERS, /* likewise, and upon a "--" the stack that woke it, upside down, with its process and container */
+	PROFILE_LOCKS,	/* microseconds waited for kernel locks, under the stack that waited */
 };
 
 struct profile_query {

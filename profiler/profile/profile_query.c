@@ -323,6 +323,34 @@ static int add_waits(struct query_run *run)
 	return err;
 }
 
+static int add_locks(struct query_run *run)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < run->profile->rows.locks.count && !err; i++) {
+		const struct recording_lock *lock = &run->profile->rows.locks.items[i];
+		const struct place place = {lock->container, lock->thread, lock->stack};
+
+		if (is_wanted(run, &place))
+			err = add_stack(run, &place, lock->total_ns / 1000, NULL);
+	}
+	return err;
+}
+
+static int add_all(struct query_run *run)
+{
+	switch (run->query->kind) {
+	case PROFILE_ONCPU:
+		return add_samples(run);
+	case PROFILE_OFFCPU:
+	case PROFILE_WAKERS:
+		return add_waits(run);
+	case PROFILE_LOCKS:
+		return add_locks(run);
+	}
+	return 0;
+}
+
 int profile_call_tree(const struct profile *profile, const struct profile_query *query, struct call_tree *tree,
 		      char *error, size_t error_size)
 {
@@ -337,6 +365,6 @@ int profile_call_tree(const struct profile *profile, const struct profile_query 
 	memset(tree_frames, 0xff, (profile->rows.frames.count + 1) * sizeof(*tree_frames));
 	err = choose_containers(&run, error, error_size);
 	if (!err)
-		err = query->kind == PROFILE_ONCPU ? add_samples(&run) : add_waits(&run);
+		err = add_all(&run);
 	return err ? err : call_tree_finish(tree);
 }

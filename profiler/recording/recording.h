@@ -154,6 +154,7 @@ struct recording_tables {
 	ARRAY(struct recording_wait) waits;
 	ARRAY(struct recording_times) times;
 	ARRAY(struct recording_queue) queues;
+	ARRAY(struct recording_lock) locks;
 };
 
 /* Returns 0 or -ENOMEM. */

@@ -174,6 +174,25 @@ static const struct table_column queue_columns[] = {
 	NUMBER(struct recording_queue, ns),
 };
 
+static const struct table_column lock_columns[] = {
+	NUMBER(struct recording_lock, lock_class),
+	NUMBER(struct recording_lock, flags),
+	NUMBER(struct recording_lock, stack_end),
+	ROW_OF(TABLE_CONTAINERS, struct recording_lock, container),
+	ROW_OR_NONE(TABLE_THREADS, struct recording_lock, thread),
+	ROW_OR_NONE(TABLE_STACKS, struct recording_lock, stack),
+	ROW_OR_NONE(TABLE_CONTAINERS, struct recording_lock, owner_container),
+	ROW_OR_NONE(TABLE_CONTAINERS, struct recording_lock, waker_container),
+	ROW_OR_NONE(TABLE_THREADS, struct recording_lock, waker_thread),
+	ROW_OR_NONE(TABLE_STACKS, struct recording_lock, waker_stack),
+	DIFFERENCE(struct recording_lock, time_ns),
+	NUMBER(struct recording_lock, count),
+	NUMBER(struct recording_lock, total_ns),
+	NUMBER(struct recording_lock, max_ns),
+	NUMBER(struct recording_lock, handoff_ns),
+	NUMBER(struct recording_lock, seen),
+};
+
 #define SHAPE(type, field, columns)                                                                    \
 	{                                                                                              \
 		sizeof(type), offsetof(struct recording_tables, field), columns, ARRAY_LENGTH(columns) \
@@ -195,6 +214,7 @@ const struct table_shape recording_shapes[TABLES] = {
 	[TABLE_WAITS] = SHAPE(struct recording_wait, waits, wait_columns),
 	[TABLE_TIMES] = SHAPE(struct recording_times, times, times_columns),
 	[TABLE_QUEUES] = SHAPE(struct recording_queue, queues, queue_columns),
+	[TABLE_LOCKS] = SHAPE(struct recording_lock, locks, lock_columns),
 };
 
 int recording_tables_init(struct recording_tables *tables)
@@ -219,6 +239,7 @@ void recording_tables_deinit(struct recording_tables *tables)
 	array_deinit(&tables->waits);
 	array_deinit(&tables->times);
 	array_deinit(&tables->queues);
+	array_deinit(&tables->locks);
 }
 
 uint64_t chunk_checksum(const struct chunk_header *header, const void *stored)

@@ -55,6 +55,7 @@ enum table_id {
 	TABLE_WAITS,
 	TABLE_TIMES,
 	TABLE_QUEUES,
+	TABLE_LOCKS,
 	TABLES,
 };
 

@@ -99,11 +99,52 @@ struct recording_queue {
 	uint64_t ns;
 };
 
+/* What kind of kernel lock was waited for. Values are on disk: append only. */
+enum lock_class {
+	LOCK_CLASS_MUTEX = 0,
+	LOCK_CLASS_RWSEM_READ = 1,
+	LOCK_CLASS_RWSEM_WRITE = 2,
+	LOCK_CLASS_PERCPU_RWSEM = 3,
+	LOCK_CLASS_RT_MUTEX = 4,
+	LOCK_CLASS_SPINLOCK = 5,
+	LOCK_CLASS_RWLOCK_READ = 6,
+	LOCK_CLASS_RWLOCK_WRITE = 7,
+};
+#define LOCK_CLASSES 8
+
+/* Bits of recording_lock.flags. */
+#define RECORDING_LOCK_SPUN \
+	1u /* waits that did not sleep: no thread, owner or waker; the stack is the kernel's, if any */
+
+/*
+ * Waits for kernel locks of one class, with the same stack, owner and waker. Who held the lock is known twice: the owner as
+ * the wait began (sleeping locks), and who woke the waiter. The shares of many waits are right, a single one may not be.
+ */
+struct recording_lock {
+	uint8_t lock_class; /* enum lock_class */
+	uint8_t flags;
+	uint8_t stack_end;	  /* enum stack_end, of @stack */
+	uint32_t container;	  /* row: who waited */
+	uint32_t thread;	  /* row, or RECORDING_NONE */
+	uint32_t stack;		  /* row, or RECORDING_STACK_ROOT: not taken */
+	uint32_t owner_container; /* row, or RECORDING_NONE: nobody, or not known */
+	uint32_t waker_container; /* row, or RECORDING_NONE; and likewise: */
+	uint32_t waker_thread;
+	uint32_t waker_stack;
+	uint64_t time_ns;
+	uint64_t count;
+	uint64_t total_ns;
+	uint64_t max_ns;
+	uint64_t handoff_ns; /* of the total: woken, and on the way to a CPU and the lock */
+	uint64_t seen;	     /* a bit for each lock's hash, out of 64: how many different locks */
+};
+
 /* What a histogram is of. Values are on disk: append only. */
 enum histogram_kind {
 	HISTOGRAM_CALL = 0,	 /* wall time of a call: a row of the calls */
 	HISTOGRAM_WOKEN = 1,	 /* time in the run queue after a waking: a row of the times */
 	HISTOGRAM_PREEMPTED = 2, /* likewise, after leaving a CPU */
+	HISTOGRAM_LOCK = 3,	 /* waits for a lock: a row of the locks; every fourth bucket holds a whole octave */
 };
 
 /* One bucket of a histogram: so many more since the row before. */

@@ -207,6 +207,11 @@ int recording_writer_queue(struct recording_writer *writer, const struct recordi
 	return add_row(writer, TABLE_QUEUES, row, NULL);
 }
 
+int recording_writer_lock(struct recording_writer *writer, const struct recording_lock *row, uint32_t *ret_row)
+{
+	return add_row(writer, TABLE_LOCKS, row, ret_row);
+}
+
 int recording_writer_bucket(struct recording_writer *writer, const struct recording_bucket *row)
 {
 	return add_row(writer, TABLE_BUCKETS, row, NULL);

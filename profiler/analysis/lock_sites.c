@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "profiler/analysis/lock_sites.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "profiler/analysis/kernel_entry.h"
+#include "symbolizer/base/cleanup.h"
+
+#define FRAMES_MAX 256
+
+struct finding {
+	const struct profile *profile;
+	struct lock_sites *sites;
+	enum locks_grouping by;
+	struct hash_index index;
+	uint32_t *place; /* [recorded locks]: the site that each is part of */
+};
+
+void lock_sites_deinit(struct lock_sites *sites)
+{
+	for (size_t i = 0; i < sites->list.count; i++)
+		array_deinit(&sites->list.items[i].blame);
+	array_deinit(&sites->list);
+	array_deinit(&sites->total.blame);
+	string_table_deinit(&sites->strings);
+}
+
+const char *lock_class_name(uint8_t lock_class)
+{
+	static const char *const names[LOCK_CLASSES + 1] = {
+		[LOCK_CLASS_MUTEX] = "mutex",
+		[LOCK_CLASS_RWSEM_READ] = "rwsem, reading",
+		[LOCK_CLASS_RWSEM_WRITE] = "rwsem, writing",
+		[LOCK_CLASS_PERCPU_RWSEM] = "percpu rwsem",
+		[LOCK_CLASS_RT_MUTEX] = "rt mutex",
+		[LOCK_CLASS_SPINLOCK] = "spinlock",
+		[LOCK_CLASS_RWLOCK_READ] = "rwlock, reading",
+		[LOCK_CLASS_RWLOCK_WRITE] = "rwlock, writing",
+		[LOCK_CLASSES] = "several",
+	};
+
+	return lock_class <= LOCK_CLASSES ? names[lock_class] : "unknown";
+}
+
+/* 64 bits, of which each lock sets one: with so many still 0, so many locks are the likeliest (-64 ln(zeros / 64)). */
+unsigned int lock_sites_different(uint64_t seen)
+{
+	static const uint16_t guesses[] = {
+		0,  266, 222, 196, 177, 163, 151, 142, 133, 126, 119, 113, 107, 102, 97, 93, 89, 85, 81, 78, 74, 71,
+		68, 65,	 63,  60,  58,	55,  53,  51,  48,  46,	 44,  42,  40,	39,  37, 35, 33, 32, 30, 28, 27, 25,
+		24, 23,	 21,  20,  18,	17,  16,  15,  13,  12,	 11,  10,  9,	7,   6,	 5,  4,	 3,  2,	 1,  0};
+
+	return guesses[64 - __builtin_popcountll(seen)];
+}
+
+static bool is_lock_function(const char *name)
+{
+	static const char *const prefixes[] = {
+		"mutex_lock",	    "__mutex_lock",  "ww_mutex_lock",	 "down_read",	       "down_write",
+		"__down_read",	    "__down_write",  "rwsem_",		 "percpu_down_",       "__percpu_down_",
+		"percpu_rwsem_",    "rt_mutex_",     "__rt_mutex_",	 "_raw_spin_",	       "_raw_read_lock",
+		"_raw_write_lock",  "do_raw_spin_",  "queued_spin_",	 "native_queued_",     "__pv_queued_",
+		"pv_queued_",	    "queued_read_",  "queued_write_",	 "down_interruptible", "down_killable",
+		"__schedule",	    "schedule",	     "preempt_schedule", "__raw_callee_",      "osq_",
+		"trace_contention", "__down_common", "mm_lock_",	 "lock_mm_and_",       "resilient_",
+	};
+
+	for (size_t i = 0; i < ARRAY_LENGTH(prefixes); i++)
+		if (!strncmp(name, prefixes[i], strlen(prefixes[i])))
+			return true;
+	return false;
+}
+
+static size_t kernel_names(const struct profile *profile, uint32_t stack, const char **names)
+{
+	size_t count = 0;
+
+	for (; stack != RECORDING_STACK_ROOT && count < FRAMES_MAX; stack = profile->rows.stacks.items[stack].parent) {
+		const struct recording_frame *frame =
+			&profile->rows.frames.items[profile->rows.stacks.items[stack].frame];
+
+		if (frame->kind != FRAME_KERNEL)
+			break;
+		names[count++] = string_table_text(&profile->rows.strings, frame->name);
+	}
+	return count;
+}
+
+static int describe(struct finding *finding, const struct recording_lock *lock, struct lock_site *site)
+{
+	const char *names[FRAMES_MAX];
+	size_t count = kernel_names(finding->profile, lock->stack, names), taker = 0;
+	struct kernel_entry entry;
+	char function[KERNEL_NAME_BYTES];
+	int err;
+
+	if (!count)
+		return 0;
+	while (taker + 1 < count && is_lock_function(names[taker]))
+		taker++;
+	/* "foo.isra.0" is foo to whoever reads its source. */
+	snprintf(function, sizeof(function), "%.*s", (int)strcspn(names[taker], names[taker][0] == '[' ? "" : "."),
+		 names[taker]);
+	err = string_table_add(&finding->sites->strings, function, strlen(function), &site->function);
+	if (err || finding->by != LOCKS_BY_STACK)
+		return err;
+	kernel_entry_find(names, count, &entry);
+	return entry.kind == KERNEL_ENTRY_NONE
+		       ? 0
+		       : string_table_add(&finding->sites->strings, entry.name, strlen(entry.name), &site->entry);
+}
+
+static int find_or_add(struct finding *finding, const struct lock_site *wanted, uint32_t *ret_number)
+{
+	uint64_t hash = hash_words((uint64_t)wanted->container << 8 | wanted->lock_class,
+				   (uint64_t)wanted->entry << 32 | wanted->function);
+	uint32_t number;
+
+	for (size_t at = hash_index_first(&finding->index, hash);
+	     hash_index_next(&finding->index, hash, &at, &number);) {
+		const struct lock_site *site = &finding->sites->list.items[number];
+
+		if (site->container == wanted->container && site->lock_class == wanted->lock_class &&
+		    site->entry == wanted->entry && site->function == wanted->function) {
+			*ret_number = number;
+			return 0;
+		}
+	}
+	number = (uint32_t)finding->sites->list.count;
+	if (array_reserve(&finding->sites->list, 1) || hash_index_insert(&finding->index, hash, number))
+		return -ENOMEM;
+	*array_add(&finding->sites->list) = *wanted;
+	*ret_number = number;
+	return 0;
+}
+
+static int blame(struct lock_site *site, uint32_t container, uint32_t culprit, uint64_t ns)
+{
+	struct lock_blame *added;
+
+	if (!ns)
+		return 0;
+	for (size_t i = 0; i < site->blame.count; i++) {
+		struct lock_blame *known = &site->blame.items[i];
+
+		if (known->container == container && known->culprit == culprit) {
+			known->ns += ns;
+			return 0;
+		}
+	}
+	added = array_add(&site->blame);
+	if (!added)
+		return -ENOMEM;
+	*added = (struct lock_blame){container, culprit, ns};
+	return 0;
+}
+
+static int blame_both(struct lock_site *site, const struct recording_lock *lock)
+{
+	uint64_t held = lock->total_ns > lock->handoff_ns ? lock->total_ns - lock->handoff_ns : 0;
+	uint32_t owner = lock->owner_container, waker = lock->waker_container;
+	int err;
+
+	if (owner == RECORDING_NONE)
+		owner = waker;
+	if (waker == RECORDING_NONE)
+		waker = owner;
+	err = blame(site, lock->container, owner, held / 2);
+	return err ? err : blame(site, lock->container, waker, held - held / 2);
+}
+
+static int add_to(struct lock_site *site, const struct recording_lock *lock)
+{
+	bool both = lock->owner_container != RECORDING_NONE && lock->waker_container != RECORDING_NONE;
+
+	site->count += lock->count;
+	site->total_ns += lock->total_ns;
+	if (lock->max_ns > site->max_ns)
+		site->max_ns = lock->max_ns;
+	if (lock->flags & RECORDING_LOCK_SPUN) {
+		site->spun += lock->count;
+		site->spun_ns += lock->total_ns;
+		return 0;
+	}
+	site->handoff_ns += lock->handoff_ns;
+	site->seen |= lock->seen;
+	site->both += both ? lock->count : 0;
+	site->agreed += both && lock->owner_container == lock->waker_container ? lock->count : 0;
+	return blame_both(site, lock);
+}
+
+/* By owner: a site for each culprit, which only has the time that is blamed on it. */
+static int add_owner(struct finding *finding, const struct recording_lock *lock, uint32_t culprit, uint64_t ns,
+		     bool count)
+{
+	struct lock_site wanted = {.lock_class = LOCK_CLASSES, .container = culprit}, *site;
+	uint32_t number;
+	int err = find_or_add(finding, &wanted, &number);
+
+	if (err)
+		return err;
+	site = &finding->sites->list.items[number];
+	site->count += count ? lock->count : 0;
+	site->total_ns += ns;
+	return blame(site, lock->container, culprit, ns);
+}
+
+static int add_owners(struct finding *finding, const struct recording_lock *lock)
+{
+	uint64_t held = lock->total_ns > lock->handoff_ns ? lock->total_ns - lock->handoff_ns : 0;
+	uint32_t owner = lock->owner_container, waker = lock->waker_container;
+	int err;
+
+	if (lock->flags & RECORDING_LOCK_SPUN)
+		return 0;
+	if (owner == RECORDING_NONE)
+		owner = waker;
+	if (waker == RECORDING_NONE)
+		waker = owner;
+	err = add_owner(finding, lock, owner, held / 2, true);
+	return err ? err : add_owner(finding, lock, waker, held - held / 2, owner != waker);
+}
+
+static int add_lock(struct finding *finding, uint32_t recorded)
+{
+	const struct recording_lock *lock = &finding->profile->rows.locks.items[recorded];
+	struct lock_site wanted = {.lock_class = lock->lock_class, .container = RECORDING_NONE};
+	int err = add_to(&finding->sites->total, lock);
+
+	if (!err && finding->by == LOCKS_BY_OWNER)
+		return add_owners(finding, lock);
+	if (finding->by == LOCKS_BY_CONTAINER) {
+		wanted.lock_class = LOCK_CLASSES;
+		wanted.container = lock->container;
+	} else if (!err) {
+		err = describe(finding, lock, &wanted);
+	}
+	if (!err)
+		err = find_or_add(finding, &wanted, &finding->place[recorded]);
+	return err ? err : add_to(&finding->sites->list.items[finding->place[recorded]], lock);
+}
+
+/* The file is not to be trusted: its histograms may name rows and buckets that are not there. */
+static void add_buckets(struct finding *finding)
+{
+	for (size_t i = 0; i < finding->profile->rows.buckets.count; i++) {
+		const struct recording_bucket *bucket = &finding->profile->rows.buckets.items[i];
+
+		if (bucket->kind == HISTOGRAM_LOCK && bucket->row < finding->profile->rows.locks.count &&
+		    bucket->bucket < RECORDING_BUCKETS)
+			finding->sites->list.items[finding->place[bucket->row]].histogram[bucket->bucket] +=
+				bucket->count;
+	}
+}
+
+static int longest_first(const void *left, const void *right)
+{
+	const struct lock_site *a = left, *b = right;
+
+	if (a->total_ns != b->total_ns)
+		return a->total_ns < b->total_ns ? 1 : -1;
+	return a->count < b->count ? 1 : a->count > b->count ? -1 : 0;
+}
+
+static int worst_first(const void *left, const void *right)
+{
+	const struct lock_blame *a = left, *b = right;
+
+	if (a->ns != b->ns)
+		return a->ns < b->ns ? 1 : -1;
+	if (a->container != b->container)
+		return a->container < b->container ? -1 : 1;
+	return a->culprit < b->culprit ? -1 : a->culprit > b->culprit;
+}
+
+static void sort(struct lock_site *site)
+{
+	if (site->blame.count)
+		qsort(site->blame.items, site->blame.count, sizeof(*site->blame.items), worst_first);
+}
+
+int lock_sites_init(struct lock_sites *sites, const struct profile *profile, enum locks_grouping by)
+{
+	struct finding finding = {.profile = profile, .sites = sites, .by = by};
+	int err;
+
+	memset(sites, 0, sizeof(*sites));
+	sites->total.lock_class = LOCK_CLASSES;
+	sites->total.container = RECORDING_NONE;
+	finding.place = calloc(profile->rows.locks.count + 1, sizeof(*finding.place));
+	err = finding.place ? string_table_init(&sites->strings) : -ENOMEM;
+	for (uint32_t i = 0; i < profile->rows.locks.count && !err; i++)
+		err = add_lock(&finding, i);
+	if (!err && by != LOCKS_BY_OWNER)
+		add_buckets(&finding);
+	hash_index_deinit(&finding.index);
+	free(finding.place);
+	if (err)
+		return err;
+	if (sites->list.count)
+		qsort(sites->list.items, sites->list.count, sizeof(*sites->list.items), longest_first);
+	for (size_t i = 0; i < sites->list.count; i++)
+		sort(&sites->list.items[i]);
+	sort(&sites->total);
+	return 0;
+}

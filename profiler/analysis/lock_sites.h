@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * lock_sites: waits for kernel locks, summed up by the lock, and who made whom wait.
+ *
+ * A lock is called by its class and by the function that took it: the first one that is not the locks' own. Whose fault a
+ * wait was is told as shares of sums, never of single waits: of the time until the waiter was woken, half goes to who held
+ * the lock as the wait began and half to who let go of it in the end; where only one of them is known, all to that one. The
+ * rest of the wait, from the waking on, is handoff: the lock was free, or on the way.
+ */
+#ifndef STOKER_LOCK_SITES_H
+#define STOKER_LOCK_SITES_H
+
+#include "profiler/profile/profile.h"
+#include "symbolizer/base/array.h"
+
+enum locks_grouping {
+	LOCKS_BY_LOCK,	    /* class and function */
+	LOCKS_BY_CONTAINER, /* that waits */
+	LOCKS_BY_STACK,	    /* class, function, and the system call that it is under */
+	LOCKS_BY_OWNER,	    /* container that made others, or itself, wait */
+};
+
+/* What one container waited for another one. */
+struct lock_blame {
+	uint32_t container; /* row: who waited */
+	uint32_t culprit;   /* row; RECORDING_NONE: not known */
+	uint64_t ns;
+};
+
+struct lock_site {
+	uint8_t lock_class; /* enum lock_class; LOCK_CLASSES where several are in it */
+	string_id function; /* in lock_sites.strings; 0: stacks were not taken, or several */
+	string_id entry;    /* likewise: the system call, "page faults" … */
+	uint32_t container; /* row, for LOCKS_BY_CONTAINER and LOCKS_BY_OWNER; else RECORDING_NONE */
+	uint64_t count;
+	uint64_t total_ns;
+	uint64_t max_ns;
+	uint64_t spun; /* of @count: did not sleep */
+	uint64_t spun_ns;
+	uint64_t handoff_ns;
+	uint64_t seen;			       /* recording_lock.seen */
+	uint64_t both;			       /* waits of which owner and waker are known … */
+	uint64_t agreed;		       /* … and are the same container */
+	uint64_t histogram[RECORDING_BUCKETS]; /* of waits that slept: every fourth bucket holds an octave */
+	ARRAY(struct lock_blame) blame;	       /* the longest first; handoff and waits without sleep are in none */
+};
+
+struct lock_sites {
+	struct string_table strings;
+	ARRAY(struct lock_site) list; /* the longest first */
+	struct lock_site total;
+};
+
+/* Returns 0 or -ENOMEM; deinit it in both cases. */
+int lock_sites_init(struct lock_sites *sites, const struct profile *profile, enum locks_grouping by);
+void lock_sites_deinit(struct lock_sites *sites);
+
+/* "mutex", "rwsem, reading" …; "several" for LOCK_CLASSES. */
+const char *lock_class_name(uint8_t lock_class);
+
+/* How many different locks these bits stand for: a guess that is good up to a hundred; 0: more than can be told. */
+unsigned int lock_sites_different(uint64_t seen);
+
+#endif

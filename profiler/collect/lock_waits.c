@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "profiler/collect/lock_waits.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "profiler/collect/count_set.h"
+#include "symbolizer/base/array.h"
+#include "symbolizer/base/cleanup.h"
+#include "symbolizer/base/hash_index.h"
+
+#include "stoker.skel.h"
+
+_Static_assert((int)LOCK_KINDS == LOCK_CLASSES && (int)LOCK_MUTEX == LOCK_CLASS_MUTEX &&
+		       (int)LOCK_RWSEM_READ == LOCK_CLASS_RWSEM_READ &&
+		       (int)LOCK_RWSEM_WRITE == LOCK_CLASS_RWSEM_WRITE && (int)LOCK_PERCPU == LOCK_CLASS_PERCPU_RWSEM &&
+		       (int)LOCK_RT == LOCK_CLASS_RT_MUTEX && (int)LOCK_SPIN == LOCK_CLASS_SPINLOCK &&
+		       (int)LOCK_RWLOCK_READ == LOCK_CLASS_RWLOCK_READ &&
+		       (int)LOCK_RWLOCK_WRITE == LOCK_CLASS_RWLOCK_WRITE,
+	       "the recording's values are the programs'");
+
+struct fetched_lock {
+	struct lock_key key;
+	struct lock_sums sums;
+};
+
+/* What was told of a row of spinlock waits: the same row on all CPUs. */
+struct told_spin {
+	uint64_t hash;
+	struct lock_tally told;
+	uint32_t stack; /* row */
+};
+
+struct lock_waits {
+	struct stoker_bpf *skeleton;
+	struct slots *slots;
+	struct wait_stacks *wait_stacks;
+	struct recording_writer *writer;
+	struct owners *owners;
+	struct stacks *stacks;
+	int cpus;
+	ARRAY(struct fetched_lock) fetched;
+	struct lock_tally tallies[SLOTS_MAX * LOCK_KINDS]; /* told */
+	ARRAY(struct told_spin) spins;
+	struct hash_index spin_index;
+};
+
+int lock_waits_new(struct stoker_bpf *skeleton, struct slots *slots, struct wait_stacks *wait_stacks,
+		   struct recording_writer *writer, struct owners *owners, struct stacks *stacks,
+		   struct lock_waits **ret_locks)
+{
+	struct lock_waits *locks = calloc(1, sizeof(*locks));
+
+	if (!locks)
+		return -ENOMEM;
+	locks->skeleton = skeleton;
+	locks->slots = slots;
+	locks->wait_stacks = wait_stacks;
+	locks->writer = writer;
+	locks->owners = owners;
+	locks->stacks = stacks;
+	locks->cpus = libbpf_num_possible_cpus();
+	*ret_locks = locks;
+	return 0;
+}
+
+void lock_waits_free(struct lock_waits *locks)
+{
+	if (!locks)
+		return;
+	array_deinit(&locks->fetched);
+	array_deinit(&locks->spins);
+	hash_index_deinit(&locks->spin_index);
+	free(locks);
+}
+
+static int take_all(struct lock_waits *locks, int fd, uint32_t max)
+{
+	struct lock_key key;
+
+	/* Nobody else writes to it now: each round takes one out. */
+	for (uint32_t i = 0; i < max && !bpf_map_get_next_key(fd, NULL, &key); i++) {
+		struct fetched_lock *fetched = array_add(&locks->fetched);
+
+		if (!fetched)
+			return -ENOMEM;
+		fetched->key = key;
+		if (bpf_map_lookup_elem(fd, &key, &fetched->sums) || bpf_map_delete_elem(fd, &key))
+			return -errno;
+	}
+	return 0;
+}
+
+int lock_waits_fetch(struct lock_waits *locks)
+{
+	uint32_t active = locks->skeleton->bss->active_locks;
+	struct bpf_map *map = active ? locks->skeleton->maps.locks_1 : locks->skeleton->maps.locks_0;
+
+	__atomic_store_n(&locks->skeleton->bss->active_locks, !active, __ATOMIC_SEQ_CST);
+	count_set_wait_for_programs();
+	return take_all(locks, bpf_map__fd(map), bpf_map__max_entries(map));
+}
+
+static const struct recording_lock nobody = {
+	.thread = RECORDING_NONE,
+	.stack = RECORDING_STACK_ROOT,
+	.owner_container = RECORDING_NONE,
+	.waker_container = RECORDING_NONE,
+	.waker_thread = RECORDING_NONE,
+	.waker_stack = RECORDING_STACK_ROOT,
+};
+
+static int write_octaves(struct lock_waits *locks, const struct lock_sums *sums, uint32_t row)
+{
+	int err = 0;
+
+	for (uint32_t i = 0; i < LOCK_OCTAVES && !err; i++) {
+		struct recording_bucket bucket = {
+			.kind = HISTOGRAM_LOCK, .row = row, .bucket = (uint8_t)(4 * i), .count = sums->octaves[i]};
+
+		if (bucket.count)
+			err = recording_writer_bucket(locks->writer, &bucket);
+	}
+	return err;
+}
+
+static int write_one(struct lock_waits *locks, const struct fetched_lock *lock, uint64_t time_ns)
+{
+	const struct lock_key *key = &lock->key;
+	struct recording_lock row = nobody;
+	struct wait_stack_row end;
+	uint32_t number;
+	int err = slots_row(locks->slots, key->slot, &row.container);
+
+	row.lock_class = (uint8_t)key->kind;
+	row.time_ns = time_ns;
+	row.count = lock->sums.count;
+	row.total_ns = lock->sums.total_ns;
+	row.max_ns = lock->sums.max_ns;
+	row.handoff_ns = lock->sums.handoff_ns;
+	row.seen = lock->sums.seen;
+	if (wait_stacks_find(locks->wait_stacks, &key->stack, &end)) {
+		row.thread = end.thread;
+		row.stack = end.stack;
+		row.stack_end = end.stack_end;
+	}
+	if (wait_stacks_find(locks->wait_stacks, &key->waker, &end)) {
+		row.waker_thread = end.thread;
+		row.waker_stack = end.stack;
+	}
+	if (!err && key->owner_slot != SLOT_UNWANTED)
+		err = slots_row(locks->slots, key->owner_slot, &row.owner_container);
+	if (!err && key->waker_slot != SLOT_UNWANTED)
+		err = slots_row(locks->slots, key->waker_slot, &row.waker_container);
+	if (!err)
+		err = recording_writer_lock(locks->writer, &row, &number);
+	return err ? err : write_octaves(locks, &lock->sums, number);
+}
+
+int lock_waits_write(struct lock_waits *locks, uint64_t time_ns)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < locks->fetched.count && !err; i++)
+		err = write_one(locks, &locks->fetched.items[i], time_ns);
+	locks->fetched.count = 0;
+	return err;
+}
+
+static int write_spun(struct lock_waits *locks, const struct lock_tally *now, struct lock_tally *told,
+		      struct recording_lock *row, uint64_t time_ns)
+{
+	uint32_t number;
+	int err;
+
+	row->flags = RECORDING_LOCK_SPUN;
+	row->time_ns = time_ns;
+	row->count = now->count - told->count;
+	row->total_ns = now->total_ns - told->total_ns;
+	row->max_ns = now->max_ns;
+	err = recording_writer_lock(locks->writer, row, &number);
+	if (!err)
+		*told = *now;
+	return err;
+}
+
+static int write_tallies(struct lock_waits *locks, uint64_t time_ns)
+{
+	int fd = bpf_map__fd(locks->skeleton->maps.lock_tallies), given_fd = bpf_map__fd(locks->skeleton->maps.given);
+	_cleanup_free_ struct lock_tally *by_cpu = calloc((size_t)locks->cpus, sizeof(*by_cpu));
+	struct given_numbers given;
+	uint32_t zero = 0;
+	int err = by_cpu ? 0 : -ENOMEM;
+
+	if (err || bpf_map_lookup_elem(given_fd, &zero, &given))
+		return err ? err : -errno;
+	for (uint32_t slot = 1; slot < SLOT_FIRST + given.slots && slot < SLOTS_MAX && !err; slot++) {
+		for (uint32_t kind = 0; kind < LOCK_KINDS && !err; kind++) {
+			uint32_t number = LOCK_TALLY(slot, kind);
+			struct recording_lock row = nobody;
+			struct lock_tally now = {0};
+
+			if (bpf_map_lookup_elem(fd, &number, by_cpu))
+				return -errno;
+			for (int i = 0; i < locks->cpus; i++) {
+				now.count += by_cpu[i].count;
+				now.total_ns += by_cpu[i].total_ns;
+				now.max_ns = by_cpu[i].max_ns > now.max_ns ? by_cpu[i].max_ns : now.max_ns;
+			}
+			if (now.count == locks->tallies[number].count)
+				continue;
+			row.lock_class = (uint8_t)kind;
+			err = slots_row(locks->slots, slot, &row.container);
+			if (!err)
+				err = write_spun(locks, &now, &locks->tallies[number], &row, time_ns);
+		}
+	}
+	return err;
+}
+
+static int find_spin(struct lock_waits *locks, int cpu, const struct spin_row *spin, struct told_spin **ret_told)
+{
+	/* Rows of different CPUs are told apart, though they may be the same. */
+	uint64_t hash = spin->hash * 31 + (uint64_t)cpu;
+	struct told_spin *added;
+	enum stack_end end;
+	uint32_t number;
+	int err;
+
+	for (size_t at = hash_index_first(&locks->spin_index, hash);
+	     hash_index_next(&locks->spin_index, hash, &at, &number);) {
+		if (locks->spins.items[number].hash == hash) {
+			*ret_told = &locks->spins.items[number];
+			return 0;
+		}
+	}
+	number = (uint32_t)locks->spins.count;
+	added = array_add(&locks->spins);
+	if (!added)
+		return -ENOMEM;
+	added->hash = hash;
+	added->stack = RECORDING_STACK_ROOT;
+	err = hash_index_insert(&locks->spin_index, hash, number);
+	if (!err && spin->frame_count && spin->frame_count <= SPIN_FRAMES)
+		err = stacks_row(locks->stacks, NULL, spin->frames, spin->frame_count, NULL, 0, 0, &added->stack, &end);
+	if (err) {
+		locks->spins.count--;
+		return err;
+	}
+	added->stack = wait_stacks_without_programs(locks->writer, added->stack);
+	*ret_told = &locks->spins.items[number];
+	return 0;
+}
+
+static int write_spin(struct lock_waits *locks, int cpu, const struct spin_row *spin, uint64_t time_ns)
+{
+	struct lock_tally now = {spin->count, spin->total_ns, spin->max_ns};
+	struct recording_lock row = nobody;
+	struct told_spin *told;
+	int err;
+
+	if (!spin->hash || spin->kind >= LOCK_KINDS)
+		return 0;
+	err = find_spin(locks, cpu, spin, &told);
+	if (err || now.count == told->told.count)
+		return err;
+	row.lock_class = (uint8_t)spin->kind;
+	row.stack = told->stack;
+	err = owners_row(locks->owners, spin->cgroup_id, !spin->cgroup_id, &row.container);
+	return err ? err : write_spun(locks, &now, &told->told, &row, time_ns);
+}
+
+static int write_spins(struct lock_waits *locks, uint64_t time_ns)
+{
+	int fd = bpf_map__fd(locks->skeleton->maps.spin_rows);
+	_cleanup_free_ struct spin_row *by_cpu = calloc((size_t)locks->cpus, sizeof(*by_cpu));
+	int err = by_cpu ? 0 : -ENOMEM;
+
+	for (uint32_t number = 0; number < SPIN_ROWS && !err; number++) {
+		if (bpf_map_lookup_elem(fd, &number, by_cpu))
+			return -errno;
+		for (int cpu = 0; cpu < locks->cpus && !err; cpu++)
+			err = write_spin(locks, cpu, &by_cpu[cpu], time_ns);
+	}
+	return err;
+}
+
+int lock_waits_write_counters(struct lock_waits *locks, uint64_t time_ns)
+{
+	int err = write_tallies(locks, time_ns);
+
+	return err ? err : write_spins(locks, time_ns);
+}
+
+uint64_t lock_waits_spins_lost(struct lock_waits *locks)
+{
+	int fd = bpf_map__fd(locks->skeleton->maps.spin_losses);
+	_cleanup_free_ struct spin_losses *by_cpu = calloc((size_t)locks->cpus, sizeof(*by_cpu));
+	uint32_t zero = 0;
+	uint64_t lost = 0;
+
+	if (!by_cpu || bpf_map_lookup_elem(fd, &zero, by_cpu))
+		return 0;
+	for (int i = 0; i < locks->cpus; i++)
+		lost += by_cpu[i].waits;
+	return lost;
+}

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "profiler/analysis/lock_sites.h"
+#include "profiler/render/locks.h"
+#include "symbolizer/base/cleanup.h"
+#include "tests/unit/recordings.h"
+
+static uint32_t stack_of(struct maker *maker, const char *stack)
+{
+	char copy[1024], *rest = copy, *name;
+	uint32_t row = RECORDING_STACK_ROOT;
+
+	snprintf(copy, sizeof(copy), "%s", stack);
+	while (*stack && (name = strsep(&rest, ";")) != NULL) {
+		struct recording_frame frame = {.kind = FRAME_KERNEL, .named = true, .name = maker_text(maker, name)};
+		struct recording_stack step = {.parent = row};
+
+		assert_int_equal(recording_writer_frame(maker->writer, &frame, &step.frame), 0);
+		assert_int_equal(recording_writer_stack(maker->writer, &step, &row), 0);
+	}
+	return row;
+}
+
+static uint32_t add_lock(struct maker *maker, uint32_t container, uint32_t owner, uint32_t waker, uint64_t ms,
+			 uint64_t handoff_ms)
+{
+	struct recording_lock row = {
+		.lock_class = LOCK_CLASS_MUTEX,
+		.container = container,
+		.thread = container,
+		.stack = stack_of(maker,
+				  "entry_SYSCALL_64_after_hwframe;do_syscall_64;__x64_sys_rename;lock_rename.isra.0;"
+				  "__mutex_lock.constprop.0"),
+		.owner_container = owner,
+		.waker_container = waker,
+		.waker_thread = RECORDING_NONE,
+		.waker_stack = RECORDING_STACK_ROOT,
+		.count = 2,
+		.total_ns = ms * 1000000,
+		.max_ns = ms * 1000000,
+		.handoff_ns = handoff_ms * 1000000,
+		.seen = 1,
+	};
+	uint32_t number;
+
+	assert_int_equal(recording_writer_lock(maker->writer, &row, &number), 0);
+	return number;
+}
+
+static void add_spun(struct maker *maker, uint32_t container, uint8_t lock_class, const char *stack)
+{
+	struct recording_lock row = {
+		.lock_class = lock_class,
+		.flags = RECORDING_LOCK_SPUN,
+		.container = container,
+		.thread = RECORDING_NONE,
+		.stack = stack_of(maker, stack),
+		.owner_container = RECORDING_NONE,
+		.waker_container = RECORDING_NONE,
+		.waker_thread = RECORDING_NONE,
+		.waker_stack = RECORDING_STACK_ROOT,
+		.count = 100,
+		.total_ns = 50000,
+	};
+	uint32_t number;
+
+	assert_int_equal(recording_writer_lock(maker->writer, &row, &number), 0);
+}
+
+static struct profile *two_containers(void)
+{
+	struct recording_bucket bucket = {.kind = HISTOGRAM_LOCK, .bucket = 80, .count = 2};
+	struct maker maker;
+	uint32_t web, db;
+
+	maker_start(&maker);
+	maker_fact(&maker, "locks.lost", "3");
+	web = maker_container(&maker, CONTAINER_CONTAINER, "web", "abc", "");
+	db = maker_container(&maker, CONTAINER_CONTAINER, "db", "def", "");
+	bucket.row = add_lock(&maker, web, db, db, 10, 2);
+	assert_int_equal(recording_writer_bucket(maker.writer, &bucket), 0);
+	add_lock(&maker, web, web, db, 4, 0);
+	add_lock(&maker, web, RECORDING_NONE, db, 2, 0);
+	add_lock(&maker, db, RECORDING_NONE, RECORDING_NONE, 1, 1);
+	add_spun(&maker, db, LOCK_CLASS_SPINLOCK, "do_syscall_64;__x64_sys_read;folio_add_lru;_raw_spin_lock_irqsave");
+	add_spun(&maker, db, LOCK_CLASS_MUTEX, "");
+	return maker_load(&maker);
+}
+
+static void test_lock_sites__a_lock_is_called_by_what_took_it(void **state)
+{
+	struct profile *profile = two_containers();
+	struct lock_sites sites;
+
+	assert_int_equal(lock_sites_init(&sites, profile, LOCKS_BY_LOCK), 0);
+	assert_int_equal(sites.list.count, 3);
+	assert_string_equal(string_table_text(&sites.strings, sites.list.items[0].function), "lock_rename");
+	assert_int_equal(sites.list.items[0].count, 8);
+	assert_int_equal(sites.list.items[0].histogram[80], 2);
+	assert_string_equal(string_table_text(&sites.strings, sites.list.items[1].function), "folio_add_lru");
+	assert_int_equal(sites.list.items[1].spun, 100);
+	assert_int_equal(sites.list.items[2].function, 0);
+	lock_sites_deinit(&sites);
+	assert_int_equal(lock_sites_init(&sites, profile, LOCKS_BY_STACK), 0);
+	assert_string_equal(string_table_text(&sites.strings, sites.list.items[0].entry), "rename");
+	lock_sites_deinit(&sites);
+	profile_free(profile);
+}
+
+static void test_lock_sites__blame_is_the_mean_of_owner_and_waker_without_the_handoff(void **state)
+{
+	struct profile *profile = two_containers();
+	const struct lock_site *site;
+	struct lock_sites sites;
+
+	assert_int_equal(lock_sites_init(&sites, profile, LOCKS_BY_LOCK), 0);
+	site = &sites.list.items[0];
+	/* 8 of 10 ms by both, 2 of 4 by one of them, 2 of 2 by the only one known. */
+	assert_int_equal(site->blame.count, 2);
+	assert_int_equal(site->blame.items[0].culprit, 1);
+	assert_int_equal(site->blame.items[0].ns, 12000000);
+	assert_int_equal(site->blame.items[1].culprit, 0);
+	assert_int_equal(site->blame.items[1].ns, 2000000);
+	assert_int_equal(site->handoff_ns, 3000000);
+	assert_int_equal(site->total_ns, 17000000);
+	assert_int_equal(site->both, 4);
+	assert_int_equal(site->agreed, 2);
+	lock_sites_deinit(&sites);
+	profile_free(profile);
+}
+
+static void test_lock_sites__by_owner_and_by_container(void **state)
+{
+	struct profile *profile = two_containers();
+	struct lock_sites sites;
+
+	assert_int_equal(lock_sites_init(&sites, profile, LOCKS_BY_OWNER), 0);
+	assert_int_equal(sites.list.items[0].container, 1);
+	assert_int_equal(sites.list.items[0].total_ns, 12000000);
+	lock_sites_deinit(&sites);
+	assert_int_equal(lock_sites_init(&sites, profile, LOCKS_BY_CONTAINER), 0);
+	assert_int_equal(sites.list.items[0].container, 0);
+	assert_int_equal(sites.list.items[0].total_ns, 16000000);
+	lock_sites_deinit(&sites);
+	profile_free(profile);
+}
+
+static void test_lock_sites__bits_tell_how_many_locks(void **state)
+{
+	assert_int_equal(lock_sites_different(1), 1);
+	assert_int_equal(lock_sites_different(0xf), 4);
+	assert_in_range(lock_sites_different(0xffffffff), 40, 48);
+	assert_int_equal(lock_sites_different(UINT64_MAX), 0);
+}
+
+static char *printed(const struct profile *profile, enum locks_grouping by, bool json)
+{
+	struct locks_options options = {.by = by};
+	struct lock_sites sites;
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	assert_non_null(out);
+	assert_int_equal(lock_sites_init(&sites, profile, by), 0);
+	assert_int_equal((json ? render_locks_json : render_locks_text)(&sites, profile, &options, out), 0);
+	fclose(out);
+	lock_sites_deinit(&sites);
+	return text;
+}
+
+static void test_lock_sites__report_has_pairs_and_its_account(void **state)
+{
+	struct profile *profile = two_containers();
+	_cleanup_free_ char *text = printed(profile, LOCKS_BY_LOCK, false),
+			    *json = printed(profile, LOCKS_BY_STACK, true);
+
+	assert_non_null(strstr(text, "lock_rename    mutex         8"));
+	assert_non_null(strstr(text, "db 86%, web 14%"));
+	assert_non_null(strstr(text, "web waited 12.0 ms for db\n"));
+	assert_non_null(strstr(text, "web waited 2.00 ms for itself\n"));
+	assert_non_null(strstr(text, "(spinlocks do not tell)"));
+	assert_non_null(strstr(text, "208 waits = 8 that slept + 200 that did not, 17.1 ms in all."));
+	assert_non_null(strstr(text, "3 waits had no room"));
+	assert_non_null(strstr(json, "\"in\": \"rename\""));
+	assert_non_null(strstr(json, "\"handoff_ns\": 3000000"));
+	profile_free(profile);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_lock_sites__a_lock_is_called_by_what_took_it),
+		cmocka_unit_test(test_lock_sites__blame_is_the_mean_of_owner_and_waker_without_the_handoff),
+		cmocka_unit_test(test_lock_sites__by_owner_and_by_container),
+		cmocka_unit_test(test_lock_sites__bits_tell_how_many_locks),
+		cmocka_unit_test(test_lock_sites__report_has_pairs_and_its_account),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
