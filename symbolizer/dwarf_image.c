@@ -82,8 +82,11 @@ int dwarf_image_new(int fd, enum dwarf_image_kind kind, struct dwarf_image **ret
 		return -ENOMEM;
 	}
 	image->elf = elf;
-	/* Files of dwz say that they are object files, too, but need no relocation. */
-	if (kind == DWARF_IMAGE_PLAIN &&
+	/*
+	 * Files of dwz say that they are object files, too, but need no relocation; linked ones that kept theirs
+	 * (ld --emit-relocs) are relocated already.
+	 */
+	if (kind == DWARF_IMAGE_PLAIN && elf.type == ET_REL &&
 	    (elf_image_section(&elf, ".rela.debug_info") || elf_image_section(&elf, ".rel.debug_info")))
 		return -ENOEXEC;
 	for (int i = 0; i < DWARF_SECTION_COUNT; i++)

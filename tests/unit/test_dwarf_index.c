@@ -80,6 +80,12 @@ static void test_dwarf_index__link_time_optimisation_is_seen_through(void **stat
 	check_cc(*state, "g++ -g -flto -ffunction-sections -Wl,--gc-sections", INNER_ELSEWHERE);
 }
 
+static void test_dwarf_index__relocations_that_were_applied_and_kept_do_no_harm(void **state)
+{
+	check_c(*state, "gcc -g -Wl,--emit-relocs");
+	run("readelf -SW %s | grep -q rela.debug_info", in_place(*state, "program"));
+}
+
 static void test_dwarf_index__compressed_sections_are_read(void **state)
 {
 	static const char *const ways[] = {"zlib", "zlib-gnu", "zstd"};
@@ -299,6 +305,7 @@ int main(void)
 		cmocka_unit_test(test_dwarf_index__old_and_wide_formats_are_read),
 		cmocka_unit_test(test_dwarf_index__functions_of_cxx_have_linkage_names_or_their_scopes),
 		cmocka_unit_test(test_dwarf_index__link_time_optimisation_is_seen_through),
+		cmocka_unit_test(test_dwarf_index__relocations_that_were_applied_and_kept_do_no_harm),
 		cmocka_unit_test(test_dwarf_index__compressed_sections_are_read),
 		cmocka_unit_test(test_dwarf_index__separate_debug_file_is_used),
 		cmocka_unit_test(test_dwarf_index__split_units_are_opened_by_the_caller),
