@@ -238,6 +238,23 @@ bool symbolizer_process_maps(const struct symbolizer_process *process, uint64_t 
 	return process_snapshot_mapping(process, address);
 }
 
+bool symbolizer_process_maps_file(const struct symbolizer_process *process, const char *name)
+{
+	for (size_t i = 0; i < process->mappings.list.count; i++) {
+		const struct mapping *mapping = &process->mappings.list.items[i];
+
+		if (mapping->kind == MAPPING_FILE &&
+		    !strcmp(string_table_text(&process->symbolizer->strings, mapping->name), name))
+			return true;
+	}
+	return false;
+}
+
+const struct process_identity *symbolizer_process_identity(const struct symbolizer_process *process)
+{
+	return &process->identity;
+}
+
 size_t symbolizer_process_mappings(const struct symbolizer_process *process)
 {
 	return process->mappings.list.count;

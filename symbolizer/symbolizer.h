@@ -100,6 +100,12 @@ size_t symbolizer_process_mappings(const struct symbolizer_process *process);
 /* Is @address in a mapping of the snapshot? One that is not asks for a refresh. */
 bool symbolizer_process_maps(const struct symbolizer_process *process, uint64_t address);
 
+/* Is a file of this name, a library's for one, among the snapshot's executable mappings? */
+bool symbolizer_process_maps_file(const struct symbolizer_process *process, const char *name);
+
+/* Which process it is, as it was given. */
+const struct process_identity *symbolizer_process_identity(const struct symbolizer_process *process);
+
 /**
  * symbolizer_process_refresh() - read the mappings again
  * New mappings replace those that they overlap; the rest stays. Returns 0, -ESRCH (ended, or another image by now: the

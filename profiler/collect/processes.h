@@ -33,6 +33,12 @@ struct process {
 	uint64_t look_after_ns;		     /* as refresh_after_ns, for the unwinder's tables */
 	uint64_t look_wait_ns;
 	uint64_t seen; /* tick of the last sample */
+
+	/* java_maps.h */
+	uint64_t java_ask_after_ns; /* the recorder's clock */
+	uint64_t java_wait_ns;
+	uint32_t java_failures; /* in a row */
+	bool java_under_way, java_asked, java_answered;
 };
 
 /* The others stay the caller's and must live longer. Returns 0 or -ENOMEM. */

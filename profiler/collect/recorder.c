@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "profiler/collect/java_maps.h"
 #include "profiler/collect/processes.h"
 #include "profiler/collect/stacks.h"
 #include "profiler/collect/waits.h"
@@ -42,7 +43,8 @@ struct recorder {
 	struct owners *owners;
 	struct processes *processes;
 	struct stacks *stacks;
-	struct waits *waits; /* NULL: samples alone */
+	struct java_maps *java_maps; /* NULL: JVMs are not asked */
+	struct waits *waits;	     /* NULL: samples alone */
 	key_array keys[2];
 	ARRAY(uint64_t) touched; /* tokens with a count to be written */
 	waiting_array waiting;
@@ -67,6 +69,13 @@ static int add_waits(struct recorder *recorder)
 	return wait_settings_any(sampler_wait_settings(parts.sampler)) ? waits_new(&parts, &recorder->waits) : 0;
 }
 
+static int add_java_maps(struct recorder *recorder)
+{
+	struct java_maps_parts parts = {recorder->parts.java, recorder->processes, recorder->stacks};
+
+	return parts.attach ? java_maps_new(&parts, &recorder->java_maps) : 0;
+}
+
 int recorder_new(const struct recorder_parts *parts, struct recorder **ret_recorder)
 {
 	struct recorder *recorder = calloc(1, sizeof(*recorder));
@@ -76,7 +85,8 @@ int recorder_new(const struct recorder_parts *parts, struct recorder **ret_recor
 	recorder->parts = *parts;
 	if (owners_new(parts->tree, parts->resolver, parts->writer, &recorder->owners) ||
 	    processes_new(recorder->parts.symbolizer, parts->writer, parts->sampler, &recorder->processes) ||
-	    stacks_new(recorder->parts.symbolizer, parts->writer, &recorder->stacks) || add_waits(recorder)) {
+	    stacks_new(recorder->parts.symbolizer, parts->writer, &recorder->stacks) || add_waits(recorder) ||
+	    add_java_maps(recorder)) {
 		recorder_free(recorder);
 		return -ENOMEM;
 	}
@@ -89,6 +99,7 @@ void recorder_free(struct recorder *recorder)
 {
 	if (!recorder)
 		return;
+	java_maps_free(recorder->java_maps);
 	waits_free(recorder->waits);
 	stacks_free(recorder->stacks);
 	processes_free(recorder->processes);
@@ -105,6 +116,11 @@ void recorder_free(struct recorder *recorder)
 uint64_t recorder_samples(const struct recorder *recorder)
 {
 	return recorder->kept;
+}
+
+const struct java_maps_counts *recorder_java(const struct recorder *recorder)
+{
+	return recorder->java_maps ? java_maps_counts(recorder->java_maps) : NULL;
 }
 
 bool recorder_kernel_hidden(const struct recorder *recorder)
@@ -358,6 +374,8 @@ int recorder_tick(struct recorder *recorder)
 		err = write_samples(recorder);
 	if (!err && recorder->waits)
 		err = waits_write(recorder->waits);
+	if (!err && recorder->java_maps)
+		err = java_maps_tick(recorder->java_maps, time_now(recorder));
 	recorder->tick++;
 	return err;
 }
@@ -420,6 +438,8 @@ static int flush(struct recorder *recorder, bool stopped)
 
 	if (!err)
 		err = recorder_tick(recorder);
+	if (!err && recorder->java_maps && stopped)
+		err = java_maps_finish(recorder->java_maps);
 	if (!err)
 		err = stacks_name_pending(recorder->stacks, recorder->processes);
 	if (!err)

@@ -17,6 +17,8 @@
 
 struct recorder;
 
+struct java_attach;
+struct java_maps_counts;
 struct symbolizer;
 
 struct recorder_parts {
@@ -26,6 +28,7 @@ struct recorder_parts {
 	struct recording_writer *writer;
 	struct cgroup_tree *tree;
 	struct container_resolver *resolver;
+	struct java_attach *java;	 /* JVMs are asked for their maps; NULL: they are not */
 	struct container_filter *filter; /* told of new cgroups; NULL: none */
 	uint64_t start_ns;		 /* monotonic clock: sample times count from here */
 };
@@ -42,6 +45,9 @@ int recorder_finish(struct recorder *recorder);
 
 /* Samples kept so far, for a progress line. */
 uint64_t recorder_samples(const struct recorder *recorder);
+
+/* What became of asking JVMs; NULL where none were to be asked. */
+const struct java_maps_counts *recorder_java(const struct recorder *recorder);
 
 /* True where kernel names are hidden from us (kernel.kptr_restrict). */
 bool recorder_kernel_hidden(const struct recorder *recorder);

@@ -386,6 +386,14 @@ int stacks_row(struct stacks *stacks, const struct process *process, const uint6
 	return err;
 }
 
+bool stacks_has_pending(const struct stacks *stacks, const struct process *process)
+{
+	for (size_t i = 0; i < stacks->pending.count; i++)
+		if (stacks->pending.items[i].process == process->row)
+			return true;
+	return false;
+}
+
 static const struct process *process_of(struct processes *processes, uint32_t row)
 {
 	for (size_t i = 0; i < processes_count(processes); i++)

@@ -39,6 +39,9 @@ int stacks_name_wanted(struct stacks *stacks);
 int stacks_row(struct stacks *stacks, const struct process *process, const uint64_t *kernel, size_t kernel_count,
 	       const uint64_t *user, size_t user_count, uint16_t flags, uint32_t *ret_row, enum stack_end *ret_end);
 
+/* Has a process JIT frames that no map names yet? */
+bool stacks_has_pending(const struct stacks *stacks, const struct process *process);
+
 /* Asks again for JIT frames without a name. Before processes_forget(). 0 or -ENOMEM. */
 int stacks_name_pending(struct stacks *stacks, struct processes *processes);
 

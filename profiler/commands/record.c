@@ -64,6 +64,8 @@ static const struct option_row rows[] = {
 	 "source lines of user frames, where there is DWARF", 0, 0, NULL},
 	{0, "inlines", OPTION_FLAG, offsetof(struct record_settings, inlines), NULL,
 	 "functions that were inlined, where there is DWARF", 0, 0, NULL},
+	{0, "java-maps", OPTION_FLAG, offsetof(struct record_settings, java_maps), NULL,
+	 "have JVMs (17 and later) write the names of their code", 0, 0, NULL},
 	{0, "all", OPTION_FLAG, offsetof(struct record_settings, everything), NULL,
 	 "all of these: --offcpu --runq --locks --syscalls", 0, 0, NULL},
 	{0, "no-progress", OPTION_UNSET, offsetof(struct record_settings, progress), NULL,

@@ -13,11 +13,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "profiler/collect/java_maps.h"
 #include "profiler/commands/commands.h"
 #include "profiler/commands/own_memory.h"
 #include "profiler/containers/process_tree.h"
 #include "symbolizer/base/log.h"
 #include "symbolizer/base/text.h"
+#include "symbolizer/java_attach.h"
 #include "symbolizer/symbolizer.h"
 #include "symbolizer/unwind_parser.h"
 
@@ -36,6 +38,7 @@ uint64_t record_clock(void)
 void record_session_deinit(struct record_session *session)
 {
 	recorder_free(session->recorder);
+	java_attach_free(session->java);
 	symbolizer_free(session->symbolizer);
 	unwinder_free(session->unwinder);
 	unwind_parser_free(session->unwind_parser);
@@ -211,6 +214,8 @@ int record_setup(const struct record_settings *settings, struct record_session *
 	    (walks_tables(settings) && unwind_parser_new(&session->unwind_parser)))
 		return refuse(-EAGAIN, "cannot start the process that parses what containers wrote: out of memory or "
 				       "of processes");
+	if (settings->java_maps && java_attach_new(&session->java))
+		return refuse(-EAGAIN, "cannot start the process that asks JVMs: out of memory or of processes");
 	if (!getrlimit(RLIMIT_NOFILE, &files)) {
 		files.rlim_cur = files.rlim_max;
 		setrlimit(RLIMIT_NOFILE, &files);
@@ -235,6 +240,7 @@ int record_setup(const struct record_settings *settings, struct record_session *
 		.tree = session->tree,
 		.resolver = session->resolver,
 		.filter = session->filter,
+		.java = session->java,
 		.start_ns = session->start_ns,
 	};
 	return recorder_new(&parts, &session->recorder) ? refuse(-ENOMEM, "out of memory") : EXIT_OK;
@@ -328,6 +334,42 @@ int record_first_facts(const struct record_settings *settings, struct record_ses
 	return err;
 }
 
+/* "2 no answer in time, 1 ended" */
+static void join_failures(const struct java_maps_counts *counts, char *text, size_t size)
+{
+	size_t used = 0;
+
+	text[0] = '\0';
+	for (int i = 0; i < JAVA_FAILURES && used < size; i++)
+		if (counts->failures[i])
+			used += (size_t)snprintf(text + used, size - used, "%s%" PRIu64 " %s", used ? ", " : "",
+						 counts->failures[i], java_failure_text((enum java_failure)i));
+}
+
+static int java_facts(struct record_session *session)
+{
+	const struct java_maps_counts *counts = recorder_java(session->recorder);
+	char failures[512];
+	int err;
+
+	if (!counts)
+		return 0;
+	join_failures(counts, failures, sizeof(failures));
+	err = fact_number(session, "java.processes", counts->processes);
+	if (!err)
+		err = fact_number(session, "java.answered", counts->answered);
+	if (!err)
+		err = fact_number(session, "java.asked", counts->asked);
+	if (!err)
+		err = fact_number(session, "java.maps", counts->written);
+	if (!err && failures[0])
+		err = recording_writer_fact(session->writer, "java.failures", failures);
+	if (counts->answered < counts->processes)
+		log_warning("%u of %u JVMs gave no map of their code: %s", counts->processes - counts->answered,
+			    counts->processes, failures);
+	return err;
+}
+
 int record_last_facts(struct record_session *session, uint64_t duration_ns)
 {
 	struct symbolizer_costs costs = symbolizer_costs(session->symbolizer);
@@ -361,6 +403,8 @@ int record_last_facts(struct record_session *session, uint64_t duration_ns)
 		err = fact_number(session, "parser.timeouts", costs.timeouts + rows.timeouts);
 	if (!err)
 		err = fact_number(session, "parser.quarantined", costs.quarantined);
+	if (!err)
+		err = java_facts(session);
 	if (!err)
 		err = fact_number(session, "bpf.hits", ticks.hits);
 	if (!err)

@@ -25,6 +25,7 @@ struct record_settings {
 	uint64_t unwind_memory; /* MiB, for tables */
 	bool all, kernel_only, user_only, progress;
 	bool lines, inlines;
+	bool java_maps;
 	bool wait;	     /* for containers that nobody has started yet */
 	bool everything;     /* all of @waits */
 	double min_block_ms; /* becomes waits.min_block_ns */
@@ -38,6 +39,7 @@ struct record_session {
 	struct container_filter *filter; /* NULL without -C */
 	struct symbolizer *symbolizer;
 	struct unwind_parser *unwind_parser; /* NULL where stacks are walked by frame pointers alone */
+	struct java_attach *java;	     /* NULL without --java-maps */
 	struct sampler *sampler;
 	struct unwinder *unwinder; /* NULL: frame pointers alone */
 	struct recording_writer *writer;

@@ -8,7 +8,7 @@
 #   containers_init                    makes $CONTAINERS_DIR (on TMPDIR's disk) and sets the traps
 #   make_rootfs DIR                    a root file system of busybox: /bin/sh and friends, /tmp, /proc …
 #   add_program DIR FILE [NAME]        FILE as /usr/bin/NAME in it, with the shared libraries that it needs
-#   runc_start ID ROOTFS [--cpu-quota PERCENT] -- ARGS…
+#   runc_start ID ROOTFS [--cpu-quota PERCENT] [--user UID] -- ARGS…
 #                                      returns when it runs; ids are looked for in /run/runc, and there they are
 #   runc_stop ID
 #   runc_log ID                        what it has printed
@@ -130,8 +130,8 @@ _containers_json_array() {
 }
 
 _containers_config() {
-	local rootfs=$1 quota=$2 name=$3 cpu=
-	shift 3
+	local rootfs=$1 quota=$2 name=$3 user=$4 cpu=
+	shift 4
 	[ -z "$quota" ] || cpu="\"cpu\": {\"quota\": $((quota * 1000)), \"period\": 100000},"
 	cat <<-JSON
 		{
@@ -139,7 +139,7 @@ _containers_config() {
 		  "hostname": "$name",
 		  "root": {"path": "$rootfs", "readonly": false},
 		  "process": {
-		    "terminal": false, "user": {"uid": 0, "gid": 0}, "cwd": "/root", "noNewPrivileges": true,
+		    "terminal": false, "user": {"uid": $user, "gid": $user}, "cwd": "/root", "noNewPrivileges": true,
 		    "args": $(_containers_json_array "$@"),
 		    "env": ["PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root"]
 		  },
@@ -157,12 +157,15 @@ _containers_config() {
 }
 
 runc_start() {
-	local id=$1 rootfs=$2 quota='' bundle
+	local id=$1 rootfs=$2 quota='' user=0 bundle
 	shift 2
-	if [ "$1" = --cpu-quota ]; then
-		quota=$2
+	while [ "$1" = --cpu-quota ] || [ "$1" = --user ]; do
+		case $1 in
+		--cpu-quota) quota=$2 ;;
+		--user) user=$2 ;;
+		esac
 		shift 2
-	fi
+	done
 	[ "$1" = -- ] && shift
 	# Ours by name from here on: a container of this name that somebody else runs must not fall to our cleanup.
 	if runc state "$id" >/dev/null 2>&1; then
@@ -171,7 +174,7 @@ runc_start() {
 	fi
 	bundle=$CONTAINERS_DIR/bundle-$id
 	mkdir -p "$bundle"
-	_containers_config "$(readlink -f "$rootfs")" "$quota" "$id" "$@" >"$bundle/config.json"
+	_containers_config "$(readlink -f "$rootfs")" "$quota" "$id" "$user" "$@" >"$bundle/config.json"
 	_containers_runc+=("$id")
 	if ! runc run --detach --bundle "$bundle" "$id" >"$bundle/log" 2>&1 </dev/null; then
 		cat "$bundle/log" >&2

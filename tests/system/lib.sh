@@ -13,6 +13,7 @@
 #                                      the first of `stoker hotspots -o json` matches, and speaks of these containers only
 #
 #   add_node DIR                       node into a root file system made by make_rootfs
+#   add_java DIR                       Java 17 (java) likewise, without its compiler
 #
 #   docker_daemon_start                a Docker daemon with folders and a socket of its own (no network, no bridge)
 #   docker_import_rootfs DIR IMAGE     a root file system made by make_rootfs as an image
@@ -80,6 +81,21 @@ add_node() {
 		[ -d "/usr/share/nodejs/$part" ] || continue
 		mkdir -p "$1/usr/share/nodejs"
 		cp -rL "/usr/share/nodejs/$part" "$1/usr/share/nodejs/"
+	done
+}
+
+# Debian's JDK without what a program that runs does not need. $JAVA_HOME is where it is.
+JAVA_HOME=/usr/lib/jvm/java-17-openjdk-amd64
+add_java() {
+	local home=$1$JAVA_HOME part
+	mkdir -p "$home/bin" "$home/lib"
+	add_program "$1" "$JAVA_HOME/lib/server/libjvm.so"
+	rm "$1/usr/bin/libjvm.so"
+	add_program "$1" "$JAVA_HOME/bin/java"
+	mv "$1/usr/bin/java" "$home/bin/java"
+	ln -s "$JAVA_HOME/bin/java" "$1/usr/bin/java"
+	for part in modules server jvm.cfg libjli.so libjava.so libjimage.so libzip.so libnio.so libnet.so libverify.so; do
+		cp -rL "$JAVA_HOME/lib/$part" "$home/lib/"
 	done
 }
 

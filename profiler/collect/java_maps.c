@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "profiler/collect/java_maps.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <time.h>
+
+#define LIBRARY "libjvm.so"
+#define FAILURES_MAX 2
+#define WAIT_MIN_NS 2000000000ull
+#define WAIT_MAX_NS 10000000000ull
+/* Nothing waits for the answer while the recording goes on: a JVM may be throttled, or collect its garbage. */
+#define TIMEOUT_MS 4000
+#define LAST_TIMEOUT_MS 1000
+#define FINISH_MS 2000
+
+struct java_maps {
+	struct java_maps_parts parts;
+	struct java_maps_counts counts;
+};
+
+const char *java_failure_text(enum java_failure failure)
+{
+	static const char *const texts[JAVA_FAILURES] = {
+		[JAVA_TIMEOUT] = "no answer in time",
+		[JAVA_TOO_OLD] = "older than Java 17",
+		[JAVA_NO_ATTACH] = "started with -XX:+DisableAttachMechanism or without a handler for SIGQUIT",
+		[JAVA_NOT_ITSELF] = "another's file or socket stands in its place",
+		[JAVA_ENDED] = "ended",
+		[JAVA_OTHER] = "cannot be reached",
+	};
+
+	return texts[failure];
+}
+
+static enum java_failure failure_of(int error)
+{
+	switch (error) {
+	case -ETIME:
+		return JAVA_TIMEOUT;
+	case -ENOSYS:
+		return JAVA_TOO_OLD;
+	case -ENOTSUP:
+		return JAVA_NO_ATTACH;
+	case -EPERM:
+	case -EEXIST:
+	case -EBADMSG:
+	case -EMSGSIZE:
+		return JAVA_NOT_ITSELF;
+	case -ESRCH:
+	case -ECONNRESET:
+		return JAVA_ENDED;
+	default:
+		return JAVA_OTHER;
+	}
+}
+
+int java_maps_new(const struct java_maps_parts *parts, struct java_maps **ret_maps)
+{
+	struct java_maps *maps = calloc(1, sizeof(*maps));
+
+	if (!maps)
+		return -ENOMEM;
+	maps->parts = *parts;
+	*ret_maps = maps;
+	return 0;
+}
+
+void java_maps_free(struct java_maps *maps)
+{
+	free(maps);
+}
+
+const struct java_maps_counts *java_maps_counts(const struct java_maps *maps)
+{
+	return &maps->counts;
+}
+
+static void ask(struct java_maps *maps, struct process *process, uint32_t timeout_ms)
+{
+	struct java_question question = {
+		.identity = *symbolizer_process_identity(process->snapshot),
+		.tag = process->row,
+		.timeout_ms = timeout_ms,
+	};
+
+	if (java_attach_ask(maps->parts.attach, &question))
+		return;
+	maps->counts.asked++;
+	maps->counts.processes += !process->java_asked;
+	process->java_asked = process->java_under_way = true;
+}
+
+static bool wants_map(const struct java_maps *maps, const struct process *process)
+{
+	return process->snapshot && !process->java_under_way && process->java_failures < FAILURES_MAX &&
+	       stacks_has_pending(maps->parts.stacks, process) &&
+	       symbolizer_process_maps_file(process->snapshot, LIBRARY);
+}
+
+static struct process *process_of(const struct java_maps *maps, uint32_t row)
+{
+	for (size_t i = 0; i < processes_count(maps->parts.processes); i++) {
+		struct process *process = processes_at(maps->parts.processes, i);
+
+		if (process->row == row)
+			return process;
+	}
+	return NULL;
+}
+
+static int take_answer(struct java_maps *maps, const struct java_answer *answer)
+{
+	struct process *process = process_of(maps, answer->tag);
+
+	if (answer->result)
+		maps->counts.failures[failure_of(answer->result)]++;
+	else
+		maps->counts.written++;
+	/* Forgotten meanwhile: it has ended. */
+	if (!process)
+		return 0;
+	process->java_under_way = false;
+	process->java_failures = answer->result ? process->java_failures + 1 : 0;
+	if (answer->result)
+		return 0;
+	maps->counts.answered += !process->java_answered;
+	process->java_answered = true;
+	/* Pinned at once: the process and its container may be gone before its frames are named. */
+	return symbolizer_process_refresh(process->snapshot) == -ENOMEM ? -ENOMEM : 0;
+}
+
+static int take_answers(struct java_maps *maps, int timeout_ms)
+{
+	struct java_answer answer;
+	int err = 0;
+
+	while (!err && java_attach_under_way(maps->parts.attach) &&
+	       !java_attach_answer(maps->parts.attach, timeout_ms, &answer)) {
+		err = take_answer(maps, &answer);
+		timeout_ms = 0;
+	}
+	return err;
+}
+
+int java_maps_tick(struct java_maps *maps, uint64_t now_ns)
+{
+	int err = take_answers(maps, 0);
+
+	for (size_t i = 0; i < processes_count(maps->parts.processes) && !err; i++) {
+		struct process *process = processes_at(maps->parts.processes, i);
+
+		if (now_ns < process->java_ask_after_ns || !wants_map(maps, process))
+			continue;
+		process->java_wait_ns = process->java_wait_ns ? 2 * process->java_wait_ns : WAIT_MIN_NS;
+		if (process->java_wait_ns > WAIT_MAX_NS)
+			process->java_wait_ns = WAIT_MAX_NS;
+		process->java_ask_after_ns = now_ns + process->java_wait_ns;
+		ask(maps, process, TIMEOUT_MS);
+	}
+	return err;
+}
+
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+int java_maps_finish(struct java_maps *maps)
+{
+	int64_t end = now_ms() + FINISH_MS, left;
+	int err = take_answers(maps, 0);
+
+	for (size_t i = 0; i < processes_count(maps->parts.processes) && !err; i++) {
+		struct process *process = processes_at(maps->parts.processes, i);
+
+		if (wants_map(maps, process))
+			ask(maps, process, LAST_TIMEOUT_MS);
+	}
+	while (!err && java_attach_under_way(maps->parts.attach) && (left = end - now_ms()) > 0)
+		err = take_answers(maps, (int)left);
+	maps->counts.failures[JAVA_TIMEOUT] += java_attach_under_way(maps->parts.attach);
+	return err;
+}
