@@ -54,8 +54,8 @@ struct count_key {
 
 /* Bits of stack_event.flags. From STACK_END_SHIFT on: enum user_end. */
 #define STACK_KERNEL_THREAD 1u
-#define STACK_GUESSED 2u  /* a step of the user stack was taken by frame pointer where none may be kept */
-#define STACK_UNMAPPED 4u /* the user stack goes through what the process was not known to map */
+#define STACK_GUESSED_BY_FP 2u /* a step of the user stack was taken by frame pointer where none may be kept */
+#define STACK_UNMAPPED 4u      /* the user stack goes through what the process was not known to map */
 #define STACK_END_SHIFT 8
 
 /* How the walk of a user stack ended. */

@@ -32,7 +32,7 @@ struct user_registers {
 
 /*
  * False where there are none that we understand: 32-bit code, whose frames look otherwise; io_uring's workers, which have
- * no user mode.
+ * no user mode; a process that is ending, whose memory is gone.
  */
 static __always_inline bool read_user_registers(struct user_registers *ret)
 {
@@ -40,11 +40,12 @@ static __always_inline bool read_user_registers(struct user_registers *ret)
 	struct pt_regs *regs;
 
 	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs)) {
-		regs = (struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
+		task = bpf_get_current_task_btf();
+		regs = (struct pt_regs *)bpf_task_pt_regs(task);
 		ret->ip = PT_REGS_IP(regs);
 		ret->sp = PT_REGS_SP(regs);
 		ret->fp = PT_REGS_FP(regs);
-		return (u16)regs->cs == X86_USER_64 && ret->sp;
+		return (u16)regs->cs == X86_USER_64 && ret->sp && task->mm;
 	}
 	if (!user_registers_offset)
 		return false;
@@ -53,7 +54,7 @@ static __always_inline bool read_user_registers(struct user_registers *ret)
 	ret->ip = BPF_CORE_READ(regs, ip);
 	ret->sp = BPF_CORE_READ(regs, sp);
 	ret->fp = BPF_CORE_READ(regs, bp);
-	return (u16)BPF_CORE_READ(regs, cs) == X86_USER_64 && ret->sp;
+	return (u16)BPF_CORE_READ(regs, cs) == X86_USER_64 && ret->sp && BPF_CORE_READ(task, mm);
 }
 
 #endif

@@ -24,7 +24,7 @@ struct walk {
 	struct walk_process process;
 	u64 salt;    /* of remembered rules: which list of mappings and about when, in the bits that no address has */
 	u32 mapping; /* of the frame before: most often this one's too */
-	u32 flags;   /* STACK_GUESSED, STACK_UNMAPPED */
+	u32 flags;   /* STACK_GUESSED_BY_FP, STACK_UNMAPPED */
 	u32 count;   /* of frames, for the verifier's sake */
 	u64 ip, sp, fp;
 	u64 after_call;	 /* 1 where ip is a return address: the call lies before it */
@@ -263,7 +263,7 @@ static __always_inline enum user_end guess_by_frame_pointer(struct walk *walk, u
 {
 	enum user_end end = step_by_frame_pointer(walk, level, false);
 
-	walk->flags |= STACK_GUESSED;
+	walk->flags |= STACK_GUESSED_BY_FP;
 	return end == USER_END_COMPLETE ? USER_END_ASSUMED : end;
 }
 
@@ -402,7 +402,7 @@ static __always_inline bool find_tables(u32 tgid, struct walk *walk)
  * walk_user_stack() - the current task's user stack
  * @level: below WALKS_NESTED_MAX; how many other walks on this CPU this one has interrupted
  * @frames: [STACK_FRAMES_MAX], leaf first
- * @ret_flags: STACK_GUESSED, and how it ended from STACK_END_SHIFT on
+ * @ret_flags: STACK_GUESSED_BY_FP, and how it ended from STACK_END_SHIFT on
  * Returns how many frames were stored; 0 where there are no tables for the process.
  */
 static __always_inline u32 walk_user_stack(u32 level, const struct user_registers *registers, u32 tgid, u64 *frames,

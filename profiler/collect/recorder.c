@@ -284,7 +284,7 @@ static int name_round(struct recorder *recorder)
 		err = processes_look_late(stack->process, user, stack->user_count, recorder->tick);
 		if (!err)
 			err = stacks_want(recorder->stacks, stack->process, kernel, stack->kernel_count, user,
-					  stack->user_count);
+					  stack->user_count, stack->flags);
 	}
 	if (!err)
 		err = stacks_name_wanted(recorder->stacks);

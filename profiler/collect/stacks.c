@@ -286,20 +286,29 @@ static enum stack_end end_by_names(struct stacks *stacks, const uint32_t *frames
 
 static enum stack_end end_of(struct stacks *stacks, const uint32_t *frames, size_t count, uint16_t flags)
 {
+	enum stack_end end = STACK_TRUNCATED;
+
 	switch ((enum user_end)(flags >> STACK_END_SHIFT)) {
-	case USER_END_COMPLETE:
-		return STACK_COMPLETE;
 	case USER_END_UNSAID:
-	case USER_END_ASSUMED:
 		return end_by_names(stacks, frames, count);
-	case USER_END_DEPTH:
-	case USER_END_UNREADABLE:
-	case USER_END_NO_TABLE:
-	case USER_END_LOST:
-	case USER_END_RULE:
+	case USER_END_COMPLETE:
+		end = STACK_COMPLETE;
 		break;
+	case USER_END_ASSUMED:
+		end = end_by_names(stacks, frames, count);
+		break;
+	case USER_END_DEPTH:
+		return STACK_CUT_DEPTH;
+	case USER_END_UNREADABLE:
+		return STACK_CUT_UNREADABLE;
+	case USER_END_NO_TABLE:
+		return STACK_CUT_NO_TABLE;
+	case USER_END_LOST:
+		return STACK_CUT_LOST;
+	case USER_END_RULE:
+		return STACK_CUT_RULE;
 	}
-	return STACK_TRUNCATED;
+	return end == STACK_COMPLETE && flags & STACK_GUESSED_BY_FP ? STACK_GUESSED : end;
 }
 
 /* The frame rows of a stack, leaf first; what does not fit is left out at the root. */
@@ -342,8 +351,11 @@ static int add_rows(struct stacks *stacks, const struct frame_rows *rows, uint32
  * A register that was no frame pointer sends the walk through memory that is no code: the outermost frames then lie in
  * no mapping. One of them is kept to show where the walk got lost.
  */
-static size_t without_garbage(const struct process *process, const uint64_t *user, size_t count)
+static size_t without_garbage(const struct process *process, const uint64_t *user, size_t count, uint16_t flags)
 {
+	/* Tables do not get lost, and know more than a snapshot that came too late. */
+	if (flags >> STACK_END_SHIFT != USER_END_UNSAID && !(flags & STACK_GUESSED_BY_FP))
+		return count;
 	while (count > 1 && !symbolizer_process_maps(process->snapshot, user[count - 1]) &&
 	       !symbolizer_process_maps(process->snapshot, user[count - 2]))
 		count--;
@@ -351,12 +363,12 @@ static size_t without_garbage(const struct process *process, const uint64_t *use
 }
 
 int stacks_want(struct stacks *stacks, const struct process *process, const uint64_t *kernel, size_t kernel_count,
-		const uint64_t *user, size_t user_count)
+		const uint64_t *user, size_t user_count, uint16_t flags)
 {
 	int err = want_all(stacks, NULL, kernel, kernel_count);
 
 	if (!err && user_count && process->snapshot)
-		err = want_all(stacks, process, user, without_garbage(process, user, user_count));
+		err = want_all(stacks, process, user, without_garbage(process, user, user_count, flags));
 	return err;
 }
 
@@ -369,7 +381,7 @@ int stacks_row(struct stacks *stacks, const struct process *process, const uint6
 
 	*ret_end = STACK_NO_USER;
 	if (user_count && process->snapshot) {
-		size_t count = without_garbage(process, user, user_count);
+		size_t count = without_garbage(process, user, user_count, flags);
 
 		err = rows_of(stacks, process, user, count, &rows);
 		if (!err) {

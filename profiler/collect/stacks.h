@@ -21,11 +21,11 @@ void stacks_free(struct stacks *stacks);
 /**
  * stacks_want() - say that a stack will be asked for
  * Asking the symbolizer costs a round trip: so all that is wanted is named at once, by stacks_name_wanted().
- * @process, @kernel, @user: as for stacks_row(); @process must live until then
+ * @process, @kernel, @user, @flags: as for stacks_row(); @process must live until then
  * Both return 0 or -ENOMEM.
  */
 int stacks_want(struct stacks *stacks, const struct process *process, const uint64_t *kernel, size_t kernel_count,
-		const uint64_t *user, size_t user_count);
+		const uint64_t *user, size_t user_count, uint16_t flags);
 int stacks_name_wanted(struct stacks *stacks);
 
 /**

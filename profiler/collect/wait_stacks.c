@@ -181,7 +181,7 @@ static int name_round(struct wait_stacks *stacks)
 		const uint64_t *kernel = addresses.items + one->first;
 
 		err = stacks_want(stacks->parts.stacks, one->process, kernel, one->kernel_count,
-				  kernel + one->kernel_count, one->user_count);
+				  kernel + one->kernel_count, one->user_count, one->flags);
 	}
 	if (!err)
 		err = stacks_name_wanted(stacks->parts.stacks);

@@ -76,9 +76,11 @@ static void add_sample(struct recording_accounting *account, const struct record
 	uint64_t count = sample->count;
 
 	account->user_samples += sample->stack_end != STACK_NO_USER ? count : 0;
-	account->user_complete += sample->stack_end == STACK_COMPLETE ? count : 0;
+	account->user_complete += stack_end_is_complete(sample->stack_end) ? count : 0;
 	account->user_assumed += sample->stack_end == STACK_ASSUMED ? count : 0;
-	account->user_truncated += sample->stack_end == STACK_TRUNCATED ? count : 0;
+	account->user_truncated += stack_end_is_truncated(sample->stack_end) ? count : 0;
+	if (sample->stack_end < STACK_ENDS)
+		account->user_ends[sample->stack_end] += count;
 	account->user_frames += frames->user * count;
 	account->user_named += frames->user_named * count;
 	account->kernel_frames += frames->kernel * count;

@@ -92,7 +92,26 @@ enum stack_end {
 	STACK_COMPLETE = 1,  /* the walk reached the thread's first frame */
 	STACK_ASSUMED = 2,   /* the walk ended without a fault, but not at a known first frame */
 	STACK_TRUNCATED = 3, /* a read fault or the depth limit */
+	/* As STACK_COMPLETE, but a step was taken by frame pointer through code that may keep none. */
+	STACK_GUESSED = 4,
+	/* As STACK_TRUNCATED, and why. */
+	STACK_CUT_DEPTH = 5,	  /* more frames than a sample holds */
+	STACK_CUT_UNREADABLE = 6, /* stack memory that could not be read */
+	STACK_CUT_NO_TABLE = 7,	  /* code whose unwind table was not loaded yet */
+	STACK_CUT_LOST = 8,	  /* at what cannot be a frame */
+	STACK_CUT_RULE = 9,	  /* at a rule that tables do not hold */
+	STACK_ENDS,
 };
+
+static inline bool stack_end_is_complete(uint8_t end)
+{
+	return end == STACK_COMPLETE || end == STACK_GUESSED;
+}
+
+static inline bool stack_end_is_truncated(uint8_t end)
+{
+	return end == STACK_TRUNCATED || (end >= STACK_CUT_DEPTH && end < STACK_ENDS);
+}
 
 /* What is counted. Values are on disk: append only. */
 enum sample_kind {
@@ -129,6 +148,7 @@ struct recording_accounting {
 	uint64_t user_named;	 /* … with a function's name */
 	uint64_t kernel_frames;
 	uint64_t kernel_named;
+	uint64_t user_ends[STACK_ENDS]; /* kept samples by enum stack_end; not on disk: counted from the samples */
 };
 #define RECORDING_TOTAL UINT32_MAX
 

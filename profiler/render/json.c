@@ -100,6 +100,23 @@ struct json_object *json_container(const struct profile *profile, uint32_t conta
 	return err ? NULL : take_ptr(object);
 }
 
+/* How user stacks ended, as docs/unwinding.md names the classes; those that there are. */
+static int add_ends(struct json_object *account, const struct recording_accounting *row)
+{
+	static const char *const names[STACK_ENDS] = {
+		[STACK_COMPLETE] = "complete",	   [STACK_ASSUMED] = "assumed", [STACK_TRUNCATED] = "truncated",
+		[STACK_GUESSED] = "guessed",	   [STACK_CUT_DEPTH] = "depth", [STACK_CUT_UNREADABLE] = "unreadable",
+		[STACK_CUT_NO_TABLE] = "no_table", [STACK_CUT_LOST] = "lost",	[STACK_CUT_RULE] = "rule",
+	};
+	_cleanup_json_ struct json_object *ends = json_object_new_object();
+	int err = ends ? 0 : -ENOMEM;
+
+	for (size_t i = 0; i < STACK_ENDS && !err; i++)
+		if (names[i] && row->user_ends[i])
+			err = json_add_number(ends, names[i], row->user_ends[i]);
+	return err ? err : json_add(account, "user_ends", take_ptr(ends));
+}
+
 struct json_object *json_account(const struct recording_accounting *row)
 {
 	const struct {
@@ -126,6 +143,8 @@ struct json_object *json_account(const struct recording_accounting *row)
 
 	for (size_t i = 0; i < ARRAY_LENGTH(numbers) && !err; i++)
 		err = json_add_number(object, numbers[i].key, numbers[i].number);
+	if (!err)
+		err = add_ends(object, row);
 	return err ? NULL : take_ptr(object);
 }
 

@@ -9,7 +9,7 @@
 
 expect_whole() {
 	"$STOKER" info -o json "$1" >"$CONTAINERS_DIR/info.json"
-	python3 - "$CONTAINERS_DIR/info.json" "$2" "$3" "$4" <<-'PYTHON' || fail "not enough whole stacks of $2: $("$STOKER" fold "$1" | grep "^$2" | grep -v "_start" | head -n 8)"
+	python3 - "$CONTAINERS_DIR/info.json" "$2" "$3" "$4" <<-'PYTHON' || fail "not enough whole stacks of $2: $("$STOKER" fold "$1" | grep "^$2" | grep -v "_start" | sed -n 1,8p)"
 		import json, sys
 		file, label, percent, samples = sys.argv[1:]
 		row = next((c["accounting"] for c in json.load(open(file))["containers"] if c["label"] == label), None)
