@@ -87,15 +87,23 @@ static uint64_t rows_needed(const struct unwind_rows *rows)
 	return (rows->rows.count + 2 * largest) * WALK_SEGMENT_ROWS / (WALK_SEGMENT_ROWS - largest) + 1;
 }
 
-static int add_segment(struct row_store *store)
+bool row_store_lacks_segment(const struct row_store *store, const struct unwind_rows *rows)
 {
-	int err;
+	return rows->pages.count && store->rows.free_count < rows_needed(rows) &&
+	       store->segments_made < store->segments_max;
+}
 
+int row_store_make_segment(struct row_store *store)
+{
 	if (store->segments_made >= store->segments_max)
 		return -ENOSPC;
-	err = walk_maps_add_segment(store->maps, store->segments_made);
-	if (!err)
-		err = number_ranges_grow(&store->rows, store->segments_made * WALK_SEGMENT_ROWS, WALK_SEGMENT_ROWS);
+	return walk_maps_add_segment(store->maps, store->segments_made);
+}
+
+int row_store_use_segment(struct row_store *store)
+{
+	int err = number_ranges_grow(&store->rows, store->segments_made * WALK_SEGMENT_ROWS, WALK_SEGMENT_ROWS);
+
 	if (!err)
 		store->segments_made++;
 	return err;
@@ -116,7 +124,9 @@ static int take_rows(struct row_store *store, uint64_t count, struct number_rang
 	int err;
 
 	while ((err = take(&store->rows, count, ret)) == -ENOSPC) {
-		err = add_segment(store);
+		err = row_store_make_segment(store);
+		if (!err)
+			err = row_store_use_segment(store);
 		if (err)
 			return err;
 	}

@@ -26,6 +26,15 @@ struct stored_rows {
 int row_store_init(struct row_store *store, struct walk_maps *maps, uint32_t segments_max);
 void row_store_deinit(struct row_store *store);
 
+/*
+ * Making a segment takes the kernel some 10 ms: it can be done before row_store_put(), and without a lock that guards the
+ * store, as long as one thread alone does it.
+ */
+bool row_store_lacks_segment(const struct row_store *store, const struct unwind_rows *rows);
+int row_store_make_segment(struct row_store *store);
+/* What was made is used from now on; under the lock. 0 or -ENOMEM. */
+int row_store_use_segment(struct row_store *store);
+
 /**
  * row_store_put() - store and show a file's rows
  * @file: its number; nothing of it is stored

@@ -259,6 +259,26 @@ static uint64_t clock_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec;
 }
 
+/* Whoever asks for the number of a file must not wait for the kernel to make a map. */
+static void make_segments(struct unwind_tables *tables, const struct unwind_rows *rows)
+{
+	int err = 0;
+
+	while (!err) {
+		bool lacks;
+
+		pthread_mutex_lock(&tables->lock);
+		lacks = row_store_lacks_segment(&tables->store, rows);
+		pthread_mutex_unlock(&tables->lock);
+		err = lacks ? row_store_make_segment(&tables->store) : -EALREADY;
+		if (err)
+			return;
+		pthread_mutex_lock(&tables->lock);
+		err = row_store_use_segment(&tables->store);
+		pthread_mutex_unlock(&tables->lock);
+	}
+}
+
 bool unwind_tables_load_one(struct unwind_tables *tables)
 {
 	_cleanup_(unwind_rows_deinit) struct unwind_rows rows = {0};
@@ -280,6 +300,7 @@ bool unwind_tables_load_one(struct unwind_tables *tables)
 	pthread_mutex_unlock(&tables->lock);
 
 	err = fd < 0 && !file->vdso ? -EBADF : unwind_parser_rows(tables->parser, fd, &rows);
+	make_segments(tables, &rows);
 
 	pthread_mutex_lock(&tables->lock);
 	tables->counts.waiting--;
