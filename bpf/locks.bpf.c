@@ -336,6 +336,22 @@ static __always_inline void tally(u32 slot, u32 kind, u64 ns)
 		tally->max_ns = ns;
 }
 
+/* An overlay of the call that it is in. */
+static __always_inline void add_to_call(struct task_struct *task, struct task_times *times, u64 ns)
+{
+	u32 zero = 0;
+	struct cpu_call *current = split_calls ? bpf_map_lookup_elem(&cpu_calls, &zero) : NULL;
+
+	if (!current || current->task != (u64)task || !current->call_ns)
+		return;
+	if (times->lock_call_ns != current->call_ns) {
+		times->lock_call_ns = current->call_ns;
+		times->call_lock_ns = 0;
+	}
+	times->call_lock_ns += ns;
+	current->parted = 1;
+}
+
 static __always_inline void end_wait(void *ctx, u64 lock)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
@@ -349,7 +365,7 @@ static __always_inline void end_wait(void *ctx, u64 lock)
 		return;
 	ns = now - times->lock_ns;
 	times->lock = 0;
-	times->call_lock_ns += ns;
+	add_to_call(task, times, ns);
 	key.slot = times->slot;
 	key.kind = kind_of(times->lock_flags);
 	if (task->nvcsw == times->lock_switches) {

@@ -126,13 +126,13 @@ static __always_inline void charge(u32 victim, u32 culprit, u64 ns)
 		losses->queue_ns += ns;
 }
 
-static __noinline int charge_those_who_ran(u32 victim, u64 ready, u64 now)
+static __noinline int charge_those_who_ran(struct slot_times *row, u32 victim, u64 ready, u64 now)
 {
 	u32 zero = 0, at;
 	struct cpu_switches *switches = bpf_map_lookup_elem(&cpu_switches, &zero);
 	u64 end = now, from;
 
-	if (!switches)
+	if (!switches || !row)
 		return 0;
 	for (u32 i = 1; i <= SWITCHES; i++) {
 		at = (switches->count - i) & (SWITCHES - 1);
@@ -141,7 +141,11 @@ static __noinline int charge_those_who_ran(u32 victim, u64 ready, u64 now)
 			break;
 		if (from < ready)
 			from = ready;
-		if (end > from)
+		if (switches->last[at].slot == victim)
+			row->behind_own_ns += end - from;
+		else if (switches->last[at].slot == SLOT_IDLE)
+			row->behind_idle_ns += end - from;
+		else if (end > from)
 			charge(victim, switches->last[at].slot, end - from);
 		end = from;
 		if (end <= ready)
@@ -173,7 +177,7 @@ static __always_inline void count_queued(struct slot_times *row, struct task_str
 	if (!was_woken && times->cpu != CPU_UNKNOWN && times->cpu != bpf_get_smp_processor_id())
 		charge(times->slot, CULPRIT_MOVED, queued);
 	else
-		charge_those_who_ran(times->slot, now - queued, now);
+		charge_those_who_ran(row, times->slot, now - queued, now);
 }
 
 #endif

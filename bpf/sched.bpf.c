@@ -15,8 +15,7 @@
 
 /* Set by user space. */
 const volatile bool switch_has_state = true; /* the tracepoint gives the state that the task left with (5.18) */
-const volatile bool split_calls = false;
-const volatile bool count_times = false; /* by container */
+const volatile bool count_times = false;     /* by container */
 const volatile bool want_lock_wakers = false;
 const volatile bool follow_tasks = false; /* task_switched is attached, too */
 const volatile bool want_blocked = false;
@@ -86,6 +85,34 @@ static __always_inline struct wait_losses *losses(void)
 	u32 zero = 0;
 
 	return bpf_map_lookup_elem(&wait_losses, &zero);
+}
+
+/* The call that it is in goes with it. */
+static __always_inline void put_call(struct task_struct *task, struct task_times *times)
+{
+	u32 zero = 0;
+	struct cpu_call *current = split_calls ? bpf_map_lookup_elem(&cpu_calls, &zero) : NULL;
+
+	if (!current)
+		return;
+	times->call_ns = current->task == (u64)task ? current->call_ns : 0;
+	times->call = current->call;
+	current->task = 0;
+}
+
+static __always_inline void take_call(struct task_struct *task, const struct task_times *times)
+{
+	u32 zero = 0;
+	struct cpu_call *current = split_calls ? bpf_map_lookup_elem(&cpu_calls, &zero) : NULL;
+
+	if (!current)
+		return;
+	current->task = (u64)task;
+	current->cgroups = times->cgroups;
+	current->slot = times->slot;
+	current->call_ns = times->call_ns;
+	current->call = times->call;
+	current->parted = times->call_ns != 0;
 }
 
 /* Its first switch since the call began finds the parts of another call. */
@@ -169,6 +196,7 @@ static __always_inline void leave(void *ctx, struct task_struct *task, bool pree
 	row = times_of_slot(slot_of(task, times));
 	if (row)
 		row->oncpu_ns += now - times->switched_ns;
+	put_call(task, times);
 	if (in_a_call(times))
 		leave_call(times, now);
 	times->switched_ns = now;
@@ -267,7 +295,8 @@ static __always_inline void count_blocked(struct slot_times *row, u32 state, u64
 	}
 }
 
-static __always_inline void come(struct task_struct *task, u64 now)
+/* Returns its slot. */
+static __always_inline u32 come(struct task_struct *task, u64 now)
 {
 	struct task_times *times = times_of(task);
 	u64 blocked = 0, queued, woken;
@@ -275,7 +304,7 @@ static __always_inline void come(struct task_struct *task, u64 now)
 	bool was_blocked;
 
 	if (!times)
-		return;
+		return SLOT_OTHERS;
 	first_seen(task, times, TASK_READY);
 	row = times_of_slot(slot_of(task, times));
 	queued = now - times->switched_ns;
@@ -307,16 +336,8 @@ static __always_inline void come(struct task_struct *task, u64 now)
 	times->stack = times->waker = (struct count_key){};
 	times->waker_slot = 0;
 	times->cfs_rq = 0;
-}
-
-static __always_inline u32 runs_as(struct task_struct *task)
-{
-	struct task_times *times;
-
-	if (!task->pid)
-		return SLOT_IDLE;
-	times = times_of(task);
-	return times ? slot_of(task, times) : SLOT_OTHERS;
+	take_call(task, times);
+	return times->slot;
 }
 
 SEC("tp_btf/sched_switch")
@@ -325,14 +346,14 @@ int task_switched(u64 *ctx)
 	bool preempted = ctx[0];
 	struct task_struct *prev = (struct task_struct *)ctx[1], *next = (struct task_struct *)ctx[2];
 	u64 now = bpf_ktime_get_ns();
-	u32 state = switch_has_state ? (u32)ctx[3] : state_of(prev);
+	u32 state = switch_has_state ? (u32)ctx[3] : state_of(prev), slot = SLOT_IDLE;
 
 	if (prev->pid)
 		leave(ctx, prev, preempted, state, now);
 	if (next->pid)
-		come(next, now);
+		slot = come(next, now);
 	if (want_queued)
-		now_runs(runs_as(next), now);
+		now_runs(slot, now);
 	return 0;
 }
 

@@ -111,6 +111,8 @@ struct slot_times {
 	u64 preempted_ns; /* queued after it had to leave its CPU */
 	u64 throttled_ns; /* likewise, its cgroup having used up its quota; in neither of the two above */
 	u64 throttles;
+	u64 behind_own_ns;	      /* of the queued: a task of the same container ran … */
+	u64 behind_idle_ns;	      /* … or none, the CPU being idle; all others are in the matrix */
 	u32 woken[HISTOGRAM_BUCKETS]; /* of single waits */
 	u32 preempted[HISTOGRAM_BUCKETS];
 };

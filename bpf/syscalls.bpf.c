@@ -104,77 +104,127 @@ static __always_inline void count_begun(u32 slot, u32 call)
 		counts->count++;
 }
 
+/*
+ * A CPU's last answer: a task's cgroups are looked up again where the task is another, or they are. (A set of cgroups alone
+ * would not do: when it is gone, another one may take its place in memory.)
+ */
+static __always_inline u32 slot_cached(struct task_struct *task)
+{
+	u32 zero = 0;
+	struct cpu_call *last = bpf_map_lookup_elem(&cpu_calls, &zero);
+
+	if (!last)
+		return SLOT_OTHERS;
+	if (last->task != (u64)task || last->start_ns != task->start_time || last->cgroups != (u64)task->cgroups) {
+		last->slot = find_slot(task);
+		last->cgroups = (u64)task->cgroups;
+		last->task = (u64)task;
+		last->start_ns = task->start_time;
+	}
+	return last->slot;
+}
+
+static __always_inline struct cpu_call *current_call(struct task_struct *task)
+{
+	u32 zero = 0;
+	struct cpu_call *current = bpf_map_lookup_elem(&cpu_calls, &zero);
+
+	if (!current)
+		return NULL;
+	/* Not known only until its first switch. */
+	if (current->task != (u64)task) {
+		current->task = (u64)task;
+		current->cgroups = 0;
+		current->call_ns = 0;
+		current->parted = 0;
+	}
+	if (current->cgroups != (u64)task->cgroups) {
+		current->slot = find_slot(task);
+		current->cgroups = (u64)task->cgroups;
+	}
+	return current;
+}
+
 SEC("tp_btf/sys_enter")
 int BPF_PROG(call_entered, struct pt_regs *regs, long number)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct task_times *times = times_of(task);
-	u32 slot, call;
+	struct cpu_call *current = current_call(task);
 
-	if (!times)
+	if (!current || current->slot == SLOT_UNWANTED)
 		return 0;
-	slot = slot_of(task, times);
-	if (slot == SLOT_UNWANTED)
-		return 0;
-	call = call_number(task, number);
-	if (never_returns(call))
-		count_begun(slot, call);
-	times->call = call;
-	times->call_lock_ns = 0;
-	times->call_ns = bpf_ktime_get_ns();
+	current->call = call_number(task, number);
+	if (never_returns(current->call))
+		count_begun(current->slot, current->call);
+	current->parted = 0;
+	current->call_ns = bpf_ktime_get_ns();
 	return 0;
 }
 
-/* The parts of a call that was never off its CPU are not kept: the whole of it is one of them. */
-static __always_inline void add_times(struct call_counts *counts, struct task_times *times, u64 now)
+static __noinline int add_parts(struct call_counts *counts, u64 call_ns, u64 now)
 {
-	u64 wall = now - times->call_ns;
+	struct task_times *times = known_times_of(bpf_get_current_task_btf());
+
+	if (!times || !counts)
+		return 0;
+	if (times->lock_call_ns == call_ns)
+		counts->lock_ns += times->call_lock_ns;
+	if (times->switched_ns <= call_ns) {
+		counts->oncpu_ns += now - call_ns;
+		return 0;
+	}
+	counts->oncpu_ns += times->call_oncpu_ns + (now - times->switched_ns);
+	counts->blocked_ns += times->call_blocked_ns;
+	counts->uninterruptible_ns += times->call_uninterruptible_ns;
+	counts->queued_ns += times->call_queued_ns;
+	return 0;
+}
+
+static __always_inline void add_times(struct call_counts *counts, const struct cpu_call *current, u64 now)
+{
+	u64 wall = now - current->call_ns;
 
 	counts->timed++;
 	counts->wall_ns += wall;
 	if (wall > counts->wall_max_ns)
 		counts->wall_max_ns = wall;
 	count_in(counts->histogram, wall);
-	counts->lock_ns += times->call_lock_ns;
-	if (times->switched_ns <= times->call_ns) {
+	if (current->parted)
+		add_parts(counts, current->call_ns, now);
+	else
 		counts->oncpu_ns += wall;
-		return;
-	}
-	counts->oncpu_ns += times->call_oncpu_ns + (now - times->switched_ns);
-	counts->blocked_ns += times->call_blocked_ns;
-	counts->uninterruptible_ns += times->call_uninterruptible_ns;
-	counts->queued_ns += times->call_queued_ns;
+}
+
+/* A child comes out of a call that its parent made. */
+static __always_inline bool is_childs(u32 call, long result)
+{
+	return !result && (call == CALL_CLONE || call == CALL_FORK || call == CALL_VFORK || call == CALL_CLONE3);
 }
 
 SEC("tp_btf/sys_exit")
 int BPF_PROG(call_returned, struct pt_regs *regs, long result)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
+	struct cpu_call *current = current_call(task);
 	u64 now = bpf_ktime_get_ns();
-	struct task_times *times = times_of(task);
 	struct call_counts *counts;
-	u32 slot, call, row;
-	bool begun;
+	u32 call, row;
 
-	if (!times)
+	if (!current || current->slot == SLOT_UNWANTED)
 		return 0;
-	slot = slot_of(task, times);
-	begun = times->call_ns;
-	call = begun ? times->call : call_number(task, regs->orig_ax);
-	/* A child comes out of a call that its parent made. */
-	if (slot == SLOT_UNWANTED ||
-	    (!begun && !result &&
-	     (call == CALL_CLONE || call == CALL_FORK || call == CALL_VFORK || call == CALL_CLONE3)))
+	call = current->call_ns ? current->call : call_number(task, regs->orig_ax);
+	if (!current->call_ns && is_childs(call, result))
 		return 0;
-	row = call_row(slot, call);
+	row = call_row(current->slot, call);
 	counts = bpf_map_lookup_elem(&call_rows, &row);
 	if (counts) {
 		counts->count++;
 		counts->errors += is_error(result);
-		if (begun)
-			add_times(counts, times, now);
+		if (current->call_ns)
+			add_times(counts, current, now);
 	}
-	times->call_ns = 0;
+	current->call_ns = 0;
+	current->parted = 0;
 	return 0;
 }
 
@@ -182,18 +232,13 @@ SEC("tp_btf/sys_exit")
 int BPF_PROG(call_tallied, struct pt_regs *regs, long result)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct task_times *times = times_of(task);
 	u64 number = regs->orig_ax;
 	struct call_tally *tally;
-	u32 slot, call, row;
+	u32 slot = slot_cached(task), call, row;
 
-	if (!times)
-		return 0;
-	slot = slot_of(task, times);
 	/* The frame that it restores has no number any more. */
 	call = number == (u64)-1 ? CALL_RT_SIGRETURN : call_number(task, number);
-	if (slot == SLOT_UNWANTED ||
-	    (!result && (call == CALL_CLONE || call == CALL_FORK || call == CALL_VFORK || call == CALL_CLONE3)))
+	if (slot == SLOT_UNWANTED || is_childs(call, result))
 		return 0;
 	row = call_row(slot, call);
 	tally = bpf_map_lookup_elem(&call_tallies, &row);

@@ -15,6 +15,7 @@
 /* Set by user space. */
 const volatile bool times_in_storage __weak = false;
 const volatile u32 call_rows_max __weak = CALL_ROWS_MAX;
+const volatile bool split_calls __weak = false;
 extern const volatile bool filter_tgids;
 extern const volatile bool filter_cgroups;
 
@@ -48,7 +49,8 @@ struct task_times {
 	u64 call_blocked_ns;
 	u64 call_uninterruptible_ns;
 	u64 call_queued_ns;
-	u64 call_lock_ns;
+	u64 call_lock_ns; /* of the call that began at: */
+	u64 lock_call_ns;
 	u32 slot;
 	u16 call;
 	u8 state;     /* enum task_state, and beyond */
@@ -70,6 +72,28 @@ struct task_times {
 	u32 site; /* of sites, plus 1; 0: none */
 	struct block_site sites[BLOCK_SITES];
 };
+
+/*
+ * The call that a CPU's current task is in: its begin and end touch nothing else, unless the task was off its CPU or waited
+ * for a lock meanwhile. As the task leaves its CPU this goes to its memory, and comes back with it.
+ */
+struct cpu_call {
+	u64 task;     /* whose; 0: not known */
+	u64 cgroups;  /* as task_times.cgroups */
+	u64 call_ns;  /* begin; 0: in none */
+	u64 start_ns; /* task->start_time, where calls are counted alone */
+	u32 slot;
+	u16 call;
+	u8 parted; /* the task's memory has parts of it */
+	u8 pad;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct cpu_call);
+} cpu_calls __weak SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);

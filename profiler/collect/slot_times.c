@@ -74,6 +74,8 @@ static void add_times(struct slot_times *sum, const struct slot_times *one)
 	sum->preempted_ns += one->preempted_ns;
 	sum->throttled_ns += one->throttled_ns;
 	sum->throttles += one->throttles;
+	sum->behind_own_ns += one->behind_own_ns;
+	sum->behind_idle_ns += one->behind_idle_ns;
 	for (size_t i = 0; i < HISTOGRAM_BUCKETS; i++) {
 		sum->woken[i] += one->woken[i];
 		sum->preempted[i] += one->preempted[i];
@@ -123,6 +125,22 @@ static int write_row(struct slot_time_counter *counter, uint32_t slot, const str
 	return err ? err : write_buckets(counter, HISTOGRAM_PREEMPTED, now->preempted, told->preempted, number);
 }
 
+/* The two commonest reasons to wait are not in the programs' matrix. */
+static int write_own(struct slot_time_counter *counter, uint32_t slot, const struct slot_times *now, uint64_t time_ns)
+{
+	const struct slot_times *told = &counter->told[slot];
+	struct recording_queue row = {.time_ns = time_ns, .ns = now->behind_own_ns - told->behind_own_ns};
+	int err = slots_row(counter->slots, slot, &row.container);
+
+	row.culprit = row.container;
+	if (!err && row.ns)
+		err = recording_writer_queue(counter->writer, &row);
+	row.ns = now->behind_idle_ns - told->behind_idle_ns;
+	row.culprit = RECORDING_NONE;
+	row.reason = QUEUE_IDLE;
+	return err || !row.ns ? err : recording_writer_queue(counter->writer, &row);
+}
+
 static int take_slot(struct slot_time_counter *counter, uint32_t slot, uint64_t time_ns)
 {
 	struct slot_times now = {0};
@@ -135,6 +153,8 @@ static int take_slot(struct slot_time_counter *counter, uint32_t slot, uint64_t 
 	if (!memcmp(&now, &counter->told[slot], sizeof(now)))
 		return 0;
 	err = write_row(counter, slot, &now, time_ns);
+	if (!err)
+		err = write_own(counter, slot, &now, time_ns);
 	if (!err)
 		counter->told[slot] = now;
 	return err;

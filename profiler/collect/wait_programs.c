@@ -164,6 +164,7 @@ static void configure_maps(struct stoker_bpf *skeleton, const struct wait_settin
 	bpf_map__set_autocreate(skeleton->maps.waits_0, settings->offcpu);
 	bpf_map__set_autocreate(skeleton->maps.waits_1, settings->offcpu);
 	bpf_map__set_autocreate(skeleton->maps.call_row_of, calls);
+	bpf_map__set_autocreate(skeleton->maps.cpu_calls, calls);
 	bpf_map__set_autocreate(skeleton->maps.call_row_keys, calls);
 	bpf_map__set_autocreate(skeleton->maps.call_rows, settings->syscalls);
 	bpf_map__set_autocreate(skeleton->maps.call_tallies, calls && !settings->syscalls);
