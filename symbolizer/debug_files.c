@@ -140,8 +140,10 @@ static int open_place(int root, struct debug_file *file)
 
 	if (err)
 		return err;
-	file->fd = process_files_reopen(path_fd);
-	return file->fd < 0 ? file->fd : 0;
+	if (!S_ISREG(file->status.st_mode))
+		return -EINVAL;
+	file->fd = take_fd(&path_fd);
+	return 0;
 }
 
 int debug_files_next(struct debug_files *search, struct debug_file *ret_file)

@@ -42,7 +42,7 @@ struct debug_files {
 };
 
 struct debug_file {
-	int fd;	     /* open for reading; the caller's from now on */
+	int fd;	     /* O_PATH; the caller's from now on */
 	bool inside; /* found below inside_root */
 	struct stat status;
 	char path[PATH_MAX]; /* in its root */

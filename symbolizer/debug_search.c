@@ -64,9 +64,9 @@ static int open_below(int root, const char *path)
 	_cleanup_close_ int fd = -1;
 	struct stat status;
 
-	if (root < 0 || process_files_below(root, path, &fd, &status))
+	if (root < 0 || process_files_below(root, path, &fd, &status) || !S_ISREG(status.st_mode))
 		return -1;
-	return process_files_reopen(fd);
+	return take_fd(&fd);
 }
 
 static void bring(struct debug_search *search, struct pinned_file *file, const char *path, bool alternate)

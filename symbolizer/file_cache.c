@@ -2,12 +2,12 @@
 #include "symbolizer/file_cache.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "symbolizer/base/array.h"
 #include "symbolizer/base/hash_index.h"
-#include "symbolizer/process_files.h"
 
 struct file_cache {
 	struct parser *parser;
@@ -105,7 +105,7 @@ int file_cache_pin(struct file_cache *cache, int path_fd, const struct stat *sta
 			continue;
 		file->used = ++cache->clock;
 		if (file->state != PINNED_OPEN)
-			take_descriptor(cache, file, process_files_reopen(path_fd));
+			take_descriptor(cache, file, fcntl(path_fd, F_DUPFD_CLOEXEC, 0));
 		*ret_file = file;
 		return 0;
 	}
@@ -116,7 +116,7 @@ int file_cache_pin(struct file_cache *cache, int path_fd, const struct stat *sta
 	file->inode = status->st_ino;
 	file->size = status->st_size;
 	file->modified = status->st_mtim;
-	take_descriptor(cache, file, process_files_reopen(path_fd));
+	take_descriptor(cache, file, fcntl(path_fd, F_DUPFD_CLOEXEC, 0));
 	*ret_file = file;
 	return 0;
 }

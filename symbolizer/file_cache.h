@@ -2,7 +2,7 @@
 /*
  * file_cache: every mapped file once, however many processes and containers map it.
  *
- * A file is known by what fstat(2) says of the opened file (device, inode, size, modification time), never by the device that
+ * A file is known by what process_files_stat() says of it (device, inode, size, modification time), never by the device that
  * /proc/PID/maps shows: overlayfs and btrfs disagree there. It is pinned by an open descriptor from the moment that it
  * is first seen, and parsed, in the child, when its first name is asked for. Names once found outlive the descriptor.
  */
@@ -53,7 +53,7 @@ void file_cache_free(struct file_cache *cache);
 
 /**
  * file_cache_pin() - the entry of a file
- * @path_fd: O_PATH descriptor of it; not kept
+ * @path_fd: O_PATH descriptor of it; duplicated, and opened for reading only in the child
  * @ret_file: lives as long as the cache
  * Returns 0, -EINVAL (no regular file) or -ENOMEM.
  */

@@ -81,6 +81,8 @@ static int set_failed(struct naming *naming, const struct question *question, in
 		reason = "not ELF";
 	else if (error == -ENOTRECOVERABLE)
 		reason = "quarantined";
+	else if (error == -EHOSTDOWN)
+		reason = "file system does not answer";
 	else if (error == -EFBIG)
 		reason = "too large";
 	else if (error == -EAGAIN)
@@ -278,6 +280,8 @@ static const char *jit_reason(int map_error, bool has_map)
 		return "[jit: map too large]";
 	case -ENOTRECOVERABLE:
 		return "[jit: map in quarantine]";
+	case -EHOSTDOWN:
+		return "[jit: map's file system does not answer]";
 	case -EAGAIN:
 		return "[jit: no parser for its map]";
 	default:

@@ -218,14 +218,14 @@ static int dispatch(struct service *service, const struct parse_request *request
 
 	switch (request->type) {
 	case PARSE_OPEN_FILE:
-		return fd < 0 ? -EINVAL : open_file(service, request->object, fd);
+		return fd < 0 ? -ENOENT : open_file(service, request->object, fd);
 	case PARSE_OPEN_PERF_MAP:
 	case PARSE_OPEN_JITDUMP:
-		return fd < 0 ? -EINVAL : open_map(service, request, fd);
+		return fd < 0 ? -ENOENT : open_map(service, request, fd);
 	case PARSE_ADD_DEBUG_FILE:
 	case PARSE_ADD_ALTERNATE:
 	case PARSE_ADD_PACKAGE:
-		return fd < 0 ? -EINVAL : add_to_file(service, request, fd);
+		return fd < 0 ? -ENOENT : add_to_file(service, request, fd);
 	case PARSE_SPLITS:
 		return tell_splits(service, request->object);
 	case PARSE_ADD_SPLIT:

@@ -10,6 +10,7 @@
 #include "symbolizer/base/cleanup.h"
 #include "symbolizer/base/log.h"
 #include "symbolizer/parse_service.h"
+#include "symbolizer/silent_devices.h"
 
 #define TIMEOUT_MS 3000
 #define LINES_TIMEOUT_MS 20000 /* the DWARF of a browser takes its time */
@@ -18,6 +19,7 @@ struct parser {
 	struct worker *worker;
 	uint32_t objects;	       /* numbers given so far */
 	struct parse_request *request; /* room for PARSE_ADDRESSES_MAX */
+	struct silent_devices silent;
 };
 
 int parser_new(struct parser **ret_parser)
@@ -238,8 +240,12 @@ static int ask_about(struct parser *parser, struct parser_source *source, struct
 	if (source->fd < 0)
 		return -EIO;
 	do {
+		uint64_t stuck = worker_counts(parser->worker).stuck;
+
 		if (parser_source_quarantined(source))
 			return -ENOTRECOVERABLE;
+		if (silent_devices_has(&parser->silent, source->fd) || silent_devices_has(&parser->silent, fd))
+			return -EHOSTDOWN;
 		err = tell(parser, source, answer);
 		if (err == -ENOEXEC)
 			source->error = err;
@@ -248,6 +254,8 @@ static int ask_about(struct parser *parser, struct parser_source *source, struct
 			err = ask(parser, request, fd, timeout_ms, answer);
 		}
 		source->deaths += is_death(err);
+		if (err == -ETIME)
+			silent_devices_note(&parser->silent, fd >= 0 ? fd : source->fd, parser->worker, stuck);
 	} while (is_death(err));
 	return err;
 }

@@ -55,7 +55,7 @@ static inline bool parser_source_quarantined(const struct parser_source *source)
 
 /**
  * parser_open() - have a source parsed as far as its facts
- * Returns 0, -ENOEXEC (not ELF), -ENOTRECOVERABLE (in quarantine), -EFBIG, -EIO, -EAGAIN (no child), -ENOMEM.
+ * Returns 0, -ENOEXEC (not ELF), -ENOTRECOVERABLE (in quarantine), -EHOSTDOWN (its file system did not answer), -EFBIG, -EIO, -EAGAIN (no child), -ENOMEM.
  */
 int parser_open(struct parser *parser, struct parser_source *source);
 

@@ -10,19 +10,43 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "symbolizer/base/cleanup.h"
 
 #define DESCRIPTORS_LOOKED_AT_MAX 4096
 
+int process_files_stat(int path_fd, struct stat *ret_stat)
+{
+	struct statx got;
+
+	if (statx(path_fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_BASIC_STATS, &got))
+		return -errno;
+	*ret_stat = (struct stat){
+		.st_dev = makedev(got.stx_dev_major, got.stx_dev_minor),
+		.st_ino = got.stx_ino,
+		.st_mode = got.stx_mode,
+		.st_nlink = got.stx_nlink,
+		.st_uid = got.stx_uid,
+		.st_gid = got.stx_gid,
+		.st_size = (off_t)got.stx_size,
+		.st_mtim = {got.stx_mtime.tv_sec, got.stx_mtime.tv_nsec},
+	};
+	return 0;
+}
+
 static int open_and_stat(const char *path, int flags, int *ret_path_fd, struct stat *ret_stat)
 {
 	_cleanup_close_ int fd = open(path, O_PATH | O_CLOEXEC | flags);
 	struct stat status;
+	int err;
 
-	if (fd < 0 || fstat(fd, &status))
+	if (fd < 0)
 		return -errno;
+	err = process_files_stat(fd, &status);
+	if (err)
+		return err;
 	*ret_stat = status;
 	*ret_path_fd = take_fd(&fd);
 	return 0;
@@ -42,9 +66,13 @@ static int open_below(int root_fd, const char *path, uint64_t flags, int *ret_pa
 	struct open_how how = {.flags = O_PATH | O_CLOEXEC | flags, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
 	_cleanup_close_ int fd = (int)syscall(SYS_openat2, root_fd, path, &how, sizeof(how));
 	struct stat status;
+	int err;
 
-	if (fd < 0 || fstat(fd, &status))
+	if (fd < 0)
 		return -errno;
+	err = process_files_stat(fd, &status);
+	if (err)
+		return err;
 	*ret_stat = status;
 	*ret_path_fd = take_fd(&fd);
 	return 0;
@@ -127,13 +155,13 @@ static bool owner_is_plausible(pid_t pid, uid_t uid)
 	return is_namespace_root(pid, uid);
 }
 
-static int take_perf_map(pid_t pid, int path_fd, const struct stat *status)
+static int take_perf_map(pid_t pid, int *path_fd, const struct stat *status)
 {
 	if (!S_ISREG(status->st_mode))
 		return -EINVAL;
 	if (!owner_is_plausible(pid, status->st_uid))
 		return -EPERM;
-	return process_files_reopen(path_fd);
+	return take_fd(path_fd);
 }
 
 /* Of a descriptor's target, which says so where the file is gone. */
@@ -169,8 +197,8 @@ static int perf_map_of_descriptors(pid_t pid, const char *name)
 		if (!base || !is_named(base + 1, name))
 			continue;
 		fd = openat(dirfd(dir), entry->d_name, O_PATH | O_CLOEXEC);
-		if (fd >= 0 && !fstat(fd, &status))
-			return take_perf_map(pid, fd, &status);
+		if (fd >= 0 && !process_files_stat(fd, &status))
+			return take_perf_map(pid, &fd, &status);
 	}
 	return -ENOENT;
 }
@@ -185,11 +213,11 @@ int process_files_perf_map(pid_t pid, uint32_t ns_pid)
 	snprintf(path, sizeof(path), "/tmp/perf-%u.map", ns_pid);
 	err = open_inside(pid, path, O_NOFOLLOW, &inside, &status);
 	if (!err)
-		return take_perf_map(pid, inside, &status);
+		return take_perf_map(pid, &inside, &status);
 	err = perf_map_of_descriptors(pid, strrchr(path, '/') + 1);
 	if (err != -ENOENT)
 		return err;
 	snprintf(path, sizeof(path), "/tmp/perf-%d.map", pid);
 	err = open_and_stat(path, O_NOFOLLOW, &outside, &status);
-	return err ? err : take_perf_map(pid, outside, &status);
+	return err ? err : take_perf_map(pid, &outside, &status);
 }

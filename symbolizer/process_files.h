@@ -2,8 +2,12 @@
 /*
  * process_files: opens what a process names, without trusting it.
  *
- * Every file is first looked at through an O_PATH descriptor: only regular files are opened for reading, so a FIFO, a
- * device or a directory cannot hang or surprise the reader. Symbolic links are resolved inside the process's root.
+ * Every file is looked at through an O_PATH descriptor: only regular files are opened for reading, so a FIFO, a device
+ * or a directory cannot hang or surprise the reader. Symbolic links are resolved inside the process's root.
+ *
+ * A file system may be a process of the container (FUSE), which need not answer; who waits for it cannot be killed. An
+ * O_PATH descriptor holds a file, and asks its file system nothing, not even when it is closed. So nobody but a child
+ * that can be done without calls process_files_reopen(): worker.h does it for its caller.
  */
 #ifndef SYMBOLIZER_PROCESS_FILES_H
 #define SYMBOLIZER_PROCESS_FILES_H
@@ -11,6 +15,12 @@
 #include <stdint.h>
 #include <sys/stat.h>
 #include <sys/types.h>
+
+/**
+ * process_files_stat() - fstat(2), from what the kernel knows: a file system elsewhere is not asked
+ * @ret_stat: device, inode, mode, links, owner, size and modification time only
+ */
+int process_files_stat(int path_fd, struct stat *ret_stat);
 
 /**
  * process_files_mapped() - the file behind a mapping, also when it was deleted or replaced
@@ -40,12 +50,12 @@ int process_files_inside(pid_t pid, const char *path, int *ret_path_fd, struct s
 int process_files_reopen(int path_fd);
 
 /**
- * process_files_perf_map() - the perf-PID.map of a process, open for reading
+ * process_files_perf_map() - the perf-PID.map of a process
  * @ns_pid: the PID inside; looked for as /tmp/perf-NS_PID.map inside, /tmp/perf-PID.map on the host, and a descriptor
  *          of that name that the process itself holds
  * The file must belong to the process's own user or to root, of the host or of its user namespace. A symbolic link in
  * its place is no regular file: with root's rights it may lead to what its maker cannot read.
- * Returns a descriptor, -ENOENT, -EPERM (another owner), -EINVAL (no regular file), or what open(2) gave.
+ * Returns an O_PATH descriptor, -ENOENT, -EPERM (another owner), -EINVAL (no regular file), or what open(2) gave.
  */
 int process_files_perf_map(pid_t pid, uint32_t ns_pid);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,7 +42,8 @@ static const struct mapping *known_line(const struct mapping_array *old, const s
 }
 
 /* A runtime maps a page of its jit-PID.dump as code, to be found by that (the jitdump specification, "marker"). */
-static void pin_jitdump(struct symbolizer_process *process, const struct mapping *mapping, int path_fd)
+static void pin_jitdump(struct symbolizer_process *process, const struct mapping *mapping, int path_fd,
+			const struct stat *status)
 {
 	const char *name = string_table_text(&process->symbolizer->strings, mapping->name);
 	unsigned int pid;
@@ -51,7 +53,7 @@ static void pin_jitdump(struct symbolizer_process *process, const struct mapping
 		return;
 	if (pid != process->identity.ns_pid && pid != (unsigned int)process->identity.pid)
 		return;
-	fd = process_files_reopen(path_fd);
+	fd = S_ISREG(status->st_mode) ? fcntl(path_fd, F_DUPFD_CLOEXEC, 0) : -1;
 	if (fd >= 0)
 		parser_source_init(&process->jitdump, PARSER_JITDUMP, fd);
 }
@@ -85,7 +87,7 @@ static int pin_files(struct symbolizer_process *process, pid_t pid, struct mappi
 			return err;
 		if (!err)
 			file_cache_note_root(mapping->file, process->root);
-		pin_jitdump(process, mapping, fd);
+		pin_jitdump(process, mapping, fd, &status);
 	}
 	return 0;
 }
@@ -141,11 +143,13 @@ static void pin_perf_map(struct symbolizer_process *process, pid_t pid)
 
 static struct root_identity root_of(pid_t pid)
 {
+	_cleanup_close_ int fd = -1;
 	struct stat status;
 	char path[32];
 
 	snprintf(path, sizeof(path), "/proc/%d/root", pid);
-	if (stat(path, &status))
+	fd = open(path, O_PATH | O_CLOEXEC);
+	if (fd < 0 || process_files_stat(fd, &status))
 		return (struct root_identity){0};
 	return (struct root_identity){status.st_dev, status.st_ino};
 }

@@ -173,7 +173,7 @@ int symbolizer_file(struct symbolizer *symbolizer, const char *path, const uint6
 	_cleanup_free_ char *real = realpath(path, NULL);
 	int err;
 
-	if (fd < 0 || fstat(fd, &status))
+	if (fd < 0 || fstat(fd, &status) || faccessat(AT_FDCWD, path, R_OK, AT_EACCESS))
 		return -errno;
 	err = file_cache_pin(symbolizer->files, fd, &status, &file);
 	if (err)

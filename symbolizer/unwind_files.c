@@ -2,6 +2,7 @@
 #include "symbolizer/unwind_files.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -124,5 +125,5 @@ static int open_vdso(void)
 
 int unwind_files_reopen(int path_fd)
 {
-	return path_fd < 0 ? open_vdso() : process_files_reopen(path_fd);
+	return path_fd < 0 ? open_vdso() : fcntl(path_fd, F_DUPFD_CLOEXEC, 0);
 }

@@ -65,9 +65,9 @@ enum unwind_mapping_kind unwind_files_kind(const char *path);
 int unwind_files_open(pid_t pid, uint64_t start, uint64_t end, int *ret_path_fd, struct unwind_identity *ret_identity);
 
 /**
- * unwind_files_reopen() - a readable descriptor, for unwind_parser.h
+ * unwind_files_reopen() - a descriptor of its own, for unwind_parser.h
  * @path_fd: from unwind_files_open(); -1: a copy of the vdso that all 64-bit processes share
- * Returns the descriptor, -EINVAL where it is no regular file, or what open(2) gave.
+ * Returns the descriptor, or what fcntl(2) or memfd_create(2) gave.
  */
 int unwind_files_reopen(int path_fd);
 

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "symbolizer/base/cleanup.h"
+#include "symbolizer/silent_devices.h"
 #include "symbolizer/unwind_files.h"
 #include "symbolizer/worker.h"
 
@@ -27,6 +28,7 @@ struct rows_head {
 struct unwind_parser {
 	struct worker *worker;
 	struct worker_bytes answer;
+	struct silent_devices silent;
 	uint64_t cpu_ns, memory_bytes, crashes, timeouts; /* for other threads: loaded and stored whole */
 };
 
@@ -63,7 +65,7 @@ static void handle(void *state, const void *request, size_t bytes, const int *fd
 	_cleanup_(unwind_rows_deinit) struct unwind_rows rows = {0};
 	struct rows_head head = {0};
 
-	head.error = fd_count == 1 ? unwind_rows_read(fds[0], -1, &rows) : -EINVAL;
+	head.error = fd_count == 1 ? unwind_rows_read(fds[0], -1, &rows) : -EIO;
 	for (size_t i = 0; i < fd_count; i++)
 		close(fds[i]);
 	if (head.error)
@@ -192,8 +194,15 @@ int unwind_parser_rows(struct unwind_parser *parser, int path_fd, struct unwind_
 	if (fd < 0)
 		return fd;
 	for (int try = 0; try < TRIES; try++) {
-		int called = worker_call(parser->worker, "", 1, &fd, 1, TIMEOUT_MS, &parser->answer);
+		uint64_t stuck = worker_counts(parser->worker).stuck;
+		int called;
 
+		if (silent_devices_has(&parser->silent, fd))
+			break;
+		called = worker_call(parser->worker, "", 1, &fd, 1, TIMEOUT_MS, &parser->answer);
+
+		if (called == -ETIME)
+			silent_devices_note(&parser->silent, fd, parser->worker, stuck);
 		if (called == -EIO || called == -ETIME)
 			continue;
 		err = called ? called : read_answer(&parser->answer, rows);

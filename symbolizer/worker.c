@@ -15,21 +15,43 @@
 
 #include "symbolizer/base/cleanup.h"
 #include "symbolizer/base/log.h"
+#include "symbolizer/process_files.h"
 #include "symbolizer/worker_sandbox.h"
 
 #define NAME "stoker-parser"
 #define PIECE_BYTES 65536 /* of an answer, in one message */
 #define WAITING_EVERY_MS 20
 #define START_TIMEOUT_MS 5000
+#define IDLE_MS 2000	 /* a child that neither computes nor answers for so long is given up */
+#define ENDING_MS 200	 /* how long a killed child may take to end before it counts as stuck */
+#define LEFTOVERS_MAX 64 /* children that wait for a file system that does not answer */
 
 struct worker {
 	const struct worker_handler *handler;
 	pid_t nursery_pid;
 	int nursery; /* socket to it */
 	int socket;  /* to the child, or -1 */
+	pid_t child;
 	uint32_t generation;
 	struct worker_waiting waiting;
 	struct worker_counts counts;
+};
+
+/* The nursery's word of a new parser. */
+struct new_child {
+	pid_t pid;  /* -1: there is none */
+	bool stuck; /* what was before it could not be killed */
+};
+
+/* What the nursery knows. */
+struct nursery {
+	const struct worker_handler *handler;
+	int control; /* socket to the caller */
+	int socket;  /* the caller's end of the parser's, or -1 */
+	pid_t children
+		[LEFTOVERS_MAX]; /* [count], not reaped: the parser, who opens files, and those that cannot be killed */
+	size_t count;
+	size_t stuck; /* of them, when last counted */
 };
 
 /* Before each answer's bytes. */
@@ -51,7 +73,9 @@ int worker_bytes_add(struct worker_bytes *bytes, const void *data, size_t size)
 {
 	if (array_reserve(&bytes->list, size))
 		return -ENOMEM;
-	memcpy(bytes->list.items + bytes->list.count, data, size);
+	/* An empty part may have no address. */
+	if (size)
+		memcpy(bytes->list.items + bytes->list.count, data, size);
 	bytes->list.count += size;
 	return 0;
 }
@@ -159,45 +183,119 @@ __attribute__((noreturn)) static void serve(const struct worker_handler *handler
 	_exit(0);
 }
 
-static void end_process(pid_t pid)
+static void reap(struct nursery *nursery)
 {
-	if (pid <= 0)
-		return;
-	kill(pid, SIGKILL);
-	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-		;
+	for (size_t i = nursery->count; i-- > 0;)
+		if (waitpid(nursery->children[i], NULL, WNOHANG) == nursery->children[i])
+			nursery->children[i] = nursery->children[--nursery->count];
 }
 
-/* One byte asks for a new child in place of the old one; the answer is one byte with the caller's end of its socket. */
-__attribute__((noreturn)) static void nurse(const struct worker_handler *handler, int control)
+/*
+ * Kills them all and waits a little: who waits for a file system in another process (FUSE) takes no signal until that one
+ * answers, or ends. True where more are left than before: what they were at is not to be touched again.
+ */
+static bool end_children(struct nursery *nursery)
 {
-	int pair[2], fds[WORKER_DESCRIPTORS_MAX], err;
-	size_t fd_count;
-	pid_t child = 0;
-	char byte;
+	size_t stuck = nursery->stuck;
 
-	while (take_packet(control, &byte, 1, fds, &fd_count) == 1) {
-		end_process(child);
-		if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
+	for (size_t i = 0; i < nursery->count; i++)
+		kill(nursery->children[i], SIGKILL);
+	for (int waited = 0; waited < ENDING_MS; waited++) {
+		reap(nursery);
+		if (nursery->count <= stuck)
 			break;
-		child = fork();
-		if (!child) {
-			prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-			serve(handler, pair[1]);
-		}
-		close(pair[1]);
-		err = send_packet(control, &byte, 1, pair, child > 0);
-		close(pair[0]);
-		if (err)
-			break;
+		poll(NULL, 0, 1);
 	}
-	end_process(child);
+	nursery->stuck = nursery->count;
+	if (nursery->socket >= 0)
+		close(nursery->socket);
+	nursery->socket = -1;
+	return nursery->stuck > stuck;
+}
+
+/* The child's number is kept until it was reaped. */
+static pid_t fork_child(struct nursery *nursery)
+{
+	pid_t child;
+
+	reap(nursery);
+	if (nursery->count >= LEFTOVERS_MAX)
+		return -1;
+	child = fork();
+	if (!child)
+		prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+	else if (child > 0)
+		nursery->children[nursery->count++] = child;
+	return child;
+}
+
+/* A new parser in place of the old one; the answer comes with the caller's end of its socket. */
+static int replace_parser(struct nursery *nursery)
+{
+	struct new_child answer = {.stuck = end_children(nursery)};
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
+		return -errno;
+	answer.pid = fork_child(nursery);
+	if (!answer.pid)
+		serve(nursery->handler, pair[1]);
+	close(pair[1]);
+	nursery->socket = pair[0];
+	return send_packet(nursery->control, &answer, sizeof(answer), pair, answer.pid > 0);
+}
+
+/*
+ * Opens what a request is about and hands both to the parser. This one has the caller's rights and looks at nothing: it
+ * only waits, for as long as the files' system likes. A file that cannot be opened is left out, and those after it.
+ */
+__attribute__((noreturn)) static void open_and_pass_on(const struct nursery *nursery, const char *request, size_t bytes,
+						       const int *path_fds, size_t count)
+{
+	int fds[WORKER_DESCRIPTORS_MAX];
+	size_t opened = 0;
+
+	close(nursery->control);
+	while (opened < count) {
+		fds[opened] = process_files_reopen(path_fds[opened]);
+		if (fds[opened] < 0)
+			break;
+		opened++;
+	}
+	_exit(send_packet(nursery->socket, request, bytes, fds, opened) ? 1 : 0);
+}
+
+/* One byte asks for a new parser; more is a request for the one that there is, with O_PATH descriptors. */
+__attribute__((noreturn)) static void nurse(struct nursery *nursery)
+{
+	char request[WORKER_REQUEST_BYTES_MAX];
+	int fds[WORKER_DESCRIPTORS_MAX];
+	size_t fd_count;
+
+	for (;;) {
+		struct pollfd polled = {.fd = nursery->control, .events = POLLIN};
+		ssize_t got;
+
+		/* Who has opened something is done in a moment: no zombie waits for the next request. */
+		while (nursery->count > nursery->stuck + 1 && !poll(&polled, 1, WAITING_EVERY_MS))
+			reap(nursery);
+		got = take_packet(nursery->control, request, sizeof(request), fds, &fd_count);
+
+		if (got <= 0 || (got == 1 && replace_parser(nursery)))
+			break;
+		if (got > 1 && nursery->socket >= 0 && !fork_child(nursery))
+			open_and_pass_on(nursery, request, (size_t)got, fds, fd_count);
+		for (size_t i = 0; i < fd_count; i++)
+			close(fds[i]);
+	}
+	end_children(nursery);
 	_exit(0);
 }
 
 __attribute__((noreturn)) static void become_nursery(const struct worker_handler *handler, int control)
 {
 	static const int terminal_signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP};
+	struct nursery nursery = {.handler = handler, .control = 3, .socket = -1};
 	sigset_t none;
 
 	/* The caller decides when this ends: Ctrl-C is for it alone, and its last names are still to be found. */
@@ -209,7 +307,7 @@ __attribute__((noreturn)) static void become_nursery(const struct worker_handler
 	prctl(PR_SET_NAME, NAME, 0, 0, 0);
 	if (dup2(control, 3) < 0 || close_range(4, ~0u, 0))
 		_exit(1);
-	nurse(handler, 3);
+	nurse(&nursery);
 }
 
 int worker_new(const struct worker_handler *handler, struct worker **ret_worker)
@@ -278,10 +376,22 @@ static int64_t now_ms(void)
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+static uint64_t child_cpu_ns(const struct worker *worker)
+{
+	struct timespec used;
+	clockid_t clock;
+
+	if (clock_getcpuclockid(worker->child, &clock) || clock_gettime(clock, &used))
+		return 0;
+	return (uint64_t)used.tv_sec * 1000000000ull + (uint64_t)used.tv_nsec;
+}
+
 static int wait_until(struct worker *worker, int socket, int64_t deadline_ms)
 {
 	struct pollfd polled = {.fd = socket, .events = POLLIN};
+	uint64_t cpu_ns = 0;
 	bool called = false;
+	int idle = 0;
 
 	for (;;) {
 		int64_t left = deadline_ms - now_ms();
@@ -290,6 +400,11 @@ static int wait_until(struct worker *worker, int socket, int64_t deadline_ms)
 		if (poll(&polled, 1, left <= 0 ? 0 : left < WAITING_EVERY_MS ? (int)left : WAITING_EVERY_MS) > 0)
 			return 0;
 		if (left <= 0 && (called || !worker->waiting.call))
+			return -ETIME;
+		/* It computes or it reads; who does neither for so long waits for a file that does not come. */
+		idle = child_cpu_ns(worker) == cpu_ns ? idle + 1 : 0;
+		cpu_ns = child_cpu_ns(worker);
+		if (socket == worker->socket && idle > IDLE_MS / WAITING_EVERY_MS)
 			return -ETIME;
 		if (worker->waiting.call)
 			worker->waiting.call(worker->waiting.data);
@@ -301,14 +416,17 @@ static int start_child(struct worker *worker)
 {
 	int fds[WORKER_DESCRIPTORS_MAX];
 	size_t fd_count = 0;
+	struct new_child child = {0};
 	char byte = 0;
 
 	if (send_packet(worker->nursery, &byte, 1, NULL, 0) ||
 	    wait_until(worker, worker->nursery, now_ms() + START_TIMEOUT_MS) ||
-	    take_packet(worker->nursery, &byte, 1, fds, &fd_count) != 1 || !fd_count)
+	    take_packet(worker->nursery, &child, sizeof(child), fds, &fd_count) != sizeof(child) || !fd_count)
 		return -EAGAIN;
 	worker->socket = fds[0];
 	worker->generation++;
+	worker->child = child.pid;
+	worker->counts.stuck += child.stuck;
 	return 0;
 }
 
@@ -329,7 +447,11 @@ static int send_request(struct worker *worker, const void *request, size_t bytes
 		return -ENOMEM;
 	memcpy(message, &cpu_seconds, sizeof(cpu_seconds));
 	memcpy(message + sizeof(cpu_seconds), request, bytes);
-	return send_packet(worker->socket, message, sizeof(cpu_seconds) + bytes, fds, fd_count) ? -EIO : 0;
+	/* Opening may wait for ever: another child does that, and sends the request on. */
+	return send_packet(fd_count ? worker->nursery : worker->socket, message, sizeof(cpu_seconds) + bytes, fds,
+			   fd_count)
+		       ? -EIO
+		       : 0;
 }
 
 static int take_piece(struct worker *worker, void *data, size_t size, int64_t deadline_ms)

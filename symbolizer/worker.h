@@ -9,6 +9,11 @@
  * Between the two stands a nursery: a third process, forked while the caller was small and single-threaded, that runs
  * no parser and does nothing but fork, kill and reap workers. So a replacement never copies a big or threaded caller.
  * Both end when the caller does, however it ends: their sockets close.
+ *
+ * Files are opened for reading by a fourth one, a child of the nursery that lives for that alone: the file's system may be
+ * a process of its own (FUSE) that does not answer, and who waits for it takes no signal. Such a child, and a parser that
+ * waits like that, is left behind (worker_counts.stuck) and ends when the file system does; neither the caller nor the
+ * nursery ever waits for it.
  */
 #ifndef SYMBOLIZER_WORKER_H
 #define SYMBOLIZER_WORKER_H
@@ -32,7 +37,7 @@ struct worker_bytes {
  * worker_handler - runs in the child, once for each request
  * @state:   what start() gave in this child
  * @request: [bytes]; aligned to 8
- * @fds:     [fd_count], the handler's to close
+ * @fds:     [fd_count], open for reading, the handler's to close; fewer than were sent where one cannot be opened
  * @answer:  empty; filled by the handler. Out of memory: leave it, the caller sees a short answer.
  */
 struct worker_handler {
@@ -46,6 +51,7 @@ struct worker_counts {
 	uint64_t requests;
 	uint64_t crashes;  /* the child died */
 	uint64_t timeouts; /* it was killed at its deadline */
+	uint64_t stuck;	   /* of them, left behind: they wait for a file system that does not answer */
 };
 
 /* What to do while a request is under way, every few ms: drain buffers, nothing that asks the worker. */
@@ -72,7 +78,7 @@ uint32_t worker_generation(struct worker *worker);
 /**
  * worker_call() - one request and its answer
  * @request: [bytes], at most WORKER_REQUEST_BYTES_MAX
- * @fds:     [fd_count] at most WORKER_DESCRIPTORS_MAX; copied to the child, the caller's stay open
+ * @fds:     [fd_count] at most WORKER_DESCRIPTORS_MAX, O_PATH will do; regular files, opened anew for the child
  * @timeout_ms: wall-clock time; ten times as much CPU time is the child's own limit
  * @ret_answer: replaced; the caller's to deinit
  * Errors: -EIO (the child died of it), -ETIME (killed at the deadline), -EAGAIN (no child can be started), -EINVAL,

@@ -15,6 +15,7 @@
 
 #include "symbolizer/base/array.h"
 #include "symbolizer/debug_files.h"
+#include "symbolizer/process_files.h"
 #include "tests/unit/elf_files.h"
 
 static const unsigned char build_id[] = {0xab, 0xcd, 0xef, 0x01};
@@ -79,9 +80,12 @@ static void expect_next(struct debug_files *search, const char *text)
 	char expected[PATH_MAX + 16], got[256] = "";
 	struct debug_file file;
 	ssize_t length;
+	int fd;
 
 	assert_int_equal(debug_files_next(search, &file), 0);
-	length = pread(file.fd, got, sizeof(got) - 1, 0);
+	fd = process_files_reopen(file.fd);
+	length = pread(fd, got, sizeof(got) - 1, 0);
+	close(fd);
 	assert_true(length > 0);
 	got[length - 1] = '\0';
 	close(file.fd);
