@@ -14,6 +14,7 @@
 #
 #   add_node DIR                       node into a root file system made by make_rootfs
 #   add_java DIR                       Java 17 (java) likewise, without its compiler
+#   mount_trixie DIR                   a Debian 13 with python3.13 as a root file system, written to in DIR alone
 #
 #   docker_daemon_start                a Docker daemon with folders and a socket of its own (no network, no bridge)
 #   docker_import_rootfs DIR IMAGE     a root file system made by make_rootfs as an image
@@ -97,6 +98,20 @@ add_java() {
 	for part in modules server jvm.cfg libjli.so libjava.so libjimage.so libzip.so libnio.so libnet.so libverify.so; do
 		cp -rL "$JAVA_HOME/lib/$part" "$home/lib/"
 	done
+}
+
+# Below is a root that is made once for the machine; tests/bench/bpf_cost uses it, too.
+mount_trixie() {
+	local root=${PEER_ROOT:-/var/tmp/stoker-trixie} layer=$1.layer
+	(
+		flock 9
+		[ -e "$root/usr/bin/apt-get" ] ||
+			debootstrap --variant=minbase --include=libbpf-tools trixie "$root" >/dev/null
+		[ -e "$root/usr/bin/python3.13" ] || DEBIAN_FRONTEND=noninteractive chroot "$root" \
+			sh -c 'apt-get -qq update && apt-get -qq -y install --no-install-recommends python3.13' >/dev/null
+	) 9>"$root.lock"
+	mkdir -p "$1" "$layer/up" "$layer/work"
+	mount -t overlay overlay -o "lowerdir=$root,upperdir=$layer/up,workdir=$layer/work" "$1"
 }
 
 # Debian's client: another one on the PATH may speak to something else altogether.
