@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "profiler/commands/commands.h"
+#include "profiler/commands/record_facts.h"
 #include "symbolizer/base/cleanup.h"
 #include "symbolizer/base/log.h"
 #include "symbolizer/base/text.h"

@@ -60,10 +60,6 @@ void record_session_deinit(struct record_session *session);
  */
 int record_catch_up(const struct record_settings *settings, struct record_session *session);
 
-/* The facts of a recording: those known at its start, and those known at its end. 0 or -ENOMEM. */
-int record_first_facts(const struct record_settings *settings, struct record_session *session);
-int record_last_facts(struct record_session *session, uint64_t duration_ns);
-
 /* Nanoseconds of the monotonic clock. */
 uint64_t record_clock(void);
 

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "profiler/commands/record_facts.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <sys/utsname.h>
+#include <time.h>
+
+#include "profiler/collect/java_maps.h"
+#include "profiler/commands/own_memory.h"
+#include "symbolizer/base/log.h"
+#include "symbolizer/symbolizer.h"
+#include "symbolizer/unwind_parser.h"
+
+/* Facts on their way into a recording: after the first failure nothing more is written. */
+struct facts {
+	struct recording_writer *writer;
+	int err;
+};
+
+static void put(struct facts *facts, const char *key, const char *value)
+{
+	if (!facts->err)
+		facts->err = recording_writer_fact(facts->writer, key, value);
+}
+
+static void put_number(struct facts *facts, const char *key, uint64_t number)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "%" PRIu64, number);
+	put(facts, key, text);
+}
+
+static int join(const struct record_settings *settings, char *text, size_t size)
+{
+	size_t used = 0;
+
+	text[0] = '\0';
+	for (size_t i = 0; i < settings->pids.entries.count && used < size; i++)
+		used += (size_t)snprintf(text + used, size - used, "%spid %s", i ? ", " : "",
+					 settings->pids.entries.items[i]);
+	for (size_t i = 0; i < settings->containers.entries.count && used < size; i++)
+		used += (size_t)snprintf(text + used, size - used, "%scontainer %s", used ? ", " : "",
+					 settings->containers.entries.items[i]);
+	return used > 0;
+}
+
+static const char *user_stacks(const struct record_settings *settings, const struct record_session *session)
+{
+	if (settings->kernel_only)
+		return "none";
+	return session->unwinder ? "tables and frame pointers" : "frame pointers";
+}
+
+int record_first_facts(const struct record_settings *settings, struct record_session *session)
+{
+	struct facts facts = {.writer = session->writer};
+	char filter[1024];
+	struct timespec now;
+	struct utsname host;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	uname(&host);
+	put(&facts, "stoker.version", STOKER_VERSION);
+	put(&facts, "host.name", host.nodename);
+	put(&facts, "kernel.release", host.release);
+	put(&facts, "machine", host.machine);
+	put_number(&facts, "cpus.online", (uint64_t)sampler_cpus(session->sampler));
+	put(&facts, "event.name", sampler_event_name(session->sampler));
+	put_number(&facts, "event.hz", settings->hz);
+	put_number(&facts, "event.period_ns", sampler_period_ns(session->sampler));
+	put_number(&facts, "start.realtime_ns", (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec);
+	put(&facts, "cgroup.mode", cgroup_tree_mode(session->tree));
+	put(&facts, "user_stacks", user_stacks(settings, session));
+	if (join(settings, filter, sizeof(filter)))
+		put(&facts, "filter", filter);
+	return facts.err;
+}
+
+/* "2 no answer in time, 1 ended" */
+static void join_failures(const struct java_maps_counts *counts, char *text, size_t size)
+{
+	size_t used = 0;
+
+	text[0] = '\0';
+	for (int i = 0; i < JAVA_FAILURES && used < size; i++)
+		if (counts->failures[i])
+			used += (size_t)snprintf(text + used, size - used, "%s%" PRIu64 " %s", used ? ", " : "",
+						 counts->failures[i], java_failure_text((enum java_failure)i));
+}
+
+static void put_java(struct facts *facts, struct record_session *session)
+{
+	const struct java_maps_counts *counts = recorder_java(session->recorder);
+	char failures[512];
+
+	if (!counts)
+		return;
+	join_failures(counts, failures, sizeof(failures));
+	put_number(facts, "java.processes", counts->processes);
+	put_number(facts, "java.answered", counts->answered);
+	put_number(facts, "java.asked", counts->asked);
+	put_number(facts, "java.maps", counts->written);
+	if (failures[0])
+		put(facts, "java.failures", failures);
+	if (counts->answered < counts->processes)
+		log_warning("%u of %u JVMs gave no map of their code: %s", counts->processes - counts->answered,
+			    counts->processes, failures);
+}
+
+static uint64_t own_cpu_ns(void)
+{
+	struct rusage used;
+
+	getrusage(RUSAGE_SELF, &used);
+	return (uint64_t)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) * 1000000000ull +
+	       (uint64_t)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) * 1000ull;
+}
+
+int record_last_facts(struct record_session *session, uint64_t duration_ns)
+{
+	struct symbolizer_costs names = symbolizer_costs(session->symbolizer);
+	struct facts facts = {.writer = session->writer};
+	struct unwind_parser_costs rows = {0};
+	struct tick_counters ticks = {0};
+	uint64_t runs = 0, run_ns = sampler_run_ns(session->sampler, &runs);
+
+	if (session->unwind_parser)
+		rows = unwind_parser_costs(session->unwind_parser);
+	facts.err = sampler_ticks(session->sampler, &ticks);
+	put_number(&facts, "duration_ns", duration_ns);
+	put_number(&facts, "self.cpu_ns", own_cpu_ns() + names.cpu_ns + rows.cpu_ns);
+	put_number(&facts, "self.memory_bytes",
+		   own_memory_bytes() + sampler_map_bytes(session->sampler) + names.memory_bytes + rows.memory_bytes);
+	put_number(&facts, "parser.requests", names.requests);
+	put_number(&facts, "parser.crashes", names.crashes + rows.crashes);
+	put_number(&facts, "parser.timeouts", names.timeouts + rows.timeouts);
+	put_number(&facts, "parser.quarantined", names.quarantined);
+	put_java(&facts, session);
+	put_number(&facts, "bpf.hits", ticks.hits);
+	put_number(&facts, "bpf.sent", ticks.sent);
+	if (runs) {
+		put_number(&facts, "bpf.runs", runs);
+		put_number(&facts, "bpf.run_ns", run_ns);
+	}
+	return facts.err;
+}
