@@ -79,7 +79,9 @@ static void put_account(const struct profile_calls *calls, const struct profile 
 	uint64_t missed = profile_fact_number(profile, "waits.missed");
 	char all[32], timed[32], rest[32];
 
-	fprintf(out, "%s system calls = %s timed + %s not timed (begun before the recording, or counted alone).\n",
+	fprintf(out,
+		"%s system calls = %s timed + %s not timed (begun before the recording, never "
+		"returning, or counted alone).\n",
 		text_grouped(calls->total.count, all, sizeof(all)),
 		text_grouped(calls->total.timed, timed, sizeof(timed)),
 		text_grouped(calls->total.count - calls->total.timed, rest, sizeof(rest)));
