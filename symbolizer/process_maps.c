@@ -38,41 +38,117 @@ static enum mapping_kind kind_of(const char *path, bool deleted, uint64_t inode)
 	return MAPPING_OTHER;
 }
 
-static int take_line(char *line, struct string_table *strings, struct mapping_array *mappings)
+/* A line, whatever it maps. */
+struct line {
+	uint64_t start, end, offset, inode;
+	bool executable, deleted;
+	char *path; /* in the text, without " (deleted)" */
+};
+
+/* What the lines before say. */
+struct reader {
+	struct string_table *strings;
+	struct mapping_array *mappings;
+	struct line file, code; /* the last of a file; nameless code right behind it. No such line: end is 0 */
+};
+
+static bool read_line(char *text, struct line *ret_line)
 {
 	static const char mark[] = " (deleted)";
-	uint64_t start, end, offset, inode;
+	struct line line = {0};
 	unsigned int major, minor;
-	struct mapping *mapping;
 	char permissions[5];
 	int path_at = 0;
-	char *path, *base;
 	size_t length;
-	bool deleted;
 
-	if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %x:%x %" SCNu64 " %n", &start, &end, permissions,
-		   &offset, &major, &minor, &inode, &path_at) < 7 ||
-	    permissions[2] != 'x' || start >= end || !path_at)
-		return 0;
-	path = line + path_at;
-	length = strlen(path);
-	deleted = length >= sizeof(mark) && !strcmp(path + length - (sizeof(mark) - 1), mark);
-	if (deleted)
-		path[length - (sizeof(mark) - 1)] = '\0';
-	base = strrchr(path, '/');
-	mapping = array_add(&mappings->list);
+	if (sscanf(text, "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %x:%x %" SCNu64 " %n", &line.start, &line.end,
+		   permissions, &line.offset, &major, &minor, &line.inode, &path_at) < 7 ||
+	    strlen(permissions) < 3 || line.start >= line.end || !path_at)
+		return false;
+	line.executable = permissions[2] == 'x';
+	line.path = text + path_at;
+	length = strlen(line.path);
+	line.deleted = length >= sizeof(mark) && !strcmp(line.path + length - (sizeof(mark) - 1), mark);
+	if (line.deleted)
+		line.path[length - (sizeof(mark) - 1)] = '\0';
+	*ret_line = line;
+	return true;
+}
+
+static int name_mapping(struct reader *reader, struct mapping *mapping, const char *path)
+{
+	const char *base = strrchr(path, '/');
+
+	base = base ? base + 1 : path;
+	if (string_table_add(reader->strings, base, strlen(base), &mapping->name))
+		return -ENOMEM;
+	return string_table_add(reader->strings, path, strlen(path), &mapping->path);
+}
+
+static int add_mapping(struct reader *reader, const struct line *line)
+{
+	struct mapping *mapping = array_add(&reader->mappings->list);
+
 	if (!mapping)
 		return -ENOMEM;
 	*mapping = (struct mapping){
-		.start = start, .end = end, .offset = offset, .inode = inode, .kind = kind_of(path, deleted, inode)};
-	base = base ? base + 1 : path;
-	if (string_table_add(strings, base, strlen(base), &mapping->name))
-		return -ENOMEM;
-	return string_table_add(strings, path, strlen(path), &mapping->path);
+		.start = line->start,
+		.end = line->end,
+		.offset = line->offset,
+		.inode = line->inode,
+		.kind = kind_of(line->path, line->deleted, line->inode),
+		.file_start = line->start,
+		.file_end = line->end,
+	};
+	return name_mapping(reader, mapping, line->path);
+}
+
+/*
+ * Programs move their code to huge pages: memory without a name then lies between two parts of one file, exactly where
+ * the part between them would be. The code is the last mapping that was added.
+ */
+static int take_moved_code(struct reader *reader, const struct line *line)
+{
+	const struct line *before = &reader->file, *code = &reader->code;
+	struct mapping *mapping;
+
+	if (!code->end || code->end != line->start || before->inode != line->inode ||
+	    strcmp(before->path, line->path) || line->offset - before->offset != line->start - before->start)
+		return 0;
+	mapping = &reader->mappings->list.items[reader->mappings->list.count - 1];
+	mapping->kind = MAPPING_FILE;
+	mapping->offset = before->offset + (code->start - before->start);
+	mapping->inode = before->inode;
+	mapping->file_start = before->start;
+	mapping->file_end = before->end;
+	return name_mapping(reader, mapping, before->path);
+}
+
+static int take_line(struct reader *reader, char *text)
+{
+	struct line line;
+	bool nameless;
+	int err = 0;
+
+	if (!read_line(text, &line))
+		return 0;
+	nameless = !line.path[0] && !line.inode;
+	if (kind_of(line.path, line.deleted, line.inode) == MAPPING_FILE) {
+		err = take_moved_code(reader, &line);
+		reader->file = line;
+		reader->code = (struct line){0};
+	} else if (nameless && line.executable && reader->file.end == line.start) {
+		reader->code = line;
+	} else {
+		reader->file = reader->code = (struct line){0};
+	}
+	return err || !line.executable ? err : add_mapping(reader, &line);
 }
 
 int process_maps_parse(char *text, struct string_table *strings, struct mapping_array *mappings)
 {
+	struct reader reader = {.strings = strings, .mappings = mappings};
+
 	for (char *line = text, *end; *line && mappings->list.count < MAPPINGS_MAX; line = end) {
 		int err;
 
@@ -81,7 +157,7 @@ int process_maps_parse(char *text, struct string_table *strings, struct mapping_
 			*end++ = '\0';
 		else
 			end = line + strlen(line);
-		err = take_line(line, strings, mappings);
+		err = take_line(&reader, line);
 		if (err)
 			return err;
 	}

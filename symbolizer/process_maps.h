@@ -24,7 +24,9 @@ enum mapping_kind {
 struct mapping {
 	uint64_t start, end; /* [start, end) */
 	uint64_t offset;     /* in the file */
-	uint64_t inode;	     /* as the line shows it: to know the line again, not the file */
+	uint64_t file_start,
+		file_end; /* the line that shows the file: this one, or a neighbour where its code was moved */
+	uint64_t inode;	  /* as the line shows it: to know the line again, not the file */
 	enum mapping_kind kind;
 	string_id name;		  /* base name of the file, or what stands in brackets */
 	string_id path;		  /* the whole of it as the process sees it, without " (deleted)" */
@@ -40,7 +42,8 @@ struct mapping_array {
  * @text:    NUL-terminated, changed while parsing
  * @strings: where names go
  * @mappings: appended to, in the order of the text; at most 65,536
- * Lines that do not parse are skipped. Returns 0 or -ENOMEM.
+ * Lines that do not parse are skipped. Memory without a name between two parts of a file, just where the part between
+ * them would be, is that part: code that was moved to huge pages. Returns 0 or -ENOMEM.
  */
 int process_maps_parse(char *text, struct string_table *strings, struct mapping_array *mappings);
 

@@ -80,7 +80,7 @@ static int pin_files(struct symbolizer_process *process, pid_t pid, struct mappi
 		else if (known && known->file && known->file->state == PINNED_OPEN)
 			mapping->file = known->file;
 		if (mapping->file || !may_be_file(process, mapping) ||
-		    process_files_mapped(pid, mapping->start, mapping->end, &fd, &status))
+		    process_files_mapped(pid, mapping->file_start, mapping->file_end, &fd, &status))
 			continue;
 		err = file_cache_pin(process->symbolizer->files, fd, &status, &mapping->file);
 		if (err == -ENOMEM)

@@ -49,8 +49,11 @@ static int parse(char *text, struct unwind_mapping_array *ret)
 	for (size_t i = 0; i < parsed.list.count; i++) {
 		const struct mapping *mapping = &parsed.list.items[i];
 
-		*array_add(&ret->list) =
-			(struct unwind_mapping){mapping->start, mapping->end, mapping->offset, kind_of(mapping->kind)};
+		/* Its file cannot be opened by the bounds of code that was moved. */
+		bool moved = mapping->file_start != mapping->start;
+
+		*array_add(&ret->list) = (struct unwind_mapping){mapping->start, mapping->end, mapping->offset,
+								 kind_of(moved ? MAPPING_JIT : mapping->kind)};
 	}
 	return 0;
 }

@@ -73,6 +73,47 @@ static void test_process_maps__executable_mappings_are_taken_with_bounds_offset_
 	expect(parsed, 1, MAPPING_FILE, "libc.so.6");
 }
 
+static void test_process_maps__code_that_was_moved_to_other_memory_is_its_files(void **state)
+{
+	struct parsed *parsed = *state;
+	const struct mapping *mapping;
+
+	parse(parsed, "1000-2000 r--p 00000000 08:01 131 /usr/bin/burn\n"
+		      "2000-4000 r-xp 00000000 00:00 0 \n"
+		      "4000-5000 r--p 00003000 08:01 131 /usr/bin/burn\n");
+	assert_int_equal(parsed->mappings.list.count, 1);
+	mapping = &parsed->mappings.list.items[0];
+	assert_int_equal(mapping->start, 0x2000);
+	assert_int_equal(mapping->end, 0x4000);
+	assert_int_equal(mapping->offset, 0x1000);
+	assert_int_equal(mapping->file_start, 0x1000);
+	assert_int_equal(mapping->file_end, 0x2000);
+	assert_int_equal(mapping->inode, 131);
+	expect(parsed, 0, MAPPING_FILE, "burn");
+}
+
+static void test_process_maps__memory_beside_files_is_none_of_theirs(void **state)
+{
+	struct parsed *parsed = *state;
+
+	/* Another place in the file behind it, another file, a gap before it and after it, a name of its own, no file. */
+	parse(parsed, "11000-12000 r--p 00000000 08:01 131 /usr/bin/burn\n"
+		      "12000-14000 r-xp 00000000 00:00 0 \n"
+		      "14000-15000 r--p 00004000 08:01 131 /usr/bin/burn\n"
+		      "15000-16000 r-xp 00000000 00:00 0 \n"
+		      "16000-17000 r--p 00006000 08:01 132 /usr/bin/burn\n"
+		      "18000-19000 r-xp 00000000 00:00 0 \n"
+		      "19000-1a000 r--p 00009000 08:01 132 /usr/bin/burn\n"
+		      "1a000-1b000 r-xp 00000000 00:00 0 \n"
+		      "1c000-1d000 r--p 0000c000 08:01 132 /usr/bin/burn\n"
+		      "1d000-1e000 r-xp 00000000 00:00 0 [anon:v8]\n"
+		      "1e000-1f000 r--p 0000e000 08:01 132 /usr/bin/burn\n"
+		      "1f000-20000 r-xp 00000000 00:00 0 \n");
+	assert_int_equal(parsed->mappings.list.count, 6);
+	for (size_t i = 0; i < 6; i++)
+		assert_int_equal(parsed->mappings.list.items[i].kind, MAPPING_JIT);
+}
+
 static void test_process_maps__kinds_are_told_apart(void **state)
 {
 	struct parsed *parsed = *state;
@@ -231,6 +272,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		PARSED(test_process_maps__executable_mappings_are_taken_with_bounds_offset_and_base_name),
+		PARSED(test_process_maps__code_that_was_moved_to_other_memory_is_its_files),
+		PARSED(test_process_maps__memory_beside_files_is_none_of_theirs),
 		PARSED(test_process_maps__kinds_are_told_apart),
 		PARSED(test_process_maps__only_one_deleted_at_the_end_is_the_kernels),
 		PARSED(test_process_maps__names_that_only_begin_like_shared_memory_are_files),
