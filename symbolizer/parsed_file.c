@@ -114,19 +114,37 @@ static bool has_build_id(int fd, const unsigned char *id, size_t bytes)
 	return bytes && facts.build_id_bytes == bytes && !memcmp(facts.build_id, id, bytes);
 }
 
+/* A build-id is easily forged, and then a stranger's names come out. A debug file has the headers of all sections. */
+static bool has_same_text(const struct elf_image *image, int fd)
+{
+	struct elf_source source = elf_source_file(fd);
+	const struct elf_section *text = elf_image_section(image, ".text"), *other;
+	struct elf_image candidate;
+	bool same;
+
+	if (elf_image_init(&candidate, &source))
+		return false;
+	other = elf_image_section(&candidate, ".text");
+	same = !text || !other || (text->address == other->address && text->bytes == other->bytes);
+	elf_image_deinit(&candidate);
+	return same;
+}
+
 static bool belongs(const struct parsed_file *file, int fd)
 {
 	struct elf_source source = elf_source_file(file->fd);
 	struct elf_build_id build_id = {0};
 	struct elf_debug_link link = {0};
 	struct elf_image image;
+	bool same;
 
 	if (elf_image_init(&image, &source))
 		return false;
 	elf_image_build_id(&image, &build_id);
 	elf_image_debug_link(&image, &link);
+	same = has_same_text(&image, fd);
 	elf_image_deinit(&image);
-	return !elf_debug_file_check(&build_id, &link, fd);
+	return same && !elf_debug_file_check(&build_id, &link, fd);
 }
 
 int parsed_file_add_debug(struct parsed_file *file, int fd)

@@ -143,12 +143,31 @@ static void test_parsed_file__only_its_own_debug_file_names_it(void **state)
 	parsed_file_free(file);
 }
 
+static void test_parsed_file__debug_file_of_other_code_under_the_same_build_id_is_not_taken(void **state)
+{
+	struct parsed_file *file;
+	uint64_t offset;
+
+	compile(*state, "other", "-O2 -g -Wl,--build-id=0x1234567812345678");
+	compile(*state, "program", "-g -Wl,--build-id=0x1234567812345678");
+	function_of(*state, "program", "local_one", &offset);
+	run("cd %s && for i in program other; do objcopy --only-keep-debug $i $i.debug; done && strip program",
+	    ((struct place *)*state)->folder);
+	assert_int_equal(parsed_file_new(open_file(*state, "program"), &file), 0);
+	assert_int_equal(parsed_file_add_debug(file, open_file(*state, "other.debug")), -ENOENT);
+	assert_string_equal(ask(file, offset, 0).name, "");
+	assert_int_equal(parsed_file_add_debug(file, open_file(*state, "program.debug")), 0);
+	assert_string_equal(ask(file, offset, 0).name, "local_one");
+	parsed_file_free(file);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_parsed_file__names_come_with_the_range_that_they_hold_for),
 		cmocka_unit_test(test_parsed_file__tables_are_made_when_asked_for_and_again_after_they_were_dropped),
 		cmocka_unit_test(test_parsed_file__only_its_own_debug_file_names_it),
+		cmocka_unit_test(test_parsed_file__debug_file_of_other_code_under_the_same_build_id_is_not_taken),
 	};
 
 	return cmocka_run_group_tests(tests, place_set_up, place_tear_down);
