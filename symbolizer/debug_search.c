@@ -23,6 +23,8 @@ void debug_search_init(struct debug_search *search, struct symbolizer *symbolize
 static void open_inside(struct debug_search *search)
 {
 	const struct symbolizer_process *process = search->process;
+	_cleanup_close_ int root = -1;
+	struct stat status;
 	char path[32];
 	pid_t pid;
 
@@ -33,7 +35,11 @@ static void open_inside(struct debug_search *search)
 				&pid))
 		return;
 	snprintf(path, sizeof(path), "/proc/%d/root", pid);
-	search->inside_root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	/* Only the root that files were noted with: a process may change it at any time. */
+	if (root >= 0 && !fstat(root, &status) && status.st_dev == process->root.device &&
+	    status.st_ino == process->root.inode)
+		search->inside_root = take_fd(&root);
 }
 
 void debug_search_deinit(struct debug_search *search)

@@ -82,9 +82,15 @@ static int add(struct file_cache *cache, uint64_t hash, struct pinned_file **ret
 
 static void take_descriptor(struct file_cache *cache, struct pinned_file *file, int fd)
 {
+	uint8_t deaths = file->source.deaths;
+
 	if (fd < 0)
 		return;
+	/* Whoever maps it next may not be one to believe the container that those names came from. */
+	if (file->debug_inside)
+		range_cache_deinit(&file->names);
 	parser_source_init(&file->source, PARSER_FILE, fd);
+	file->source.deaths = deaths;
 	file->state = PINNED_OPEN;
 	file->sought = file->sought_inside = file->debug_inside = false;
 	cache->open++;
@@ -125,11 +131,13 @@ int file_cache_adopt(struct file_cache *cache, int fd, struct pinned_file **ret_
 {
 	int err = add(cache, 0, ret_file);
 
-	if (err)
+	if (err) {
 		close(fd);
-	else
-		take_descriptor(cache, *ret_file, fd);
-	return err;
+		return err;
+	}
+	take_descriptor(cache, *ret_file, fd);
+	(*ret_file)->shared = true;
+	return 0;
 }
 
 void file_cache_note_root(struct pinned_file *file, struct root_identity root)

@@ -54,12 +54,17 @@ void file_cache_free(struct file_cache *cache);
 /**
  * file_cache_pin() - the entry of a file
  * @path_fd: O_PATH descriptor of it; duplicated, and opened for reading only in the child
+ * One that was trimmed is opened again. It keeps the deaths of its source, and the names that came from itself or the
+ * host.
  * @ret_file: lives as long as the cache
  * Returns 0, -EINVAL (no regular file) or -ENOMEM.
  */
 int file_cache_pin(struct file_cache *cache, int path_fd, const struct stat *status, struct pinned_file **ret_file);
 
-/* Takes a descriptor of a file that belongs to no process (the vdso's copy). 0 or -ENOMEM; @fd is owned at once. */
+/*
+ * Takes a descriptor of a file that belongs to no process (the vdso's copy), and so is shared from the start.
+ * 0 or -ENOMEM; @fd is owned at once.
+ */
 int file_cache_adopt(struct file_cache *cache, int fd, struct pinned_file **ret_file);
 
 /* Says that a process with this root maps the file. */

@@ -79,6 +79,9 @@ static int pin_files(struct symbolizer_process *process, pid_t pid, struct mappi
 			mapping->file = process->symbolizer->vdso;
 		else if (known && known->file && known->file->state == PINNED_OPEN)
 			mapping->file = known->file;
+		/* The process may have another root by now. */
+		if (mapping->file && mapping->kind != MAPPING_VDSO)
+			file_cache_note_root(mapping->file, process->root);
 		if (mapping->file || !may_be_file(process, mapping) ||
 		    process_files_mapped(pid, mapping->file_start, mapping->file_end, &fd, &status))
 			continue;
