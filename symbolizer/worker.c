@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -30,7 +31,9 @@ struct worker {
 	const struct worker_handler *handler;
 	pid_t nursery_pid;
 	int nursery; /* socket to it */
+	bool asked;  /* it owes an answer: a child that took too long to start */
 	int socket;  /* to the child, or -1 */
+	int pidfd;   /* the child, or -1 */
 	pid_t child;
 	uint32_t generation;
 	struct worker_waiting waiting;
@@ -88,6 +91,7 @@ static void packet_init(struct packet *packet, void *data, size_t bytes)
 	packet->message.msg_iovlen = 1;
 }
 
+/* Never blocks: each side has read everything before the other writes, but for one that has been taken over. */
 static int send_packet(int socket, const void *data, size_t bytes, const int *fds, size_t fd_count)
 {
 	struct packet packet;
@@ -106,7 +110,7 @@ static int send_packet(int socket, const void *data, size_t bytes, const int *fd
 		memcpy(CMSG_DATA(header), fds, fd_count * sizeof(int));
 	}
 	do
-		sent = sendmsg(socket, &packet.message, MSG_NOSIGNAL);
+		sent = sendmsg(socket, &packet.message, MSG_NOSIGNAL | MSG_DONTWAIT);
 	while (sent < 0 && errno == EINTR);
 	return sent == (ssize_t)bytes ? 0 : -EPIPE;
 }
@@ -138,43 +142,50 @@ static ssize_t take_packet(int socket, void *data, size_t size, int *fds, size_t
 	return packet.message.msg_flags & MSG_TRUNC ? -EMSGSIZE : got;
 }
 
+/* Waits for room, and by a call that can send no descriptors: the sandbox has no other. */
+static int send_piece(int socket, const void *data, size_t bytes)
+{
+	ssize_t sent;
+
+	do
+		sent = send(socket, data, bytes, MSG_NOSIGNAL);
+	while (sent < 0 && errno == EINTR);
+	return sent == (ssize_t)bytes ? 0 : -EPIPE;
+}
+
 static int send_answer(int socket, const struct worker_bytes *answer)
 {
 	struct answer_header header = {answer->list.count};
-	int err = send_packet(socket, &header, sizeof(header), NULL, 0);
+	int err = send_piece(socket, &header, sizeof(header));
 
 	for (size_t at = 0; at < answer->list.count && !err; at += PIECE_BYTES) {
 		size_t left = answer->list.count - at;
 
-		err = send_packet(socket, answer->list.items + at, left < PIECE_BYTES ? left : PIECE_BYTES, NULL, 0);
+		err = send_piece(socket, answer->list.items + at, left < PIECE_BYTES ? left : PIECE_BYTES);
 	}
 	return err;
 }
 
 /* The child: until its socket closes. */
-__attribute__((noreturn)) static void serve(const struct worker_handler *handler, int socket)
+__attribute__((noreturn)) static void serve(const struct worker_handler *handler, int socket, pid_t nursery)
 {
 	_Alignas(8) char request[WORKER_REQUEST_BYTES_MAX];
 	int fds[WORKER_DESCRIPTORS_MAX];
 	size_t fd_count;
 	void *state;
 
-	if (worker_sandbox_enter(socket))
+	if (worker_sandbox_enter(socket, nursery))
 		_exit(1);
-	socket = 3;
+	socket = WORKER_SOCKET;
 	state = handler->start();
 	while (state) {
 		struct worker_bytes answer = {0};
 		ssize_t got = take_packet(socket, request, sizeof(request), fds, &fd_count);
-		uint32_t cpu_seconds;
 		int err;
 
-		if (got < (ssize_t)sizeof(uint64_t))
+		if (got <= 0)
 			break;
-		memcpy(&cpu_seconds, request, sizeof(cpu_seconds));
-		worker_sandbox_limit_cpu(cpu_seconds);
-		handler->handle(state, request + sizeof(uint64_t), (size_t)got - sizeof(uint64_t), fds, fd_count,
-				&answer);
+		handler->handle(state, request, (size_t)got, fds, fd_count, &answer);
 		err = send_answer(socket, &answer);
 		array_deinit(&answer.list);
 		if (err)
@@ -229,20 +240,27 @@ static pid_t fork_child(struct nursery *nursery)
 	return child;
 }
 
-/* A new parser in place of the old one; the answer comes with the caller's end of its socket. */
+/* A new parser in place of the old one; the answer comes with the caller's end of its socket, and its pidfd. */
 static int replace_parser(struct nursery *nursery)
 {
 	struct new_child answer = {.stuck = end_children(nursery)};
-	int pair[2];
+	int pair[2], pidfd, given[2], err;
+	pid_t us = getpid();
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
 		return -errno;
 	answer.pid = fork_child(nursery);
 	if (!answer.pid)
-		serve(nursery->handler, pair[1]);
+		serve(nursery->handler, pair[1], us);
 	close(pair[1]);
 	nursery->socket = pair[0];
-	return send_packet(nursery->control, &answer, sizeof(answer), pair, answer.pid > 0);
+	pidfd = answer.pid > 0 ? (int)syscall(SYS_pidfd_open, answer.pid, 0) : -1;
+	given[0] = pair[0];
+	given[1] = pidfd;
+	err = send_packet(nursery->control, &answer, sizeof(answer), given, pidfd < 0 ? 0 : 2);
+	if (pidfd >= 0)
+		close(pidfd);
+	return err;
 }
 
 /*
@@ -265,7 +283,7 @@ __attribute__((noreturn)) static void open_and_pass_on(const struct nursery *nur
 	_exit(send_packet(nursery->socket, request, bytes, fds, opened) ? 1 : 0);
 }
 
-/* One byte asks for a new parser; more is a request for the one that there is, with O_PATH descriptors. */
+/* One byte alone asks for a new parser; O_PATH descriptors come with a request for the one that there is. */
 __attribute__((noreturn)) static void nurse(struct nursery *nursery)
 {
 	char request[WORKER_REQUEST_BYTES_MAX];
@@ -281,9 +299,9 @@ __attribute__((noreturn)) static void nurse(struct nursery *nursery)
 			reap(nursery);
 		got = take_packet(nursery->control, request, sizeof(request), fds, &fd_count);
 
-		if (got <= 0 || (got == 1 && replace_parser(nursery)))
+		if (got <= 0 || (got == 1 && !fd_count && replace_parser(nursery)))
 			break;
-		if (got > 1 && nursery->socket >= 0 && !fork_child(nursery))
+		if (fd_count && nursery->socket >= 0 && !fork_child(nursery))
 			open_and_pass_on(nursery, request, (size_t)got, fds, fd_count);
 		for (size_t i = 0; i < fd_count; i++)
 			close(fds[i]);
@@ -320,7 +338,7 @@ int worker_new(const struct worker_handler *handler, struct worker **ret_worker)
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
 		return -errno;
 	worker->handler = handler;
-	worker->socket = -1;
+	worker->socket = worker->pidfd = -1;
 	worker->nursery_pid = fork();
 	if (!worker->nursery_pid)
 		become_nursery(handler, pair[1]);
@@ -334,11 +352,19 @@ int worker_new(const struct worker_handler *handler, struct worker **ret_worker)
 	return 0;
 }
 
+static void signal_child(const struct worker *worker, int number)
+{
+	syscall(SYS_pidfd_send_signal, worker->pidfd, number, NULL, 0);
+}
+
 static void drop_child(struct worker *worker)
 {
-	if (worker->socket >= 0)
-		close(worker->socket);
-	worker->socket = -1;
+	if (worker->socket < 0)
+		return;
+	signal_child(worker, SIGKILL);
+	close(worker->pidfd);
+	close(worker->socket);
+	worker->socket = worker->pidfd = -1;
 }
 
 void worker_discard(struct worker *worker)
@@ -414,16 +440,22 @@ static int wait_until(struct worker *worker, int socket, int64_t deadline_ms)
 
 static int start_child(struct worker *worker)
 {
+	int64_t deadline_ms = now_ms() + (worker->asked ? 0 : START_TIMEOUT_MS);
 	int fds[WORKER_DESCRIPTORS_MAX];
 	size_t fd_count = 0;
 	struct new_child child = {0};
 	char byte = 0;
 
-	if (send_packet(worker->nursery, &byte, 1, NULL, 0) ||
-	    wait_until(worker, worker->nursery, now_ms() + START_TIMEOUT_MS) ||
-	    take_packet(worker->nursery, &child, sizeof(child), fds, &fd_count) != sizeof(child) || !fd_count)
+	if (!worker->asked && send_packet(worker->nursery, &byte, 1, NULL, 0))
+		return -EAGAIN;
+	worker->asked = true;
+	if (wait_until(worker, worker->nursery, deadline_ms))
+		return -EAGAIN;
+	worker->asked = false;
+	if (take_packet(worker->nursery, &child, sizeof(child), fds, &fd_count) != sizeof(child) || fd_count != 2)
 		return -EAGAIN;
 	worker->socket = fds[0];
+	worker->pidfd = fds[1];
 	worker->generation++;
 	worker->child = child.pid;
 	worker->counts.stuck += child.stuck;
@@ -435,23 +467,6 @@ uint32_t worker_generation(struct worker *worker)
 	if (worker->socket < 0 && start_child(worker))
 		log_debug("no child to parse in can be started");
 	return worker->generation;
-}
-
-static int send_request(struct worker *worker, const void *request, size_t bytes, const int *fds, size_t fd_count,
-			int timeout_ms)
-{
-	_cleanup_free_ char *message = malloc(sizeof(uint64_t) + bytes);
-	uint64_t cpu_seconds = 1 + (uint64_t)timeout_ms / 100;
-
-	if (!message)
-		return -ENOMEM;
-	memcpy(message, &cpu_seconds, sizeof(cpu_seconds));
-	memcpy(message + sizeof(cpu_seconds), request, bytes);
-	/* Opening may wait for ever: another child does that, and sends the request on. */
-	return send_packet(fd_count ? worker->nursery : worker->socket, message, sizeof(cpu_seconds) + bytes, fds,
-			   fd_count)
-		       ? -EIO
-		       : 0;
 }
 
 static int take_piece(struct worker *worker, void *data, size_t size, int64_t deadline_ms)
@@ -492,12 +507,14 @@ int worker_call(struct worker *worker, const void *request, size_t bytes, const 
 	struct worker_bytes answer = {0};
 	int err;
 
-	if (bytes > WORKER_REQUEST_BYTES_MAX - sizeof(uint64_t) || fd_count > WORKER_DESCRIPTORS_MAX)
+	if (!bytes || bytes > WORKER_REQUEST_BYTES_MAX || fd_count > WORKER_DESCRIPTORS_MAX)
 		return -EINVAL;
 	if (worker->socket < 0 && start_child(worker))
 		return -EAGAIN;
 	worker->counts.requests++;
-	err = send_request(worker, request, bytes, fds, fd_count, timeout_ms);
+	signal_child(worker, SIGCONT);
+	/* Opening may wait for ever: another child does that, and sends the request on. */
+	err = send_packet(fd_count ? worker->nursery : worker->socket, request, bytes, fds, fd_count) ? -EIO : 0;
 	if (!err)
 		err = take_answer(worker, now_ms() + timeout_ms, &answer);
 	if (err) {
@@ -508,6 +525,8 @@ int worker_call(struct worker *worker, const void *request, size_t bytes, const 
 		array_deinit(&answer.list);
 		return err;
 	}
+	/* One that was taken over could go on for nobody, and take back any limit that it had set itself. */
+	signal_child(worker, SIGSTOP);
 	array_deinit(&ret_answer->list);
 	*ret_answer = answer;
 	return 0;

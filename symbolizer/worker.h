@@ -2,13 +2,14 @@
 /*
  * worker: a child process in which everything that a stranger wrote is parsed.
  *
- * The child has no files of its own, no capabilities, a user id of its own and a dozen system calls; memory and CPU are
- * limited (worker_sandbox.h). It gets bytes and descriptors, and gives bytes. A request that crashes it or that takes
- * too long costs that request: the child is replaced, and what it held is gone (worker_generation() says so).
+ * The child has no files of its own, no capabilities, a user id of its own and some twenty system calls; memory and CPU
+ * are limited (worker_sandbox.h). It gets bytes and descriptors, and gives bytes. A request that crashes it or that takes
+ * too long costs that request: the child is replaced, and what it held is gone (worker_generation() says so). What a
+ * child that was taken over does can make answers wrong, never the caller wait past a deadline.
  *
  * Between the two stands a nursery: a third process, forked while the caller was small and single-threaded, that runs
  * no parser and does nothing but fork, kill and reap workers. So a replacement never copies a big or threaded caller.
- * Both end when the caller does, however it ends: their sockets close.
+ * Both end when the caller does, however it ends: the nursery's socket closes, and the child ends with the nursery.
  *
  * Files are opened for reading by a fourth one, a child of the nursery that lives for that alone: the file's system may be
  * a process of its own (FUSE) that does not answer, and who waits for it takes no signal. Such a child, and a parser that
@@ -77,12 +78,12 @@ uint32_t worker_generation(struct worker *worker);
 
 /**
  * worker_call() - one request and its answer
- * @request: [bytes], at most WORKER_REQUEST_BYTES_MAX
+ * @request: [bytes], at least one and at most WORKER_REQUEST_BYTES_MAX
  * @fds:     [fd_count] at most WORKER_DESCRIPTORS_MAX, O_PATH will do; regular files, opened anew for the child
- * @timeout_ms: wall-clock time; ten times as much CPU time is the child's own limit
+ * @timeout_ms: wall-clock time; the child runs until it has answered, and is stopped (SIGSTOP) between requests
  * @ret_answer: replaced; the caller's to deinit
- * Errors: -EIO (the child died of it), -ETIME (killed at the deadline), -EAGAIN (no child can be started), -EINVAL,
- * -ENOMEM.
+ * Errors: -EIO (the child died of it, or did not read it), -ETIME (killed at the deadline), -EAGAIN (no child can be
+ * started), -EINVAL, -ENOMEM.
  */
 int worker_call(struct worker *worker, const void *request, size_t bytes, const int *fds, size_t fd_count,
 		int timeout_ms, struct worker_bytes *ret_answer);

@@ -6,6 +6,7 @@
 #include <grp.h>
 #include <linux/capability.h>
 #include <seccomp.h>
+#include <signal.h>
 #include <stdint.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -15,8 +16,6 @@
 
 #include "symbolizer/base/array.h"
 #include "symbolizer/base/cleanup.h"
-
-#define KEPT_FD 3
 
 static void cleanup_filter(scmp_filter_ctx *filter)
 {
@@ -28,12 +27,12 @@ static int close_all_but(int fd)
 {
 	int null = open("/dev/null", O_RDWR);
 
-	if (fd != KEPT_FD && dup2(fd, KEPT_FD) < 0)
+	if (fd != WORKER_SOCKET && dup2(fd, WORKER_SOCKET) < 0)
 		return -errno;
-	for (int standard = 0; standard < KEPT_FD; standard++)
+	for (int standard = 0; standard < WORKER_SOCKET; standard++)
 		if (null < 0 ? close(standard) && errno != EBADF : dup2(null, standard) < 0)
 			return -errno;
-	return close_range(KEPT_FD + 1, ~0u, 0) ? -errno : 0;
+	return close_range(WORKER_SOCKET + 1, ~0u, 0) ? -errno : 0;
 }
 
 static int limit(int resource, rlim_t most)
@@ -57,24 +56,14 @@ static int set_limits(void)
 	if (!err)
 		err = limit(RLIMIT_FSIZE, 0);
 	if (!err)
+		err = limit(RLIMIT_CPU, WORKER_CPU_SECONDS_MAX);
+	if (!err)
 		err = limit(RLIMIT_NOFILE, WORKER_DESCRIPTORS);
 #ifndef __SANITIZE_ADDRESS__ /* its shadow memory alone is terabytes of address space */
 	if (!err)
 		err = limit(RLIMIT_AS, WORKER_MEMORY_BYTES_MAX);
 #endif
 	return err;
-}
-
-void worker_sandbox_limit_cpu(unsigned int seconds)
-{
-	struct rusage used;
-	struct rlimit limits;
-
-	if (getrusage(RUSAGE_SELF, &used) || getrlimit(RLIMIT_CPU, &limits))
-		return;
-	limits.rlim_cur = (rlim_t)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) + 1 + seconds;
-	if (limits.rlim_cur <= limits.rlim_max)
-		setrlimit(RLIMIT_CPU, &limits);
 }
 
 static int drop_user(void)
@@ -98,16 +87,22 @@ static int drop_capabilities(void)
 static int allow(scmp_filter_ctx filter)
 {
 	static const int calls[] = {
-		SCMP_SYS(read),	       SCMP_SYS(pread64),      SCMP_SYS(lseek),	  SCMP_SYS(fstat),
-		SCMP_SYS(close),       SCMP_SYS(recvmsg),      SCMP_SYS(sendmsg), SCMP_SYS(munmap),
-		SCMP_SYS(mremap),      SCMP_SYS(madvise),      SCMP_SYS(brk),	  SCMP_SYS(futex),
-		SCMP_SYS(getrusage),   SCMP_SYS(rt_sigreturn), SCMP_SYS(exit),	  SCMP_SYS(exit_group),
-		SCMP_SYS(sched_yield), SCMP_SYS(dup),
+		SCMP_SYS(read),		SCMP_SYS(pread64), SCMP_SYS(lseek),	 SCMP_SYS(fstat),
+		SCMP_SYS(close),	SCMP_SYS(dup),	   SCMP_SYS(munmap),	 SCMP_SYS(mremap),
+		SCMP_SYS(madvise),	SCMP_SYS(brk),	   SCMP_SYS(futex),	 SCMP_SYS(getrusage),
+		SCMP_SYS(rt_sigreturn), SCMP_SYS(exit),	   SCMP_SYS(exit_group), SCMP_SYS(sched_yield),
 	};
 	int err = 0;
 
 	for (size_t i = 0; i < ARRAY_LENGTH(calls) && !err; i++)
 		err = seccomp_rule_add(filter, SCMP_ACT_ALLOW, calls[i], 0);
+	if (!err)
+		err = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(recvmsg), 1,
+				       SCMP_A0(SCMP_CMP_EQ, WORKER_SOCKET));
+	/* send(2): to no other address, and without descriptors. */
+	if (!err)
+		err = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(sendto), 2, SCMP_A0(SCMP_CMP_EQ, WORKER_SOCKET),
+				       SCMP_A4(SCMP_CMP_EQ, 0));
 	/* glibc's fstat(). With a path it could look at a file, though not open it: as a user who owns nothing. */
 	if (!err)
 		err = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(newfstatat), 1,
@@ -116,7 +111,7 @@ static int allow(scmp_filter_ctx filter)
 	if (!err)
 		err = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 2,
 				       SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0),
-				       SCMP_A3(SCMP_CMP_MASKED_EQ, MAP_ANONYMOUS, MAP_ANONYMOUS));
+				       SCMP_A3(SCMP_CMP_MASKED_EQ, MAP_ANONYMOUS | MAP_HUGETLB, MAP_ANONYMOUS));
 	if (!err)
 		err = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1,
 				       SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
@@ -124,9 +119,6 @@ static int allow(scmp_filter_ctx filter)
 		err = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1, SCMP_A1(SCMP_CMP_EQ, F_GETFL));
 	if (!err)
 		err = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1, SCMP_A1(SCMP_CMP_EQ, F_GETFD));
-	/* Itself only: its own CPU limit. */
-	if (!err)
-		err = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 1, SCMP_A0(SCMP_CMP_EQ, 0));
 	return err;
 }
 
@@ -138,7 +130,15 @@ static int filter_calls(void)
 	return err ? err : seccomp_load(filter);
 }
 
-int worker_sandbox_enter(int fd)
+/* Another user than before has lost what was set, so it comes after drop_user(). */
+static int end_with_parent(pid_t parent)
+{
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0))
+		return -errno;
+	return getppid() == parent ? 0 : -ESRCH;
+}
+
+int worker_sandbox_enter(int fd, pid_t parent)
 {
 	int err = close_all_but(fd);
 
@@ -146,6 +146,8 @@ int worker_sandbox_enter(int fd)
 		err = set_limits();
 	if (!err)
 		err = drop_user();
+	if (!err)
+		err = end_with_parent(parent);
 	if (!err && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 		err = -errno;
 	if (!err)

@@ -33,6 +33,65 @@ static void *start(void)
 	return &calls;
 }
 
+/* Each by its number alone: what is not allowed is refused before anybody looks at its arguments. */
+static const long refused[] = {
+	SYS_ptrace,
+	SYS_process_vm_readv,
+	SYS_process_vm_writev,
+	SYS_io_uring_setup,
+	SYS_prctl,
+	SYS_kill,
+	SYS_tgkill,
+	SYS_pidfd_open,
+	SYS_pidfd_getfd,
+	SYS_pidfd_send_signal,
+	SYS_prlimit64,
+	SYS_setrlimit,
+	SYS_clone,
+	SYS_clone3,
+	SYS_unshare,
+	SYS_setns,
+	SYS_bpf,
+	SYS_perf_event_open,
+	SYS_userfaultfd,
+	SYS_memfd_create,
+	SYS_openat2,
+	SYS_getdents64,
+	SYS_readlink,
+	SYS_ioctl,
+	SYS_sendmsg,
+	SYS_setresuid,
+	SYS_rt_sigaction,
+	SYS_keyctl,
+	SYS_mount,
+	SYS_process_madvise,
+	SYS_pwrite64,
+	SYS_splice,
+	SYS_sched_setscheduler,
+};
+
+/* The first that is not refused, or 0. */
+static int not_refused(void)
+{
+	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++)
+		if (syscall(refused[i], 0, 0, 0, 0, 0, 0) != -1 || errno != EPERM)
+			return (int)refused[i];
+	return 0;
+}
+
+/* What a child that was taken over could do: answer what it was not asked yet, and read nothing more. */
+static void answer_in_advance(void)
+{
+	uint64_t bytes = 1;
+
+	for (int i = 0; i < 64; i++)
+		if (send(WORKER_SOCKET, &bytes, sizeof(bytes), MSG_DONTWAIT) < 0 ||
+		    send(WORKER_SOCKET, "x", 1, MSG_DONTWAIT) < 0)
+			break;
+	for (volatile int forever = 1; forever;)
+		;
+}
+
 static int result_of(char letter, const int *fds)
 {
 	struct stat status;
@@ -57,6 +116,14 @@ static int result_of(char letter, const int *fds)
 		return pread(fds[0], &byte, 1, 0) == 1 && !fstat(fds[0], &status) && status.st_size == 3 ? byte : -1;
 	case 'w':
 		return write(fds[0], "x", 1) < 0 ? errno : 0;
+	case 'n':
+		return not_refused();
+	case 't':
+		return sendto(WORKER_SOCKET, "", 1, 0, (void *)&byte, 1) < 0 ? errno : 0;
+	case 'h':
+		return mmap(NULL, 2 << 20, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1, 0) == MAP_FAILED
+			       ? errno
+			       : 0;
 	case 'g':
 		return malloc(2 * WORKER_MEMORY_BYTES_MAX) ? 0 : ENOMEM;
 	default:
@@ -79,6 +146,8 @@ static void handle(void *state, const void *request, size_t bytes, const int *fd
 		*nowhere = 1;
 	if (letter == 'A')
 		abort();
+	if (letter == 'P')
+		answer_in_advance();
 	while (letter == 'L' && forever)
 		;
 	if (letter == '=')
@@ -183,6 +252,13 @@ static void test_worker__can_open_fork_connect_kill_exec_and_map_nothing(void **
 	close(fd);
 }
 
+static void test_worker__can_reach_no_other_process_and_change_none_of_its_limits(void **state)
+{
+	assert_int_equal(ask(*state, "n", -1), 0);
+	assert_int_equal(ask(*state, "t", -1), EPERM);
+	assert_int_equal(ask(*state, "h", -1), EPERM);
+}
+
 #ifndef __SANITIZE_ADDRESS__
 static void test_worker__memory_is_limited(void **state)
 {
@@ -190,23 +266,27 @@ static void test_worker__memory_is_limited(void **state)
 }
 #endif
 
-/* What /proc says of the parser, the nursery's child. */
-static void parser_status(char *text, size_t size)
+static pid_t child_of(pid_t parent)
 {
-	char path[64], nursery[16] = "";
+	char path[64];
+	pid_t child;
 	FILE *file;
 
-	snprintf(path, sizeof(path), "/proc/self/task/%d/children", getpid());
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", parent, parent);
 	file = fopen(path, "r");
 	assert_non_null(file);
-	assert_int_equal(fscanf(file, "%15s", nursery), 1);
+	assert_int_equal(fscanf(file, "%d", &child), 1);
 	fclose(file);
-	snprintf(path, sizeof(path), "/proc/%s/task/%s/children", nursery, nursery);
-	file = fopen(path, "r");
-	assert_non_null(file);
-	assert_int_equal(fscanf(file, "%15s", nursery), 1);
-	fclose(file);
-	snprintf(path, sizeof(path), "/proc/%s/status", nursery);
+	return child;
+}
+
+/* What /proc says of the parser, the nursery's child. */
+static void parser_file(const char *name, char *text, size_t size)
+{
+	char path[64];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", child_of(child_of(getpid())), name);
 	file = fopen(path, "r");
 	assert_non_null(file);
 	text[fread(text, 1, size - 1, file)] = '\0';
@@ -219,13 +299,49 @@ static void test_worker__is_nobody_and_may_nothing(void **state)
 
 	worker_generation(*state);
 	ask(*state, "o", -1);
-	parser_status(status, sizeof(status));
+	parser_file("status", status, sizeof(status));
 	snprintf(uid, sizeof(uid), "Uid:\t%d\t", geteuid() ? (int)geteuid() : WORKER_UID);
 	assert_non_null(strstr(status, uid));
 	assert_non_null(strstr(status, "CapEff:\t0000000000000000"));
 	assert_non_null(strstr(status, "CapPrm:\t0000000000000000"));
 	assert_non_null(strstr(status, "NoNewPrivs:\t1"));
 	assert_non_null(strstr(status, "Seccomp:\t2"));
+}
+
+static void test_worker__CPU_time_is_limited(void **state)
+{
+	char limits[4096];
+
+	ask(*state, "o", -1);
+	parser_file("limits", limits, sizeof(limits));
+	assert_non_null(strstr(limits, "\nMax file size"));
+	assert_null(strstr(limits, "Max cpu time              unlimited"));
+}
+
+static char state_of_parser(void)
+{
+	char text[512], letter;
+
+	parser_file("stat", text, sizeof(text));
+	assert_int_equal(sscanf(text, "%*d (%*[^)]) %c", &letter), 1);
+	return letter;
+}
+
+static char wait_for_state(char wanted)
+{
+	char letter = 0;
+
+	for (int i = 0; i < 500 && (letter = state_of_parser()) != wanted; i++)
+		usleep(10000);
+	return letter;
+}
+
+static void test_worker__that_is_asked_nothing_does_not_run(void **state)
+{
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(ask(*state, "o", -1), EPERM);
+		assert_int_equal(wait_for_state('T'), 'T');
+	}
 }
 
 static void test_worker__crash_costs_one_request(void **state)
@@ -265,12 +381,55 @@ static void test_worker__deadline_ends_it_while_the_caller_goes_on_with_its_work
 	assert_int_equal(ask(*state, "o", -1), EPERM);
 }
 
+static void test_worker__deadline_ends_it_at_once(void **state)
+{
+	struct worker_bytes answer = {0};
+
+	assert_int_equal(worker_call(*state, "L", 1, NULL, 0, 50, &answer), -ETIME);
+	assert_int_equal(wait_for_state('Z'), 'Z');
+}
+
+static void test_worker__that_answers_in_advance_and_reads_nothing_blocks_nobody(void **state)
+{
+	static char request[60000] = "P";
+	struct worker_bytes answer = {0};
+	int err = 0;
+
+	alarm(20);
+	for (int i = 0; i < 64 && !err; i++)
+		err = call(*state, request, sizeof(request), -1, &answer);
+	alarm(0);
+	assert_int_equal(err, -EIO);
+	assert_int_equal(worker_counts(*state).crashes, 1);
+	array_deinit(&answer.list);
+	assert_int_equal(ask(*state, "o", -1), EPERM);
+}
+
+static void kill_nursery(void *data)
+{
+	kill(*(pid_t *)data, SIGKILL);
+}
+
+static void test_worker__does_not_outlive_its_nursery(void **state)
+{
+	struct worker_bytes answer = {0};
+	pid_t nursery = child_of(getpid());
+
+	ask(*state, "o", -1);
+	worker_set_waiting(*state, (struct worker_waiting){kill_nursery, &nursery});
+	assert_int_equal(call(*state, "L", 1, -1, &answer), -EIO);
+	assert_int_equal(call(*state, "o", 1, -1, &answer), -EAGAIN);
+}
+
 static void test_worker__too_long_a_request_is_refused(void **state)
 {
-	static char request[WORKER_REQUEST_BYTES_MAX] = "=";
+	static char request[WORKER_REQUEST_BYTES_MAX + 1] = "=";
 	struct worker_bytes answer = {0};
 
 	assert_int_equal(call(*state, request, sizeof(request), -1, &answer), -EINVAL);
+	assert_int_equal(call(*state, request, sizeof(request) - 1, -1, &answer), 0);
+	assert_int_equal(answer.list.count, WORKER_REQUEST_BYTES_MAX);
+	array_deinit(&answer.list);
 	assert_int_equal(ask(*state, "o", -1), EPERM);
 }
 
@@ -316,12 +475,18 @@ int main(void)
 		worker_test(test_worker__long_answers_arrive_whole),
 		worker_test(test_worker__reads_the_descriptors_that_it_is_given),
 		worker_test(test_worker__can_open_fork_connect_kill_exec_and_map_nothing),
+		worker_test(test_worker__can_reach_no_other_process_and_change_none_of_its_limits),
 #ifndef __SANITIZE_ADDRESS__
 		worker_test(test_worker__memory_is_limited),
 #endif
 		worker_test(test_worker__is_nobody_and_may_nothing),
+		worker_test(test_worker__CPU_time_is_limited),
+		worker_test(test_worker__that_is_asked_nothing_does_not_run),
 		worker_test(test_worker__crash_costs_one_request),
 		worker_test(test_worker__deadline_ends_it_while_the_caller_goes_on_with_its_work),
+		worker_test(test_worker__deadline_ends_it_at_once),
+		worker_test(test_worker__that_answers_in_advance_and_reads_nothing_blocks_nobody),
+		worker_test(test_worker__does_not_outlive_its_nursery),
 		worker_test(test_worker__too_long_a_request_is_refused),
 		cmocka_unit_test(test_worker__ends_with_a_caller_that_was_killed),
 	};
