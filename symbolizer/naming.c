@@ -3,12 +3,14 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "symbolizer/base/cleanup.h"
 #include "symbolizer/debug_search.h"
 #include "symbolizer/naming.h"
 
 #define ROUNDS_MAX 64
+#define ROUNDS_MS_MAX 20000 /* together; after it no other round begins */
 
 /* One address whose file has to be asked. */
 struct question {
@@ -137,18 +139,14 @@ static void note_quarantine(struct symbolizer *symbolizer, const struct parser_s
 	symbolizer->quarantined_last = name;
 }
 
-static int next_names(struct naming *naming, struct parser_source *source, const struct question *question,
-		      struct parse_name *names, int *ret_count)
+static int next_names(struct naming *naming, const struct question *question, struct parse_name *names, int *ret_count)
 {
 	uint64_t start, end;
 	int count = parse_records_next(&naming->answer.reader, &start, &end, names);
 	string_id name = 0;
 
-	if (count < 0) {
-		if (count == -EBADMSG)
-			parser_distrust(naming->symbolizer->parser, source);
+	if (count < 0)
 		return count;
-	}
 	*ret_count = count;
 	if (!question->file || naming->flags || start >= end)
 		return 0;
@@ -157,11 +155,20 @@ static int next_names(struct naming *naming, struct parser_source *source, const
 	return range_cache_add(&question->file->names, start, end, name);
 }
 
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
 /* Split DWARF says only while it is read which files it needs: some rounds, then the answer is what it is. */
 static int ask_with_debug_files(struct naming *naming, const struct question *questions, size_t count)
 {
 	const char *path = string_table_text(&naming->symbolizer->strings, questions->path);
 	struct pinned_file *file = questions->file;
+	int64_t began_ms = now_ms();
 	int err;
 
 	debug_search_complete(&naming->search, file, path);
@@ -169,7 +176,7 @@ static int ask_with_debug_files(struct naming *naming, const struct question *qu
 		err = parser_find(naming->symbolizer->parser, &file->source, naming->addresses, count, naming->flags,
 				  &naming->answer);
 		if (err || !(naming->flags & (PARSE_LINES | PARSE_INLINES)) || round >= ROUNDS_MAX ||
-		    !debug_search_bring_splits(&naming->search, file, path))
+		    now_ms() - began_ms >= ROUNDS_MS_MAX || !debug_search_bring_splits(&naming->search, file, path))
 			return err;
 	}
 }
@@ -191,11 +198,11 @@ static int ask_file(struct naming *naming, const struct question *questions, siz
 		return answered;
 	for (size_t i = 0; i < count && !err; i++) {
 		if (!answered)
-			answered = next_names(naming, source, &questions[i], names, &found);
+			answered = next_names(naming, &questions[i], names, &found);
 		if (answered == -ENOMEM)
 			err = answered;
 		else if (answered)
-			err = set_failed(naming, &questions[i], answered == -ENODATA ? -EFBIG : answered);
+			err = set_failed(naming, &questions[i], answered);
 		else if (found)
 			err = set_names(naming, &questions[i], names, (size_t)found);
 		else
@@ -324,7 +331,7 @@ static int ask_map(struct naming *naming, struct parser_source *source, size_t f
 	for (size_t i = 0; i < count && !err; i++) {
 		found = 0;
 		if (!answered)
-			answered = next_names(naming, source, &questions[i], names, &found);
+			answered = next_names(naming, &questions[i], names, &found);
 		if (answered == -ENOMEM)
 			err = answered;
 		else if (found)

@@ -2,6 +2,7 @@
 #include "symbolizer/parse_records.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 
 static int add_name(struct worker_bytes *answer, const struct parse_name *name)
@@ -82,4 +83,33 @@ int parse_records_next(struct parse_reader *reader, uint64_t *ret_start, uint64_
 	*ret_start = record.start;
 	*ret_end = record.end;
 	return (int)record.frames;
+}
+
+bool parse_records_make_sense(struct parse_reader reader, const uint64_t *addresses, size_t count, size_t frames_max)
+{
+	struct parse_name names[PARSE_FRAMES_MAX];
+	uint64_t start, end;
+
+	for (size_t i = 0; i < count; i++) {
+		int frames = parse_records_next(&reader, &start, &end, names);
+
+		if (frames < 0 || (size_t)frames > frames_max ||
+		    (start < end && (addresses[i] < start || addresses[i] >= end)))
+			return false;
+	}
+	return reader.at == reader.end;
+}
+
+static bool take_path(struct parse_reader *reader, size_t bytes, char *path)
+{
+	if (bytes >= PATH_MAX || !take(reader, path, bytes))
+		return false;
+	path[bytes] = '\0';
+	return true;
+}
+
+bool parse_splits_next(struct parse_reader *reader, struct parse_split *record, char *name, char *directory)
+{
+	return take(reader, record, sizeof(*record)) && take_path(reader, record->name_bytes, name) &&
+	       take_path(reader, record->directory_bytes, directory);
 }

@@ -40,4 +40,20 @@ struct parse_reader {
  */
 int parse_records_next(struct parse_reader *reader, uint64_t *ret_start, uint64_t *ret_end, struct parse_name *names);
 
+/**
+ * parse_records_make_sense() - is this the answer to a question, from its first byte to its last?
+ * @reader: at the first record; a copy, so that the caller's stays where it is
+ * @addresses: [count], as they were asked
+ * @frames_max: names that one record may have
+ * One record for each address; a range that is not empty holds its address.
+ */
+bool parse_records_make_sense(struct parse_reader reader, const uint64_t *addresses, size_t count, size_t frames_max);
+
+/**
+ * parse_splits_next() - the next record of an answer to PARSE_SPLITS
+ * @name, @directory: [PATH_MAX], filled
+ * False after the last, and where the bytes are no record.
+ */
+bool parse_splits_next(struct parse_reader *reader, struct parse_split *record, char *name, char *directory);
+
 #endif

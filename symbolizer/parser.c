@@ -60,6 +60,32 @@ void parser_answer_deinit(struct parser_answer *answer)
 	array_deinit(&answer->bytes.list);
 }
 
+static bool facts_make_sense(const struct parser_answer *answer)
+{
+	struct parse_facts facts;
+
+	if ((size_t)(answer->reader.end - answer->reader.at) < sizeof(facts))
+		return false;
+	memcpy(&facts, answer->reader.at, sizeof(facts));
+	return facts.build_id_bytes <= sizeof(facts.build_id) && facts.alternate_id_bytes <= sizeof(facts.alternate_id);
+}
+
+static bool makes_sense(const struct parse_request *request, const struct parser_answer *answer)
+{
+	switch (request->type) {
+	case PARSE_OPEN_FILE:
+	case PARSE_ADD_DEBUG_FILE:
+	case PARSE_ADD_ALTERNATE:
+	case PARSE_ADD_PACKAGE:
+		return facts_make_sense(answer);
+	case PARSE_FIND:
+		return parse_records_make_sense(answer->reader, request->addresses, request->count,
+						request->flags & PARSE_INLINES ? PARSE_FRAMES_MAX : 1);
+	default:
+		return true;
+	}
+}
+
 /* One request; what stands behind the answer's head is left for the caller to read. */
 static int ask(struct parser *parser, const struct parse_request *request, int fd, int timeout_ms,
 	       struct parser_answer *answer)
@@ -80,6 +106,10 @@ static int ask(struct parser *parser, const struct parse_request *request, int f
 	/* Only errors that a caller expects: anything else from there is noise. */
 	switch (head.error) {
 	case 0:
+		if (makes_sense(request, answer))
+			return 0;
+		worker_discard(parser->worker);
+		return -EBADMSG;
 	case -ENOEXEC:
 	case -ENOENT:
 	case -EFBIG:
@@ -100,19 +130,14 @@ static int ask_simply(struct parser *parser, enum parse_type type, uint32_t obje
 	return ask(parser, &request, fd, TIMEOUT_MS, answer);
 }
 
-static int take_facts(struct parser_source *source, struct parser_answer *answer)
+/* Out of an answer that makes_sense(). */
+static void take_facts(struct parser_source *source, const struct parser_answer *answer)
 {
-	struct parse_facts facts;
+	struct parse_facts *facts = &source->facts;
 
-	if ((size_t)(answer->reader.end - answer->reader.at) < sizeof(facts))
-		return -EBADMSG;
-	memcpy(&facts, answer->reader.at, sizeof(facts));
-	facts.debug_link[sizeof(facts.debug_link) - 1] = '\0';
-	facts.alternate_link[sizeof(facts.alternate_link) - 1] = '\0';
-	if (facts.build_id_bytes > sizeof(facts.build_id) || facts.alternate_id_bytes > sizeof(facts.alternate_id))
-		return -EBADMSG;
-	source->facts = facts;
-	return 0;
+	memcpy(facts, answer->reader.at, sizeof(*facts));
+	facts->debug_link[sizeof(facts->debug_link) - 1] = '\0';
+	facts->alternate_link[sizeof(facts->alternate_link) - 1] = '\0';
 }
 
 void parser_source_init(struct parser_source *source, enum parser_source_kind kind, int fd)
@@ -131,7 +156,8 @@ static void forget(struct parser *parser, struct parser_source *source)
 {
 	struct parser_answer answer = {0};
 
-	if (source->generation && source->generation == worker_generation(parser->worker))
+	if (source->generation && worker_has_child(parser->worker) &&
+	    source->generation == worker_generation(parser->worker))
 		ask_simply(parser, PARSE_FORGET, source->object, -1, &answer);
 	parser_answer_deinit(&answer);
 	source->generation = 0;
@@ -211,7 +237,7 @@ static int tell(struct parser *parser, struct parser_source *source, struct pars
 		source->object = ++parser->objects;
 	err = ask_simply(parser, opening(source), source->object, source->fd, answer);
 	if (!err && source->kind == PARSER_FILE)
-		err = take_facts(source, answer);
+		take_facts(source, answer);
 	for (enum parser_addition i = PARSER_DEBUG_FILE; i <= PARSER_PACKAGE && !err; i++) {
 		int fd = *descriptor_of(source, i);
 
@@ -219,7 +245,7 @@ static int tell(struct parser *parser, struct parser_source *source, struct pars
 			continue;
 		err = ask_simply(parser, adding(i), source->object, fd, answer);
 		if (!err)
-			err = take_facts(source, answer);
+			take_facts(source, answer);
 	}
 	if (!err)
 		source->generation = generation;
@@ -227,12 +253,13 @@ static int tell(struct parser *parser, struct parser_source *source, struct pars
 }
 
 /*
- * What is asked, twice at most: a child may have died of what another source left behind. @request may be NULL: then
- * the source is only told.
+ * What is asked, twice at most: a child may have died of what another source left behind. The next child knows this
+ * source alone: one that it survives was not to blame. @request may be NULL: then the source is only told.
  */
 static int ask_about(struct parser *parser, struct parser_source *source, struct parse_request *request, int fd,
 		     int timeout_ms, struct parser_answer *answer)
 {
+	uint8_t blamed = 0;
 	int err;
 
 	if (source->error)
@@ -256,7 +283,10 @@ static int ask_about(struct parser *parser, struct parser_source *source, struct
 		source->deaths += is_death(err);
 		if (err == -ETIME)
 			silent_devices_note(&parser->silent, fd >= 0 ? fd : source->fd, parser->worker, stuck);
+		blamed += is_death(err);
 	} while (is_death(err));
+	if (!err)
+		source->deaths -= blamed;
 	return err;
 }
 
@@ -276,32 +306,13 @@ int parser_add(struct parser *parser, struct parser_source *source, enum parser_
 	int err = ask_about(parser, source, &request, fd, TIMEOUT_MS, &answer);
 
 	if (!err)
-		err = take_facts(source, &answer);
+		take_facts(source, &answer);
 	parser_answer_deinit(&answer);
 	if (err)
 		close(fd);
 	else
 		*descriptor_of(source, addition) = fd;
 	return err;
-}
-
-/* One record of PARSE_SPLITS; false after the last, and where it makes no sense. */
-static bool next_split(struct parse_reader *reader, struct parse_split *record, char *name, char *directory)
-{
-	if ((size_t)(reader->end - reader->at) < sizeof(*record))
-		return false;
-	memcpy(record, reader->at, sizeof(*record));
-	reader->at += sizeof(*record);
-	if (record->name_bytes >= PATH_MAX || record->directory_bytes >= PATH_MAX ||
-	    (size_t)(reader->end - reader->at) < (size_t)record->name_bytes + record->directory_bytes)
-		return false;
-	memcpy(name, reader->at, record->name_bytes);
-	name[record->name_bytes] = '\0';
-	reader->at += record->name_bytes;
-	memcpy(directory, reader->at, record->directory_bytes);
-	directory[record->directory_bytes] = '\0';
-	reader->at += record->directory_bytes;
-	return true;
 }
 
 int parser_bring_splits(struct parser *parser, struct parser_source *source, parser_split split, void *data)
@@ -312,7 +323,7 @@ int parser_bring_splits(struct parser *parser, struct parser_source *source, par
 	struct parse_split record;
 	int brought = 0, err = ask_about(parser, source, &request, -1, TIMEOUT_MS, &missed);
 
-	while (!err && brought < PARSE_SPLITS_MAX && next_split(&missed.reader, &record, name, directory)) {
+	while (!err && brought < PARSE_SPLITS_MAX && parse_splits_next(&missed.reader, &record, name, directory)) {
 		int fd = split(data, name, directory);
 
 		request.type = PARSE_ADD_SPLIT;
@@ -344,10 +355,9 @@ int parser_find(struct parser *parser, struct parser_source *source, const uint6
 	return ask_about(parser, source, parser->request, -1, timeout_ms, ret_answer);
 }
 
-void parser_distrust(struct parser *parser, struct parser_source *source)
+void parser_stop(struct parser *parser)
 {
-	worker_discard(parser->worker);
-	source->deaths++;
+	worker_stop_child(parser->worker);
 }
 
 struct parse_cost parser_cost(struct parser *parser)

@@ -3,8 +3,10 @@
  * parser: asks the child that parses (worker.h) about files and JIT maps.
  *
  * A source is a file that was opened and checked here and is parsed there. It keeps its descriptors, so that a new child
- * can be told again. A source whose questions kill two children is in quarantine: it is asked nothing more. Answers
- * are checked: a child that has read a hostile file may say anything.
+ * can be told again. A source of which two children in a row die, the second of which knew no other, is in quarantine: it
+ * is asked nothing more. Answers are checked as a whole before anybody sees them: a child that has read a hostile file
+ * may say anything, and one that makes no sense counts as dead. Names that do make sense are believed, those of other
+ * files too: until it dies, a child that was taken over can call things as it likes.
  */
 #ifndef SYMBOLIZER_PARSER_H
 #define SYMBOLIZER_PARSER_H
@@ -32,7 +34,7 @@ struct parser_source {
 	int fd, debug_fd, alternate_fd, package_fd; /* owned; -1: none */
 	uint32_t object;			    /* 0: the child was never told */
 	uint32_t generation;			    /* of the child that knows it */
-	uint8_t deaths;				    /* children that died of it */
+	uint8_t deaths;				    /* children in a row that died of it */
 	int error;		  /* why it cannot be parsed at all: -ENOEXEC, -EIO; 0: it can, or was not tried */
 	struct parse_facts facts; /* of a file, once told */
 };
@@ -55,7 +57,8 @@ static inline bool parser_source_quarantined(const struct parser_source *source)
 
 /**
  * parser_open() - have a source parsed as far as its facts
- * Returns 0, -ENOEXEC (not ELF), -ENOTRECOVERABLE (in quarantine), -EHOSTDOWN (its file system did not answer), -EFBIG, -EIO, -EAGAIN (no child), -ENOMEM.
+ * Returns 0, -ENOEXEC (not ELF), -ENOTRECOVERABLE (in quarantine), -EHOSTDOWN (its file system did not answer), -EFBIG,
+ * -EIO, -EAGAIN (no child), -ENOMEM.
  */
 int parser_open(struct parser *parser, struct parser_source *source);
 
@@ -99,15 +102,16 @@ void parser_answer_deinit(struct parser_answer *answer);
  * parser_find() - ask about addresses of a source
  * @addresses: [count], at most PARSE_ADDRESSES_MAX; sorted is faster. File offsets (or PARSE_VIRTUAL ones) for a file,
  *             addresses in the process for a JIT map
- * @ret_answer: one record for each address, in order (parse_records_next() on its reader)
+ * @ret_answer: one record for each address, in order (parse_records_next() on its reader); more than one name only with
+ *             PARSE_INLINES, and a range holds its address
  * Returns 0, -EFBIG (a JIT map past its limit: the answer holds what is known of it; a file that takes too much
  * memory), or as parser_open().
  */
 int parser_find(struct parser *parser, struct parser_source *source, const uint64_t *addresses, size_t count,
 		uint32_t flags, struct parser_answer *ret_answer);
 
-/* Its answer made no sense: counts as a death of the child, which is replaced. */
-void parser_distrust(struct parser *parser, struct parser_source *source);
+/* Ends the child, which may take its time for every request: the next one starts another. */
+void parser_stop(struct parser *parser);
 
 /* What the child has cost so far; zero where it does not answer. */
 struct parse_cost parser_cost(struct parser *parser);

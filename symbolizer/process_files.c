@@ -5,10 +5,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <linux/magic.h>
 #include <linux/openat2.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -98,6 +100,25 @@ int process_files_inside(pid_t pid, const char *path, int *ret_path_fd, struct s
 	return open_inside(pid, path, 0, ret_path_fd, ret_stat);
 }
 
+/* Files that are no files: to read /proc/kmsg takes messages from others, /proc/kcore is the kernel's memory. */
+static bool is_of_kernel(int path_fd)
+{
+	struct statfs system;
+
+	if (fstatfs(path_fd, &system))
+		return true;
+	switch (system.f_type) {
+	case PROC_SUPER_MAGIC:
+	case SYSFS_MAGIC:
+	case DEBUGFS_MAGIC:
+	case TRACEFS_MAGIC:
+	case SECURITYFS_MAGIC:
+		return true;
+	default:
+		return false;
+	}
+}
+
 int process_files_reopen(int path_fd)
 {
 	struct stat status;
@@ -106,7 +127,7 @@ int process_files_reopen(int path_fd)
 
 	if (fstat(path_fd, &status))
 		return -errno;
-	if (!S_ISREG(status.st_mode))
+	if (!S_ISREG(status.st_mode) || is_of_kernel(path_fd))
 		return -EINVAL;
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", path_fd);
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);

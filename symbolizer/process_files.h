@@ -45,7 +45,7 @@ int process_files_inside(pid_t pid, const char *path, int *ret_path_fd, struct s
 
 /**
  * process_files_reopen() - a readable descriptor from an O_PATH one
- * Returns the descriptor, -EINVAL where it is no regular file, or what open(2) gave.
+ * Returns the descriptor, -EINVAL where it is no regular file or one of /proc, /sys and the like, or what open(2) gave.
  */
 int process_files_reopen(int path_fd);
 

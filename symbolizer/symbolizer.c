@@ -76,6 +76,9 @@ void symbolizer_free(struct symbolizer *symbolizer)
 		return;
 	if (symbolizer->host_root >= 0)
 		close(symbolizer->host_root);
+	/* No child is told to forget file by file what it forgets at once. */
+	if (symbolizer->parser)
+		parser_stop(symbolizer->parser);
 	file_cache_free(symbolizer->files);
 	parser_free(symbolizer->parser);
 	kernel_symbols_free(symbolizer->kernel);

@@ -141,8 +141,7 @@ static const char *take(void *items, size_t bytes, const char *at)
 	return at + bytes;
 }
 
-/* -EBADMSG where the answer makes no sense. */
-static int read_answer(const struct worker_bytes *answer, struct unwind_rows *rows)
+int unwind_parser_read(const struct worker_bytes *answer, struct unwind_rows *rows)
 {
 	const char *at = answer->list.items;
 	struct rows_head head;
@@ -206,7 +205,7 @@ int unwind_parser_rows(struct unwind_parser *parser, int path_fd, struct unwind_
 			silent_devices_note(&parser->silent, fd, parser->worker, stuck);
 		if (called == -EIO || called == -ETIME)
 			continue;
-		err = called ? called : read_answer(&parser->answer, rows);
+		err = called ? called : unwind_parser_read(&parser->answer, rows);
 		if (err != -EBADMSG)
 			break;
 		worker_discard(parser->worker);

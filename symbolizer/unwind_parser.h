@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "symbolizer/unwind_rows.h"
+#include "symbolizer/worker.h"
 
 struct unwind_parser;
 
@@ -27,6 +28,13 @@ void unwind_parser_free(struct unwind_parser *parser);
  * worker).
  */
 int unwind_parser_rows(struct unwind_parser *parser, int path_fd, struct unwind_rows *rows);
+
+/**
+ * unwind_parser_read() - rows out of what a worker answered
+ * @rows: empty; the caller deinits it, also after an error
+ * Returns 0, as unwind_rows_read(), -EBADMSG where the answer makes no sense, or -ENOMEM.
+ */
+int unwind_parser_read(const struct worker_bytes *answer, struct unwind_rows *rows);
 
 /* What the worker has cost, and what went wrong in it. */
 struct unwind_parser_costs {

@@ -367,6 +367,16 @@ static void drop_child(struct worker *worker)
 	worker->socket = worker->pidfd = -1;
 }
 
+bool worker_has_child(const struct worker *worker)
+{
+	return worker->socket >= 0;
+}
+
+void worker_stop_child(struct worker *worker)
+{
+	drop_child(worker);
+}
+
 void worker_discard(struct worker *worker)
 {
 	drop_child(worker);

@@ -19,6 +19,7 @@
 #ifndef SYMBOLIZER_WORKER_H
 #define SYMBOLIZER_WORKER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -87,6 +88,12 @@ uint32_t worker_generation(struct worker *worker);
  */
 int worker_call(struct worker *worker, const void *request, size_t bytes, const int *fds, size_t fd_count,
 		int timeout_ms, struct worker_bytes *ret_answer);
+
+/* Is there a child, of worker_generation()? It may have died since. */
+bool worker_has_child(const struct worker *worker);
+
+/* Ends the child without a word; the next request gets a new one. */
+void worker_stop_child(struct worker *worker);
 
 /* For an answer that makes no sense: counts as a crash; the next request gets a new child. */
 void worker_discard(struct worker *worker);

@@ -138,6 +138,22 @@ static void test_process_files__links_of_proc_to_other_files_are_refused(void **
 	close(root);
 }
 
+static void test_process_files__files_of_the_kernel_are_not_opened(void **state)
+{
+	static const char *const paths[] = {"/proc/self/status", "/proc/version", "/sys/kernel/uevent_seqnum"};
+	struct stat status;
+
+	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+		int fd = open(paths[i], O_PATH | O_CLOEXEC);
+
+		assert_true(fd >= 0);
+		assert_int_equal(process_files_stat(fd, &status), 0);
+		assert_true(S_ISREG(status.st_mode));
+		assert_int_equal(process_files_reopen(fd), -EINVAL);
+		close(fd);
+	}
+}
+
 static void test_process_files__only_regular_files_are_opened_for_reading(void **state)
 {
 	struct place *place = *state;
@@ -242,6 +258,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		PLACED(test_process_files__links_stay_below_the_root),
 		PLACED(test_process_files__links_of_proc_to_other_files_are_refused),
+		cmocka_unit_test(test_process_files__files_of_the_kernel_are_not_opened),
 		PLACED(test_process_files__only_regular_files_are_opened_for_reading),
 		PLACED(test_process_files__inside_is_the_processes_own_root),
 		PLACED(test_process_files__what_proc_says_is_cut_to_the_room_there_is),
