@@ -169,13 +169,3 @@ void file_cache_trim(struct file_cache *cache, size_t count)
 		close_file(cache, oldest);
 	}
 }
-
-size_t file_cache_count(const struct file_cache *cache)
-{
-	return cache->files.count;
-}
-
-const struct pinned_file *file_cache_at(const struct file_cache *cache, size_t number)
-{
-	return cache->files.items[number];
-}

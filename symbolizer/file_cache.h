@@ -76,8 +76,4 @@ void file_cache_touch(struct file_cache *cache, struct pinned_file *file);
 /* Closes the files unused for longest until at most @count are open. */
 void file_cache_trim(struct file_cache *cache, size_t count);
 
-/* Those known, for a walk. */
-size_t file_cache_count(const struct file_cache *cache);
-const struct pinned_file *file_cache_at(const struct file_cache *cache, size_t number);
-
 #endif

@@ -122,11 +122,14 @@ static bool sizes_fit(const struct rows_head *head, size_t bytes)
 
 static bool numbers_fit(const struct unwind_rows *rows)
 {
+	size_t next = 0;
+
 	for (size_t i = 0; i < rows->pages.count; i++) {
 		const struct unwind_page *page = &rows->pages.items[i];
 
-		if (!page->count || page->first > rows->rows.count || page->count > rows->rows.count - page->first)
+		if (!page->count || page->first != next || page->count > rows->rows.count - next)
 			return false;
+		next += page->count;
 	}
 	for (size_t i = 0; i < rows->rows.count; i++)
 		if (rows->rows.items[i].rule >= rows->rules.count || rows->rows.items[i].low >> UNWIND_PAGE_SHIFT)

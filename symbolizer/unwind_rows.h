@@ -61,7 +61,7 @@ struct unwind_row {
 };
 
 struct unwind_page {
-	uint32_t first; /* of unwind_rows.rows; at least one row */
+	uint32_t first; /* of unwind_rows.rows, where the page before ends; at least one row */
 	uint32_t count;
 };
 
