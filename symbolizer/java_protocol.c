@@ -12,10 +12,10 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "symbolizer/base/cleanup.h"
+#include "symbolizer/base/clock.h"
 #include "symbolizer/process_files.h"
 #include "symbolizer/process_maps.h"
 
@@ -25,10 +25,7 @@
 
 int64_t java_protocol_now_ms(void)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+	return clock_now_ms();
 }
 
 static bool read_ids(pid_t pid, uid_t *ret_uid, gid_t *ret_gid)

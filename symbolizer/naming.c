@@ -3,9 +3,9 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "symbolizer/base/cleanup.h"
+#include "symbolizer/base/clock.h"
 #include "symbolizer/debug_search.h"
 #include "symbolizer/naming.h"
 
@@ -155,20 +155,12 @@ static int next_names(struct naming *naming, const struct question *question, st
 	return range_cache_add(&question->file->names, start, end, name);
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* Split DWARF says only while it is read which files it needs: some rounds, then the answer is what it is. */
 static int ask_with_debug_files(struct naming *naming, const struct question *questions, size_t count)
 {
 	const char *path = string_table_text(&naming->symbolizer->strings, questions->path);
 	struct pinned_file *file = questions->file;
-	int64_t began_ms = now_ms();
+	int64_t began_ms = clock_now_ms();
 	int err;
 
 	debug_search_complete(&naming->search, file, path);
@@ -176,7 +168,8 @@ static int ask_with_debug_files(struct naming *naming, const struct question *qu
 		err = parser_find(naming->symbolizer->parser, &file->source, naming->addresses, count, naming->flags,
 				  &naming->answer);
 		if (err || !(naming->flags & (PARSE_LINES | PARSE_INLINES)) || round >= ROUNDS_MAX ||
-		    now_ms() - began_ms >= ROUNDS_MS_MAX || !debug_search_bring_splits(&naming->search, file, path))
+		    clock_now_ms() - began_ms >= ROUNDS_MS_MAX ||
+		    !debug_search_bring_splits(&naming->search, file, path))
 			return err;
 	}
 }

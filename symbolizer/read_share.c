@@ -2,7 +2,8 @@
 #include "symbolizer/read_share.h"
 
 #include <sys/resource.h>
-#include <time.h>
+
+#include "symbolizer/base/clock.h"
 
 static uint64_t cpu_ns(void)
 {
@@ -17,10 +18,8 @@ static uint64_t cpu_ns(void)
 bool read_share_begin(struct read_share *share)
 {
 	uint64_t paid, now_ns;
-	struct timespec now;
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	now_ns = (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec;
+	now_ns = clock_now_ns();
 	paid = (now_ns - share->at_ns) / READ_DEBT_SHARE;
 	share->at_ns = now_ns;
 	share->debt_ns = share->debt_ns > paid ? share->debt_ns - paid : 0;

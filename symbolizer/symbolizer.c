@@ -9,10 +9,10 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "symbolizer/base/cleanup.h"
+#include "symbolizer/base/clock.h"
 #include "symbolizer/demangle.h"
 #include "symbolizer/kernel_symbols.h"
 #include "symbolizer/naming.h"
@@ -208,11 +208,9 @@ static int name_kernel(struct symbolizer *symbolizer, uint64_t address, struct s
 static int read_kernel(struct symbolizer *symbolizer)
 {
 	struct kernel_symbols *fresh;
-	struct timespec now;
 	int err;
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	symbolizer->kernel_read_ns = (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec;
+	symbolizer->kernel_read_ns = clock_now_ns();
 	err = kernel_symbols_new(KALLSYMS, &fresh);
 	if (err)
 		return err == -ENOMEM ? err : 0;
@@ -224,11 +222,7 @@ static int read_kernel(struct symbolizer *symbolizer)
 /* Modules and BPF programs come and go: what has no name may have one now, but reading costs tens of milliseconds. */
 static bool kernel_is_old(const struct symbolizer *symbolizer)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec >
-	       symbolizer->kernel_read_ns + KERNEL_AGE_MAX_NS;
+	return clock_now_ns() > symbolizer->kernel_read_ns + KERNEL_AGE_MAX_NS;
 }
 
 static int name_kernel_all(struct symbolizer *symbolizer, const uint64_t *addresses, size_t count,

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "symbolizer/base/cleanup.h"
+#include "symbolizer/base/clock.h"
 #include "symbolizer/base/log.h"
 #include "symbolizer/process_files.h"
 #include "symbolizer/worker_sandbox.h"
@@ -404,14 +405,6 @@ struct worker_counts worker_counts(const struct worker *worker)
 	return worker->counts;
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 static uint64_t child_cpu_ns(const struct worker *worker)
 {
 	struct timespec used;
@@ -430,7 +423,7 @@ static int wait_until(struct worker *worker, int socket, int64_t deadline_ms)
 	int idle = 0;
 
 	for (;;) {
-		int64_t left = deadline_ms - now_ms();
+		int64_t left = deadline_ms - clock_now_ms();
 
 		/* Whoever was stopped or starved past the deadline looks once before it gives up. */
 		if (poll(&polled, 1, left <= 0 ? 0 : left < WAITING_EVERY_MS ? (int)left : WAITING_EVERY_MS) > 0)
@@ -450,7 +443,7 @@ static int wait_until(struct worker *worker, int socket, int64_t deadline_ms)
 
 static int start_child(struct worker *worker)
 {
-	int64_t deadline_ms = now_ms() + (worker->asked ? 0 : START_TIMEOUT_MS);
+	int64_t deadline_ms = clock_now_ms() + (worker->asked ? 0 : START_TIMEOUT_MS);
 	int fds[WORKER_DESCRIPTORS_MAX];
 	size_t fd_count = 0;
 	struct new_child child = {0};
@@ -526,7 +519,7 @@ int worker_call(struct worker *worker, const void *request, size_t bytes, const 
 	/* Opening may wait for ever: another child does that, and sends the request on. */
 	err = send_packet(fd_count ? worker->nursery : worker->socket, request, bytes, fds, fd_count) ? -EIO : 0;
 	if (!err)
-		err = take_answer(worker, now_ms() + timeout_ms, &answer);
+		err = take_answer(worker, clock_now_ms() + timeout_ms, &answer);
 	if (err) {
 		/* Whatever went wrong, this child is out of step: the next request gets a new one. */
 		drop_child(worker);

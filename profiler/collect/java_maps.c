@@ -3,7 +3,8 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <time.h>
+
+#include "symbolizer/base/clock.h"
 
 #define LIBRARY "libjvm.so"
 #define FAILURES_MAX 2
@@ -161,17 +162,9 @@ int java_maps_tick(struct java_maps *maps, uint64_t now_ns)
 	return err;
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 int java_maps_finish(struct java_maps *maps)
 {
-	int64_t end = now_ms() + FINISH_MS, left;
+	int64_t end = clock_now_ms() + FINISH_MS, left;
 	int err = take_answers(maps, 0);
 
 	for (size_t i = 0; i < processes_count(maps->parts.processes) && !err; i++) {
@@ -180,7 +173,7 @@ int java_maps_finish(struct java_maps *maps)
 		if (wants_map(maps, process))
 			ask(maps, process, LAST_TIMEOUT_MS);
 	}
-	while (!err && java_attach_under_way(maps->parts.attach) && (left = end - now_ms()) > 0)
+	while (!err && java_attach_under_way(maps->parts.attach) && (left = end - clock_now_ms()) > 0)
 		err = take_answers(maps, (int)left);
 	maps->counts.failures[JAVA_TIMEOUT] += java_attach_under_way(maps->parts.attach);
 	return err;

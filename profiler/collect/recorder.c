@@ -4,13 +4,13 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "profiler/collect/java_maps.h"
 #include "profiler/collect/processes.h"
 #include "profiler/collect/stacks.h"
 #include "profiler/collect/waits.h"
 #include "symbolizer/base/array.h"
+#include "symbolizer/base/clock.h"
 
 #define OPEN_FILES_MAX 512
 #define LOST_CGROUPS_MAX 1024
@@ -130,10 +130,7 @@ bool recorder_kernel_hidden(const struct recorder *recorder)
 
 static uint64_t time_now(const struct recorder *recorder)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec - recorder->parts.start_ns;
+	return clock_now_ns() - recorder->parts.start_ns;
 }
 
 static int add_count(struct recorder *recorder, uint64_t token, uint64_t count)

@@ -5,11 +5,11 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "profiler/collect/row_store.h"
 #include "symbolizer/base/cleanup.h"
+#include "symbolizer/base/clock.h"
 #include "symbolizer/base/hash_index.h"
 #include "symbolizer/base/log.h"
 
@@ -251,14 +251,6 @@ uint32_t unwind_tables_wanted(struct unwind_tables *tables)
 	return wanted;
 }
 
-static uint64_t clock_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec;
-}
-
 /* Whoever asks for the number of a file must not wait for the kernel to make a map. */
 static void make_segments(struct unwind_tables *tables, const struct unwind_rows *rows)
 {
@@ -283,7 +275,7 @@ bool unwind_tables_load_one(struct unwind_tables *tables)
 {
 	_cleanup_(unwind_rows_deinit) struct unwind_rows rows = {0};
 	_cleanup_close_ int fd = -1;
-	uint64_t start_ns = clock_ns();
+	uint64_t start_ns = clock_now_ns();
 	struct file *file;
 	uint32_t number;
 	int err;
@@ -311,7 +303,7 @@ bool unwind_tables_load_one(struct unwind_tables *tables)
 		tables->counts.failed++;
 	}
 	load(tables, number, &rows);
-	tables->counts.parse_ns += clock_ns() - start_ns;
+	tables->counts.parse_ns += clock_now_ns() - start_ns;
 	pthread_mutex_unlock(&tables->lock);
 	return true;
 }

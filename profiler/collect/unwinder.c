@@ -17,6 +17,7 @@
 #include "profiler/collect/process_records.h"
 #include "symbolizer/base/array.h"
 #include "symbolizer/base/cleanup.h"
+#include "symbolizer/base/clock.h"
 #include "symbolizer/base/log.h"
 
 #define SWEEP_NS 1000000000ull
@@ -40,14 +41,6 @@ struct unwinder {
 	uint64_t records_lost;
 	struct unwind_processes_counts process_counts; /* of the last sweep */
 };
-
-static uint64_t clock_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec;
-}
 
 static void wake_loader(struct unwinder *unwinder)
 {
@@ -113,7 +106,7 @@ static void *follow(void *data)
 {
 	struct unwinder *unwinder = data;
 	struct process_records_callbacks callbacks = {take_mapped, take_executed, take_lost, unwinder};
-	uint64_t next_sweep = clock_ns() + SWEEP_NS;
+	uint64_t next_sweep = clock_now_ns() + SWEEP_NS;
 	struct pollfd waited[] = {
 		{.fd = process_records_fd(unwinder->records), .events = POLLIN},
 		{.fd = unwinder->wake, .events = POLLIN},
@@ -125,7 +118,7 @@ static void *follow(void *data)
 	unwinder->all_read = true;
 	pthread_mutex_unlock(&unwinder->lock);
 	while (!stopped(unwinder)) {
-		uint64_t now = clock_ns();
+		uint64_t now = clock_now_ns();
 
 		if (now >= next_sweep) {
 			unwind_processes_sweep(unwinder->processes);

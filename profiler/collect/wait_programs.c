@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <time.h>
 
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
@@ -12,6 +11,7 @@
 #include "bpf/shared_waits.h"
 #include "symbolizer/base/array.h"
 #include "symbolizer/base/cleanup.h"
+#include "symbolizer/base/clock.h"
 
 #include "stoker.skel.h"
 
@@ -170,23 +170,15 @@ static void configure_maps(struct stoker_bpf *skeleton, const struct wait_settin
 	bpf_map__set_autocreate(skeleton->maps.call_tallies, calls && !settings->syscalls);
 }
 
-static uint64_t time_now(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec;
-}
-
 void wait_programs_start(struct stoker_bpf *skeleton)
 {
-	skeleton->bss->tracing_start_ns = time_now();
+	skeleton->bss->tracing_start_ns = clock_now_ns();
 }
 
 void wait_programs_stop(struct stoker_bpf *skeleton)
 {
 	if (!skeleton->bss->tracing_end_ns)
-		skeleton->bss->tracing_end_ns = time_now();
+		skeleton->bss->tracing_end_ns = clock_now_ns();
 }
 
 void wait_programs_configure(struct stoker_bpf *skeleton, const struct wait_settings *settings)

@@ -5,7 +5,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
@@ -18,6 +17,7 @@
 #include "profiler/collect/slots.h"
 #include "profiler/collect/wait_stacks.h"
 #include "symbolizer/base/cleanup.h"
+#include "symbolizer/base/clock.h"
 #include "symbolizer/base/log.h"
 
 #include "stoker.skel.h"
@@ -38,10 +38,7 @@ struct waits {
 
 static uint64_t time_now(const struct waits *waits)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec - waits->parts.start_ns;
+	return clock_now_ns() - waits->parts.start_ns;
 }
 
 static int take_stack(void *data, void *bytes, size_t size)

@@ -7,11 +7,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "profiler/containers/cgroup_mount.h"
 #include "symbolizer/base/cleanup.h"
+#include "symbolizer/base/clock.h"
 
 #define DEPTH_MAX 32
 #define NS_PER_US 1000ull
@@ -165,11 +165,9 @@ static void read_limit(const struct cgroup_cpu_reader *reader, char *path, struc
 void cgroup_cpu_read(const struct cgroup_cpu_reader *reader, const char *path, struct cgroup_cpu *ret_cpu)
 {
 	struct cgroup_cpu cpu = {0};
-	struct timespec now;
 	char own[PATH_MAX];
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	cpu.read_ns = (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec;
+	cpu.read_ns = clock_now_ns();
 	/* The kernel shows "/../…" for what is outside of our cgroup namespace. */
 	if (path[0] == '/' && path[1] && strlen(path) < sizeof(own) && !strstr(path, "/..")) {
 		snprintf(own, sizeof(own), "%s", path);
