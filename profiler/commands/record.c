@@ -95,7 +95,7 @@ static int report(const char *path, bool picture)
 		log_error("%s", error);
 		return EXIT_FAILED;
 	}
-	if (!profile->rows.samples.count) {
+	if (profile_is_empty(profile)) {
 		profile_free(profile);
 		log_error("nothing was sampled: what was to be recorded did not run on any CPU");
 		return EXIT_NO_SAMPLES;

@@ -212,6 +212,14 @@ const struct recording_accounting *profile_accounting(const struct profile *prof
 	return container < containers ? &profile->rows.accounting.items[container] : NULL;
 }
 
+bool profile_is_empty(const struct profile *profile)
+{
+	const struct recording_tables *rows = &profile->rows;
+
+	return !rows->samples.count && !rows->calls.count && !rows->waits.count && !rows->queues.count &&
+	       !rows->locks.count;
+}
+
 bool profile_is_accounted(const struct profile *profile)
 {
 	bool sampled = false;

@@ -47,6 +47,9 @@ const struct recording_accounting *profile_accounting(const struct profile *prof
 /* Whether it says what became of all samples; a recording that was cut early does not, and its accounts are zeros. */
 bool profile_is_accounted(const struct profile *profile);
 
+/* Whether there is nothing to report: no sample, and no wait or call either where those were recorded. */
+bool profile_is_empty(const struct profile *profile);
+
 /* What people call a container: its name, made unique with a short id where two share one. Shared by every report. */
 const char *profile_container_label(const struct profile *profile, uint32_t container);
 
