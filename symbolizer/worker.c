@@ -7,7 +7,6 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -17,16 +16,12 @@
 #include "symbolizer/base/cleanup.h"
 #include "symbolizer/base/clock.h"
 #include "symbolizer/base/log.h"
-#include "symbolizer/process_files.h"
-#include "symbolizer/worker_sandbox.h"
+#include "symbolizer/worker_nursery.h"
+#include "symbolizer/worker_packet.h"
 
-#define NAME "stoker-parser"
-#define PIECE_BYTES 65536 /* of an answer, in one message */
 #define WAITING_EVERY_MS 20
 #define START_TIMEOUT_MS 5000
-#define IDLE_MS 2000	 /* a child that neither computes nor answers for so long is given up */
-#define ENDING_MS 200	 /* how long a killed child may take to end before it counts as stuck */
-#define LEFTOVERS_MAX 64 /* children that wait for a file system that does not answer */
+#define IDLE_MS 2000 /* a child that neither computes nor answers for so long is given up */
 
 struct worker {
 	const struct worker_handler *handler;
@@ -41,38 +36,6 @@ struct worker {
 	struct worker_counts counts;
 };
 
-/* The nursery's word of a new parser. */
-struct new_child {
-	pid_t pid;  /* -1: there is none */
-	bool stuck; /* what was before it could not be killed */
-};
-
-/* What the nursery knows. */
-struct nursery {
-	const struct worker_handler *handler;
-	int control; /* socket to the caller */
-	int socket;  /* the caller's end of the parser's, or -1 */
-	pid_t children
-		[LEFTOVERS_MAX]; /* [count], not reaped: the parser, who opens files, and those that cannot be killed */
-	size_t count;
-	size_t stuck; /* of them, when last counted */
-};
-
-/* Before each answer's bytes. */
-struct answer_header {
-	uint64_t bytes;
-};
-
-/* A message with descriptors, as both sides send and take it. */
-struct packet {
-	struct iovec part;
-	struct msghdr message;
-	union {
-		char space[CMSG_SPACE(WORKER_DESCRIPTORS_MAX * sizeof(int))];
-		struct cmsghdr align;
-	} control;
-};
-
 int worker_bytes_add(struct worker_bytes *bytes, const void *data, size_t size)
 {
 	if (array_reserve(&bytes->list, size))
@@ -82,251 +45,6 @@ int worker_bytes_add(struct worker_bytes *bytes, const void *data, size_t size)
 		memcpy(bytes->list.items + bytes->list.count, data, size);
 	bytes->list.count += size;
 	return 0;
-}
-
-static void packet_init(struct packet *packet, void *data, size_t bytes)
-{
-	memset(packet, 0, sizeof(*packet));
-	packet->part = (struct iovec){data, bytes};
-	packet->message.msg_iov = &packet->part;
-	packet->message.msg_iovlen = 1;
-}
-
-/* Never blocks: each side has read everything before the other writes, but for one that has been taken over. */
-static int send_packet(int socket, const void *data, size_t bytes, const int *fds, size_t fd_count)
-{
-	struct packet packet;
-	ssize_t sent;
-
-	packet_init(&packet, (void *)data, bytes);
-	if (fd_count) {
-		struct cmsghdr *header;
-
-		packet.message.msg_control = packet.control.space;
-		packet.message.msg_controllen = CMSG_SPACE(fd_count * sizeof(int));
-		header = CMSG_FIRSTHDR(&packet.message);
-		header->cmsg_level = SOL_SOCKET;
-		header->cmsg_type = SCM_RIGHTS;
-		header->cmsg_len = CMSG_LEN(fd_count * sizeof(int));
-		memcpy(CMSG_DATA(header), fds, fd_count * sizeof(int));
-	}
-	do
-		sent = sendmsg(socket, &packet.message, MSG_NOSIGNAL | MSG_DONTWAIT);
-	while (sent < 0 && errno == EINTR);
-	return sent == (ssize_t)bytes ? 0 : -EPIPE;
-}
-
-/* Returns the bytes, 0 at the other side's end, or a negative errno. */
-static ssize_t take_packet(int socket, void *data, size_t size, int *fds, size_t *ret_fd_count)
-{
-	struct packet packet;
-	ssize_t got;
-
-	packet_init(&packet, data, size);
-	packet.message.msg_control = packet.control.space;
-	packet.message.msg_controllen = sizeof(packet.control.space);
-	do
-		got = recvmsg(socket, &packet.message, MSG_CMSG_CLOEXEC);
-	while (got < 0 && errno == EINTR);
-	*ret_fd_count = 0;
-	if (got < 0)
-		return -errno;
-	for (struct cmsghdr *header = CMSG_FIRSTHDR(&packet.message); header;
-	     header = CMSG_NXTHDR(&packet.message, header)) {
-		size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-
-		if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS)
-			continue;
-		memcpy(fds, CMSG_DATA(header), count * sizeof(int));
-		*ret_fd_count = count;
-	}
-	return packet.message.msg_flags & MSG_TRUNC ? -EMSGSIZE : got;
-}
-
-/* Waits for room, and by a call that can send no descriptors: the sandbox has no other. */
-static int send_piece(int socket, const void *data, size_t bytes)
-{
-	ssize_t sent;
-
-	do
-		sent = send(socket, data, bytes, MSG_NOSIGNAL);
-	while (sent < 0 && errno == EINTR);
-	return sent == (ssize_t)bytes ? 0 : -EPIPE;
-}
-
-static int send_answer(int socket, const struct worker_bytes *answer)
-{
-	struct answer_header header = {answer->list.count};
-	int err = send_piece(socket, &header, sizeof(header));
-
-	for (size_t at = 0; at < answer->list.count && !err; at += PIECE_BYTES) {
-		size_t left = answer->list.count - at;
-
-		err = send_piece(socket, answer->list.items + at, left < PIECE_BYTES ? left : PIECE_BYTES);
-	}
-	return err;
-}
-
-/* The child: until its socket closes. */
-__attribute__((noreturn)) static void serve(const struct worker_handler *handler, int socket, pid_t nursery)
-{
-	_Alignas(8) char request[WORKER_REQUEST_BYTES_MAX];
-	int fds[WORKER_DESCRIPTORS_MAX];
-	size_t fd_count;
-	void *state;
-
-	if (worker_sandbox_enter(socket, nursery))
-		_exit(1);
-	socket = WORKER_SOCKET;
-	state = handler->start();
-	while (state) {
-		struct worker_bytes answer = {0};
-		ssize_t got = take_packet(socket, request, sizeof(request), fds, &fd_count);
-		int err;
-
-		if (got <= 0)
-			break;
-		handler->handle(state, request, (size_t)got, fds, fd_count, &answer);
-		err = send_answer(socket, &answer);
-		array_deinit(&answer.list);
-		if (err)
-			break;
-	}
-	_exit(0);
-}
-
-static void reap(struct nursery *nursery)
-{
-	for (size_t i = nursery->count; i-- > 0;)
-		if (waitpid(nursery->children[i], NULL, WNOHANG) == nursery->children[i])
-			nursery->children[i] = nursery->children[--nursery->count];
-}
-
-/*
- * Kills them all and waits a little: who waits for a file system in another process (FUSE) takes no signal until that one
- * answers, or ends. True where more are left than before: what they were at is not to be touched again.
- */
-static bool end_children(struct nursery *nursery)
-{
-	size_t stuck = nursery->stuck;
-
-	for (size_t i = 0; i < nursery->count; i++)
-		kill(nursery->children[i], SIGKILL);
-	for (int waited = 0; waited < ENDING_MS; waited++) {
-		reap(nursery);
-		if (nursery->count <= stuck)
-			break;
-		poll(NULL, 0, 1);
-	}
-	nursery->stuck = nursery->count;
-	if (nursery->socket >= 0)
-		close(nursery->socket);
-	nursery->socket = -1;
-	return nursery->stuck > stuck;
-}
-
-/* The child's number is kept until it was reaped. */
-static pid_t fork_child(struct nursery *nursery)
-{
-	pid_t child;
-
-	reap(nursery);
-	if (nursery->count >= LEFTOVERS_MAX)
-		return -1;
-	child = fork();
-	if (!child)
-		prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-	else if (child > 0)
-		nursery->children[nursery->count++] = child;
-	return child;
-}
-
-/* A new parser in place of the old one; the answer comes with the caller's end of its socket, and its pidfd. */
-static int replace_parser(struct nursery *nursery)
-{
-	struct new_child answer = {.stuck = end_children(nursery)};
-	int pair[2], pidfd, given[2], err;
-	pid_t us = getpid();
-
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
-		return -errno;
-	answer.pid = fork_child(nursery);
-	if (!answer.pid)
-		serve(nursery->handler, pair[1], us);
-	close(pair[1]);
-	nursery->socket = pair[0];
-	pidfd = answer.pid > 0 ? (int)syscall(SYS_pidfd_open, answer.pid, 0) : -1;
-	given[0] = pair[0];
-	given[1] = pidfd;
-	err = send_packet(nursery->control, &answer, sizeof(answer), given, pidfd < 0 ? 0 : 2);
-	if (pidfd >= 0)
-		close(pidfd);
-	return err;
-}
-
-/*
- * Opens what a request is about and hands both to the parser. This one has the caller's rights and looks at nothing: it
- * only waits, for as long as the files' system likes. A file that cannot be opened is left out, and those after it.
- */
-__attribute__((noreturn)) static void open_and_pass_on(const struct nursery *nursery, const char *request, size_t bytes,
-						       const int *path_fds, size_t count)
-{
-	int fds[WORKER_DESCRIPTORS_MAX];
-	size_t opened = 0;
-
-	close(nursery->control);
-	while (opened < count) {
-		fds[opened] = process_files_reopen(path_fds[opened]);
-		if (fds[opened] < 0)
-			break;
-		opened++;
-	}
-	_exit(send_packet(nursery->socket, request, bytes, fds, opened) ? 1 : 0);
-}
-
-/* One byte alone asks for a new parser; O_PATH descriptors come with a request for the one that there is. */
-__attribute__((noreturn)) static void nurse(struct nursery *nursery)
-{
-	char request[WORKER_REQUEST_BYTES_MAX];
-	int fds[WORKER_DESCRIPTORS_MAX];
-	size_t fd_count;
-
-	for (;;) {
-		struct pollfd polled = {.fd = nursery->control, .events = POLLIN};
-		ssize_t got;
-
-		/* Who has opened something is done in a moment: no zombie waits for the next request. */
-		while (nursery->count > nursery->stuck + 1 && !poll(&polled, 1, WAITING_EVERY_MS))
-			reap(nursery);
-		got = take_packet(nursery->control, request, sizeof(request), fds, &fd_count);
-
-		if (got <= 0 || (got == 1 && !fd_count && replace_parser(nursery)))
-			break;
-		if (fd_count && nursery->socket >= 0 && !fork_child(nursery))
-			open_and_pass_on(nursery, request, (size_t)got, fds, fd_count);
-		for (size_t i = 0; i < fd_count; i++)
-			close(fds[i]);
-	}
-	end_children(nursery);
-	_exit(0);
-}
-
-__attribute__((noreturn)) static void become_nursery(const struct worker_handler *handler, int control)
-{
-	static const int terminal_signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP};
-	struct nursery nursery = {.handler = handler, .control = 3, .socket = -1};
-	sigset_t none;
-
-	/* The caller decides when this ends: Ctrl-C is for it alone, and its last names are still to be found. */
-	for (size_t i = 0; i < ARRAY_LENGTH(terminal_signals); i++)
-		signal(terminal_signals[i], SIG_IGN);
-	signal(SIGCHLD, SIG_DFL);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-	prctl(PR_SET_NAME, NAME, 0, 0, 0);
-	if (dup2(control, 3) < 0 || close_range(4, ~0u, 0))
-		_exit(1);
-	nurse(&nursery);
 }
 
 int worker_new(const struct worker_handler *handler, struct worker **ret_worker)
@@ -342,7 +60,7 @@ int worker_new(const struct worker_handler *handler, struct worker **ret_worker)
 	worker->socket = worker->pidfd = -1;
 	worker->nursery_pid = fork();
 	if (!worker->nursery_pid)
-		become_nursery(handler, pair[1]);
+		worker_nursery_run(handler, pair[1]);
 	close(pair[1]);
 	if (worker->nursery_pid < 0) {
 		close(pair[0]);
@@ -446,16 +164,17 @@ static int start_child(struct worker *worker)
 	int64_t deadline_ms = clock_now_ms() + (worker->asked ? 0 : START_TIMEOUT_MS);
 	int fds[WORKER_DESCRIPTORS_MAX];
 	size_t fd_count = 0;
-	struct new_child child = {0};
-	char byte = 0;
+	struct nursery_child child = {0};
+	enum nursery_order order = NURSERY_NEW_PARSER;
 
-	if (!worker->asked && send_packet(worker->nursery, &byte, 1, NULL, 0))
+	if (!worker->asked && worker_packet_send(worker->nursery, &order, sizeof(order), NULL, 0, NULL, 0))
 		return -EAGAIN;
 	worker->asked = true;
 	if (wait_until(worker, worker->nursery, deadline_ms))
 		return -EAGAIN;
 	worker->asked = false;
-	if (take_packet(worker->nursery, &child, sizeof(child), fds, &fd_count) != sizeof(child) || fd_count != 2)
+	if (worker_packet_take(worker->nursery, &child, sizeof(child), fds, &fd_count) != sizeof(child) ||
+	    fd_count != 2)
 		return -EAGAIN;
 	worker->socket = fds[0];
 	worker->pidfd = fds[1];
@@ -480,7 +199,7 @@ static int take_piece(struct worker *worker, void *data, size_t size, int64_t de
 
 	if (err)
 		return err;
-	got = take_packet(worker->socket, data, size, fds, &fd_count);
+	got = worker_packet_take(worker->socket, data, size, fds, &fd_count);
 	for (size_t i = 0; i < fd_count; i++)
 		close(fds[i]);
 	return got == (ssize_t)size ? 0 : -EIO;
@@ -488,7 +207,7 @@ static int take_piece(struct worker *worker, void *data, size_t size, int64_t de
 
 static int take_answer(struct worker *worker, int64_t deadline_ms, struct worker_bytes *answer)
 {
-	struct answer_header header;
+	struct worker_answer_header header;
 	int err = take_piece(worker, &header, sizeof(header), deadline_ms);
 
 	if (!err && header.bytes > WORKER_ANSWER_BYTES_MAX)
@@ -496,12 +215,23 @@ static int take_answer(struct worker *worker, int64_t deadline_ms, struct worker
 	if (!err && array_reserve(&answer->list, header.bytes))
 		err = -ENOMEM;
 	while (!err && answer->list.count < header.bytes) {
-		size_t left = header.bytes - answer->list.count, size = left < PIECE_BYTES ? left : PIECE_BYTES;
+		size_t left = header.bytes - answer->list.count,
+		       size = left < WORKER_PIECE_BYTES ? left : WORKER_PIECE_BYTES;
 
 		err = take_piece(worker, answer->list.items + answer->list.count, size, deadline_ms);
 		answer->list.count += size;
 	}
 	return err;
+}
+
+/* Opening may wait for ever: another child does that, and passes the request on. */
+static int send_request(struct worker *worker, const void *request, size_t bytes, const int *fds, size_t fd_count)
+{
+	enum nursery_order order = NURSERY_PASS_ON;
+
+	if (!fd_count)
+		return worker_packet_send(worker->socket, NULL, 0, request, bytes, NULL, 0);
+	return worker_packet_send(worker->nursery, &order, sizeof(order), request, bytes, fds, fd_count);
 }
 
 int worker_call(struct worker *worker, const void *request, size_t bytes, const int *fds, size_t fd_count,
@@ -516,9 +246,9 @@ int worker_call(struct worker *worker, const void *request, size_t bytes, const 
 		return -EAGAIN;
 	worker->counts.requests++;
 	signal_child(worker, SIGCONT);
-	/* Opening may wait for ever: another child does that, and sends the request on. */
-	err = send_packet(fd_count ? worker->nursery : worker->socket, request, bytes, fds, fd_count) ? -EIO : 0;
-	if (!err)
+	if (send_request(worker, request, bytes, fds, fd_count))
+		err = -EIO;
+	else
 		err = take_answer(worker, clock_now_ms() + timeout_ms, &answer);
 	if (err) {
 		/* Whatever went wrong, this child is out of step: the next request gets a new one. */

@@ -24,10 +24,10 @@
 #include <stdint.h>
 
 #include "symbolizer/base/array.h"
+#include "symbolizer/worker_packet.h"
 
 #define WORKER_REQUEST_BYTES_MAX 65536
 #define WORKER_ANSWER_BYTES_MAX (64u << 20) /* a longer one counts as a crash */
-#define WORKER_DESCRIPTORS_MAX 4
 
 struct worker;
 

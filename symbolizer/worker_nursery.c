@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "symbolizer/worker_nursery.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "symbolizer/process_files.h"
+#include "symbolizer/worker_packet.h"
+#include "symbolizer/worker_sandbox.h"
+
+#define NAME "stoker-parser"
+#define REAP_EVERY_MS 20
+#define ENDING_MS 200 /* how long a killed child may take to end before it counts as stuck */
+
+/* What the nursery knows. */
+struct nursery {
+	const struct worker_handler *handler;
+	int control; /* socket to the caller */
+	int socket;  /* the caller's end of the parser's, or -1 */
+	/* [count], not reaped: the parser, who opens files, and those that cannot be killed */
+	pid_t children[NURSERY_CHILDREN_MAX];
+	size_t count;
+	size_t stuck; /* of them, when last counted */
+};
+
+/* Waits for room, and by a call that can send no descriptors: the sandbox has no other. */
+static int send_piece(int socket, const void *data, size_t bytes)
+{
+	ssize_t sent;
+
+	do
+		sent = send(socket, data, bytes, MSG_NOSIGNAL);
+	while (sent < 0 && errno == EINTR);
+	return sent == (ssize_t)bytes ? 0 : -EPIPE;
+}
+
+static int send_answer(int socket, const struct worker_bytes *answer)
+{
+	struct worker_answer_header header = {answer->list.count};
+	int err = send_piece(socket, &header, sizeof(header));
+
+	for (size_t at = 0; at < answer->list.count && !err; at += WORKER_PIECE_BYTES) {
+		size_t left = answer->list.count - at;
+
+		err = send_piece(socket, answer->list.items + at,
+				 left < WORKER_PIECE_BYTES ? left : WORKER_PIECE_BYTES);
+	}
+	return err;
+}
+
+/* The child: until its socket closes. */
+__attribute__((noreturn)) static void serve(const struct worker_handler *handler, int socket, pid_t nursery)
+{
+	_Alignas(8) char request[WORKER_REQUEST_BYTES_MAX];
+	int fds[WORKER_DESCRIPTORS_MAX];
+	size_t fd_count;
+	void *state;
+
+	if (worker_sandbox_enter(socket, nursery))
+		_exit(1);
+	socket = WORKER_SOCKET;
+	state = handler->start();
+	while (state) {
+		struct worker_bytes answer = {0};
+		ssize_t got = worker_packet_take(socket, request, sizeof(request), fds, &fd_count);
+		int err;
+
+		if (got <= 0)
+			break;
+		handler->handle(state, request, (size_t)got, fds, fd_count, &answer);
+		err = send_answer(socket, &answer);
+		array_deinit(&answer.list);
+		if (err)
+			break;
+	}
+	_exit(0);
+}
+
+static void reap(struct nursery *nursery)
+{
+	for (size_t i = nursery->count; i-- > 0;)
+		if (waitpid(nursery->children[i], NULL, WNOHANG) == nursery->children[i])
+			nursery->children[i] = nursery->children[--nursery->count];
+}
+
+/*
+ * Kills them all and waits a little: who waits for a file system in another process (FUSE) takes no signal until that one
+ * answers, or ends. True where more are left than before: what they were at is not to be touched again.
+ */
+static bool end_children(struct nursery *nursery)
+{
+	size_t stuck = nursery->stuck;
+
+	for (size_t i = 0; i < nursery->count; i++)
+		kill(nursery->children[i], SIGKILL);
+	for (int waited = 0; waited < ENDING_MS; waited++) {
+		reap(nursery);
+		if (nursery->count <= stuck)
+			break;
+		poll(NULL, 0, 1);
+	}
+	nursery->stuck = nursery->count;
+	if (nursery->socket >= 0)
+		close(nursery->socket);
+	nursery->socket = -1;
+	return nursery->stuck > stuck;
+}
+
+/* The child's number is kept until it was reaped. */
+static pid_t fork_child(struct nursery *nursery)
+{
+	pid_t child;
+
+	reap(nursery);
+	if (nursery->count >= NURSERY_CHILDREN_MAX)
+		return -1;
+	child = fork();
+	if (!child)
+		prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+	else if (child > 0)
+		nursery->children[nursery->count++] = child;
+	return child;
+}
+
+/* A new parser in place of the old one; the answer comes with the caller's end of its socket, and its pidfd. */
+static int replace_parser(struct nursery *nursery)
+{
+	struct nursery_child answer = {.stuck = end_children(nursery)};
+	int pair[2], pidfd, given[2], err;
+	pid_t us = getpid();
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
+		return -errno;
+	answer.pid = fork_child(nursery);
+	if (!answer.pid)
+		serve(nursery->handler, pair[1], us);
+	close(pair[1]);
+	nursery->socket = pair[0];
+	pidfd = answer.pid > 0 ? (int)syscall(SYS_pidfd_open, answer.pid, 0) : -1;
+	given[0] = pair[0];
+	given[1] = pidfd;
+	err = worker_packet_send(nursery->control, NULL, 0, &answer, sizeof(answer), given, pidfd < 0 ? 0 : 2);
+	if (pidfd >= 0)
+		close(pidfd);
+	return err;
+}
+
+/*
+ * Opens what a request is about and hands both to the parser. This one has the caller's rights and looks at nothing: it
+ * only waits, for as long as the files' system likes. A file that cannot be opened is left out, and those after it.
+ */
+__attribute__((noreturn)) static void open_and_pass_on(const struct nursery *nursery, const char *request, size_t bytes,
+						       const int *path_fds, size_t count)
+{
+	int fds[WORKER_DESCRIPTORS_MAX];
+	size_t opened = 0;
+
+	close(nursery->control);
+	while (opened < count) {
+		fds[opened] = process_files_reopen(path_fds[opened]);
+		if (fds[opened] < 0)
+			break;
+		opened++;
+	}
+	_exit(worker_packet_send(nursery->socket, NULL, 0, request, bytes, fds, opened) ? 1 : 0);
+}
+
+/* Is there a child that will be done in a moment? */
+static bool has_passing(const struct nursery *nursery)
+{
+	return nursery->count > nursery->stuck + 1;
+}
+
+static int take_order(struct nursery *nursery, enum nursery_order order, const char *request, size_t bytes,
+		      const int *fds, size_t fd_count)
+{
+	if (order == NURSERY_NEW_PARSER)
+		return replace_parser(nursery);
+	if (order == NURSERY_PASS_ON && nursery->socket >= 0 && !fork_child(nursery))
+		open_and_pass_on(nursery, request, bytes, fds, fd_count);
+	return 0;
+}
+
+__attribute__((noreturn)) static void nurse(struct nursery *nursery)
+{
+	struct {
+		enum nursery_order order;
+		char request[WORKER_REQUEST_BYTES_MAX];
+	} message;
+	const size_t head = offsetof(__typeof__(message), request);
+	int fds[WORKER_DESCRIPTORS_MAX], err = 0;
+	size_t fd_count;
+
+	while (!err) {
+		struct pollfd polled = {.fd = nursery->control, .events = POLLIN};
+		ssize_t got;
+
+		/* No zombie waits for the next order. */
+		while (has_passing(nursery) && !poll(&polled, 1, REAP_EVERY_MS))
+			reap(nursery);
+		got = worker_packet_take(nursery->control, &message, sizeof(message), fds, &fd_count);
+		if (got < (ssize_t)head)
+			break;
+		err = take_order(nursery, message.order, message.request, (size_t)got - head, fds, fd_count);
+		for (size_t i = 0; i < fd_count; i++)
+			close(fds[i]);
+	}
+	end_children(nursery);
+	_exit(0);
+}
+
+void worker_nursery_run(const struct worker_handler *handler, int control)
+{
+	static const int terminal_signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP};
+	struct nursery nursery = {.handler = handler, .control = 3, .socket = -1};
+	sigset_t none;
+
+	/* The caller decides when this ends: Ctrl-C is for it alone, and its last names are still to be found. */
+	for (size_t i = 0; i < ARRAY_LENGTH(terminal_signals); i++)
+		signal(terminal_signals[i], SIG_IGN);
+	signal(SIGCHLD, SIG_DFL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	prctl(PR_SET_NAME, NAME, 0, 0, 0);
+	if (dup2(control, 3) < 0 || close_range(4, ~0u, 0))
+		_exit(1);
+	nurse(&nursery);
+}
