@@ -4,11 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include <bpf/bpf.h>
-#include <bpf/libbpf.h>
-
-#include "profiler/collect/count_set.h"
-#include "symbolizer/base/array.h"
+#include "profiler/collect/map_pair.h"
 
 #include "stoker.skel.h"
 
@@ -24,11 +20,10 @@ struct fetched_wait {
 };
 
 struct blocked {
-	struct stoker_bpf *skeleton;
 	struct slots *slots;
 	struct wait_stacks *stacks;
 	struct recording_writer *writer;
-	ARRAY(struct fetched_wait) fetched;
+	struct map_pair maps; /* of struct fetched_wait */
 };
 
 int blocked_new(struct stoker_bpf *skeleton, struct slots *slots, struct wait_stacks *stacks,
@@ -38,10 +33,10 @@ int blocked_new(struct stoker_bpf *skeleton, struct slots *slots, struct wait_st
 
 	if (!blocked)
 		return -ENOMEM;
-	blocked->skeleton = skeleton;
 	blocked->slots = slots;
 	blocked->stacks = stacks;
 	blocked->writer = writer;
+	map_pair_init(&blocked->maps, skeleton->maps.waits_0, skeleton->maps.waits_1, &skeleton->bss->active_waits);
 	*ret_blocked = blocked;
 	return 0;
 }
@@ -50,35 +45,13 @@ void blocked_free(struct blocked *blocked)
 {
 	if (!blocked)
 		return;
-	array_deinit(&blocked->fetched);
+	map_pair_deinit(&blocked->maps);
 	free(blocked);
-}
-
-static int take_all(struct blocked *blocked, int fd, uint32_t max)
-{
-	struct wait_key key;
-
-	/* Nobody else writes to it now: each round takes one out. */
-	for (uint32_t i = 0; i < max && !bpf_map_get_next_key(fd, NULL, &key); i++) {
-		struct fetched_wait *fetched = array_add(&blocked->fetched);
-
-		if (!fetched)
-			return -ENOMEM;
-		fetched->key = key;
-		if (bpf_map_lookup_elem(fd, &key, &fetched->sums) || bpf_map_delete_elem(fd, &key))
-			return -errno;
-	}
-	return 0;
 }
 
 int blocked_fetch(struct blocked *blocked)
 {
-	uint32_t active = blocked->skeleton->bss->active_waits;
-	struct bpf_map *map = active ? blocked->skeleton->maps.waits_1 : blocked->skeleton->maps.waits_0;
-
-	__atomic_store_n(&blocked->skeleton->bss->active_waits, !active, __ATOMIC_SEQ_CST);
-	count_set_wait_for_programs();
-	return take_all(blocked, bpf_map__fd(map), bpf_map__max_entries(map));
+	return map_pair_fetch(&blocked->maps);
 }
 
 static int write_one(struct blocked *blocked, const struct fetched_wait *wait, uint64_t time_ns)
@@ -114,8 +87,8 @@ int blocked_write(struct blocked *blocked, uint64_t time_ns)
 {
 	int err = 0;
 
-	for (size_t i = 0; i < blocked->fetched.count && !err; i++)
-		err = write_one(blocked, &blocked->fetched.items[i], time_ns);
-	blocked->fetched.count = 0;
+	for (size_t i = 0; i < blocked->maps.count && !err; i++)
+		err = write_one(blocked, map_pair_entry(&blocked->maps, i), time_ns);
+	map_pair_clear(&blocked->maps);
 	return err;
 }

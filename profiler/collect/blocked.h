@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * blocked: stretches of blocked time that the BPF programs have summed up, as rows of the recording.
- *
- * Two maps take turns: while one is read and emptied, the programs fill the other.
  */
 #ifndef STOKER_BLOCKED_H
 #define STOKER_BLOCKED_H

@@ -8,7 +8,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
-#include "profiler/collect/count_set.h"
+#include "profiler/collect/map_pair.h"
 #include "symbolizer/base/array.h"
 #include "symbolizer/base/cleanup.h"
 #include "symbolizer/base/hash_index.h"
@@ -43,7 +43,7 @@ struct lock_waits {
 	struct owners *owners;
 	struct stacks *stacks;
 	int cpus;
-	ARRAY(struct fetched_lock) fetched;
+	struct map_pair maps;				   /* of struct fetched_lock */
 	struct lock_tally tallies[SLOTS_MAX * LOCK_KINDS]; /* told */
 	ARRAY(struct told_spin) spins;
 	struct hash_index spin_index;
@@ -63,6 +63,7 @@ int lock_waits_new(struct stoker_bpf *skeleton, struct slots *slots, struct wait
 	locks->writer = writer;
 	locks->owners = owners;
 	locks->stacks = stacks;
+	map_pair_init(&locks->maps, skeleton->maps.locks_0, skeleton->maps.locks_1, &skeleton->bss->active_locks);
 	locks->cpus = libbpf_num_possible_cpus();
 	*ret_locks = locks;
 	return 0;
@@ -72,37 +73,15 @@ void lock_waits_free(struct lock_waits *locks)
 {
 	if (!locks)
 		return;
-	array_deinit(&locks->fetched);
+	map_pair_deinit(&locks->maps);
 	array_deinit(&locks->spins);
 	hash_index_deinit(&locks->spin_index);
 	free(locks);
 }
 
-static int take_all(struct lock_waits *locks, int fd, uint32_t max)
-{
-	struct lock_key key;
-
-	/* Nobody else writes to it now: each round takes one out. */
-	for (uint32_t i = 0; i < max && !bpf_map_get_next_key(fd, NULL, &key); i++) {
-		struct fetched_lock *fetched = array_add(&locks->fetched);
-
-		if (!fetched)
-			return -ENOMEM;
-		fetched->key = key;
-		if (bpf_map_lookup_elem(fd, &key, &fetched->sums) || bpf_map_delete_elem(fd, &key))
-			return -errno;
-	}
-	return 0;
-}
-
 int lock_waits_fetch(struct lock_waits *locks)
 {
-	uint32_t active = locks->skeleton->bss->active_locks;
-	struct bpf_map *map = active ? locks->skeleton->maps.locks_1 : locks->skeleton->maps.locks_0;
-
-	__atomic_store_n(&locks->skeleton->bss->active_locks, !active, __ATOMIC_SEQ_CST);
-	count_set_wait_for_programs();
-	return take_all(locks, bpf_map__fd(map), bpf_map__max_entries(map));
+	return map_pair_fetch(&locks->maps);
 }
 
 static const struct recording_lock nobody = {
@@ -165,9 +144,9 @@ int lock_waits_write(struct lock_waits *locks, uint64_t time_ns)
 {
 	int err = 0;
 
-	for (size_t i = 0; i < locks->fetched.count && !err; i++)
-		err = write_one(locks, &locks->fetched.items[i], time_ns);
-	locks->fetched.count = 0;
+	for (size_t i = 0; i < locks->maps.count && !err; i++)
+		err = write_one(locks, map_pair_entry(&locks->maps, i), time_ns);
+	map_pair_clear(&locks->maps);
 	return err;
 }
 

@@ -2,7 +2,7 @@
 /*
  * lock_waits: waits for kernel locks that the BPF programs have summed up, as rows of the recording.
  *
- * Waits that slept come with stacks, owners and wakers, from two maps that take turns, as in blocked.h; waits that did not
+ * Waits that slept come with stacks, owners and wakers, from a map_pair; waits that did not
  * are counters, which only grow.
  */
 #ifndef STOKER_LOCK_WAITS_H

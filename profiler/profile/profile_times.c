@@ -113,3 +113,30 @@ int profile_times_init(struct profile_times *times, const struct profile *profil
 	}
 	return add_queues(times, profile);
 }
+
+static int heaviest_first(const void *left, const void *right)
+{
+	const struct weighed_sums *a = left, *b = right;
+
+	if (a->weight != b->weight)
+		return a->weight < b->weight ? 1 : -1;
+	return a->sums->container < b->sums->container ? -1 : 1;
+}
+
+int profile_times_order(const struct profile_times *times, uint64_t (*weight)(const struct time_sums *sums),
+			struct weighed_sums **ret_order, size_t *ret_count)
+{
+	struct weighed_sums *order = calloc(times->containers.count + 1, sizeof(*order));
+	size_t count = 0;
+
+	if (!order)
+		return -ENOMEM;
+	for (size_t i = 0; i < times->containers.count; i++)
+		if (times->containers.items[i].seen)
+			order[count++] =
+				(struct weighed_sums){weight(&times->containers.items[i]), &times->containers.items[i]};
+	qsort(order, count, sizeof(*order), heaviest_first);
+	*ret_order = order;
+	*ret_count = count;
+	return 0;
+}

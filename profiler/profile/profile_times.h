@@ -43,6 +43,20 @@ struct profile_times {
 int profile_times_init(struct profile_times *times, const struct profile *profile);
 void profile_times_deinit(struct profile_times *times);
 
+struct weighed_sums {
+	uint64_t weight;
+	const struct time_sums *sums;
+};
+
+/**
+ * profile_times_order() - the containers of which there are times, the heaviest first
+ * @weight: what one weighs
+ * @ret_order: [@ret_count]; the caller's to free
+ * Returns 0 or -ENOMEM.
+ */
+int profile_times_order(const struct profile_times *times, uint64_t (*weight)(const struct time_sums *sums),
+			struct weighed_sums **ret_order, size_t *ret_count);
+
 /* Both kinds of time in the run queue; throttled time is neither. */
 static inline uint64_t time_sums_queued(const struct time_sums *sums)
 {

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -55,7 +56,7 @@ static void put_sum(const struct profile *profile, const struct recording_accoun
 			text_grouped(total->lost_read, number, sizeof(number)));
 }
 
-void render_accounting(const struct profile *profile, FILE *out)
+int render_accounting(const struct profile *profile, FILE *out)
 {
 	const struct recording_accounting *total = profile_accounting(profile, RECORDING_TOTAL);
 	uint64_t samples = samples_in(profile);
@@ -74,4 +75,7 @@ void render_accounting(const struct profile *profile, FILE *out)
 		fprintf(out,
 			"The recording was cut: this is what came before (%s bytes at its end were not readable).\n",
 			text_grouped(profile->bytes_ignored, number, sizeof(number)));
+	if (fflush(out))
+		return -errno;
+	return ferror(out) ? -EIO : 0;
 }

@@ -46,18 +46,10 @@ static uint64_t all_blocks(const struct time_sums *sums)
 }
 
 /* What is not sleeping of its own will comes first. */
-static int by_trouble(const void *left, const void *right)
+static uint64_t trouble(const struct time_sums *sums)
 {
-	const struct time_sums *a = *(const struct time_sums *const *)left,
-			       *b = *(const struct time_sums *const *)right;
-	uint64_t trouble_a = a->blocked_ns[WAIT_UNINTERRUPTIBLE] + a->blocked_ns[WAIT_IO] + time_sums_queued(a) +
-			     a->oncpu_ns + a->throttled_ns;
-	uint64_t trouble_b = b->blocked_ns[WAIT_UNINTERRUPTIBLE] + b->blocked_ns[WAIT_IO] + time_sums_queued(b) +
-			     b->oncpu_ns + b->throttled_ns;
-
-	if (trouble_a != trouble_b)
-		return trouble_a < trouble_b ? 1 : -1;
-	return a->container < b->container ? -1 : 1;
+	return sums->blocked_ns[WAIT_UNINTERRUPTIBLE] + sums->blocked_ns[WAIT_IO] + time_sums_queued(sums) +
+	       sums->oncpu_ns + sums->throttled_ns;
 }
 
 static int put_container(struct column_table *table, const struct profile *profile, const struct time_sums *sums)
@@ -87,17 +79,12 @@ static int put_container(struct column_table *table, const struct profile *profi
 static int put_containers(const struct profile_times *times, const struct profile *profile, FILE *out)
 {
 	_cleanup_(column_table_deinit) struct column_table table = {container_columns, C_COLUMNS, {0}};
-	_cleanup_free_ const struct time_sums **order = calloc(times->containers.count + 1, sizeof(*order));
+	_cleanup_free_ struct weighed_sums *order = NULL;
 	size_t count = 0;
-	int err = order ? 0 : -ENOMEM;
+	int err = profile_times_order(times, trouble, &order, &count);
 
-	for (size_t i = 0; i < times->containers.count && !err; i++)
-		if (times->containers.items[i].seen)
-			order[count++] = &times->containers.items[i];
-	if (!err)
-		qsort(order, count, sizeof(*order), by_trouble);
 	for (size_t i = 0; i < count && i < CONTAINERS_SHOWN && !err; i++)
-		err = put_container(&table, profile, order[i]);
+		err = put_container(&table, profile, order[i].sums);
 	if (err)
 		return err;
 	column_table_print(&table, out);
@@ -185,10 +172,7 @@ int render_blocked_text(const struct blocked_places *places, const struct profil
 		fprintf(out, "(%zu more places: -n shows them)\n", places->list.count - max);
 	fputc('\n', out);
 	render_blocked_account(times, profile, out);
-	render_accounting(profile, out);
-	if (fflush(out))
-		return -errno;
-	return ferror(out) ? -EIO : 0;
+	return render_accounting(profile, out);
 }
 
 static struct json_object *times_json(const struct profile *profile, const struct time_sums *sums)

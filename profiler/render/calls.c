@@ -110,10 +110,7 @@ int render_calls_text(const struct profile_calls *calls, const struct profile *p
 		fprintf(out, "(%zu more rows: -n shows them)\n", calls->rows.count - max);
 	fputc('\n', out);
 	put_account(calls, profile, out);
-	render_accounting(profile, out);
-	if (fflush(out))
-		return -errno;
-	return ferror(out) ? -EIO : 0;
+	return render_accounting(profile, out);
 }
 
 static struct json_object *buckets_json(const struct call_sums *sums)

@@ -160,10 +160,7 @@ int render_hotspots_text(const struct hotspots *hotspots, const struct profile *
 			HOTSPOTS_SAMPLES_MIN);
 	for (size_t i = 0; i < shown; i++)
 		put_hotspot(hotspots, &hotspots->list.items[i], i + 1, profile, out);
-	render_accounting(profile, out);
-	if (fflush(out))
-		return -errno;
-	return ferror(out) ? -EIO : 0;
+	return render_accounting(profile, out);
 }
 
 static struct json_object *names_json(const struct hotspots *hotspots, const struct hotspot_name *names, size_t count,

@@ -114,10 +114,7 @@ int render_info_text(const struct profile *profile, FILE *out)
 	err = render_missing_text(profile, out);
 	if (err)
 		return err;
-	render_accounting(profile, out);
-	if (fflush(out))
-		return -errno;
-	return ferror(out) ? -EIO : 0;
+	return render_accounting(profile, out);
 }
 
 static struct json_object *facts_json(const struct profile *profile)

@@ -180,10 +180,7 @@ int render_locks_text(const struct lock_sites *sites, const struct profile *prof
 	put_pairs(sites, profile, out);
 	fputc('\n', out);
 	put_account(sites, profile, out);
-	render_accounting(profile, out);
-	if (fflush(out))
-		return -errno;
-	return ferror(out) ? -EIO : 0;
+	return render_accounting(profile, out);
 }
 
 static struct json_object *blame_json(const struct lock_site *site, const struct profile *profile)

@@ -62,15 +62,9 @@ static int put_container(struct column_table *table, const struct profile *profi
 	return column_table_add(table, cells, NULL);
 }
 
-static int by_queued(const void *left, const void *right)
+static uint64_t queued_or_throttled(const struct time_sums *sums)
 {
-	const struct time_sums *a = *(const struct time_sums *const *)left,
-			       *b = *(const struct time_sums *const *)right;
-	uint64_t ns_a = time_sums_queued(a) + a->throttled_ns, ns_b = time_sums_queued(b) + b->throttled_ns;
-
-	if (ns_a != ns_b)
-		return ns_a < ns_b ? 1 : -1;
-	return a->container < b->container ? -1 : 1;
+	return time_sums_queued(sums) + sums->throttled_ns;
 }
 
 static void culprit_name(const struct profile *profile, const struct queue_sum *queue, char *text, size_t size)
@@ -141,17 +135,12 @@ int render_run_queue_text(const struct profile_times *times, const struct profil
 			  const struct run_queue_options *options, FILE *out)
 {
 	_cleanup_(column_table_deinit) struct column_table table = {columns, COLUMNS, {0}};
-	_cleanup_free_ const struct time_sums **order = calloc(times->containers.count + 1, sizeof(*order));
+	_cleanup_free_ struct weighed_sums *order = NULL;
 	size_t max = options->max ? options->max : CONTAINERS_SHOWN, count = 0;
-	int err = order ? 0 : -ENOMEM;
+	int err = profile_times_order(times, queued_or_throttled, &order, &count);
 
-	for (size_t i = 0; i < times->containers.count && !err; i++)
-		if (times->containers.items[i].seen)
-			order[count++] = &times->containers.items[i];
-	if (!err)
-		qsort(order, count, sizeof(*order), by_queued);
 	for (size_t i = 0; i < count && i < max && !err; i++)
-		err = put_container(&table, profile, order[i]);
+		err = put_container(&table, profile, order[i].sums);
 	if (err)
 		return err;
 	column_table_print(&table, out);
@@ -159,18 +148,15 @@ int render_run_queue_text(const struct profile_times *times, const struct profil
 		fprintf(out, "(%zu more: -n shows them)\n", count - max);
 	fputs("\nWho ran on the CPU that a ready task waited for, weighted by the tasks that waited:\n", out);
 	for (size_t i = 0; i < count && i < max; i++) {
-		put_culprits(times, profile, order[i], out);
+		put_culprits(times, profile, order[i].sums, out);
 		if (options->histograms) {
-			put_histogram("after a waking", order[i]->woken, out);
-			put_histogram("after leaving a CPU", order[i]->preempted, out);
+			put_histogram("after a waking", order[i].sums->woken, out);
+			put_histogram("after leaving a CPU", order[i].sums->preempted, out);
 		}
 	}
 	fputc('\n', out);
 	render_queue_account(times, profile, out);
-	render_accounting(profile, out);
-	if (fflush(out))
-		return -errno;
-	return ferror(out) ? -EIO : 0;
+	return render_accounting(profile, out);
 }
 
 static struct json_object *buckets_json(const uint64_t *buckets)

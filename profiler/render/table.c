@@ -111,6 +111,5 @@ int render_table(const struct profile *profile, const struct table_options *opti
 	else
 		fputs("no samples\n", out);
 	fputc('\n', out);
-	render_accounting(profile, out);
-	return ferror(out) ? -EIO : 0;
+	return render_accounting(profile, out);
 }

@@ -26,8 +26,9 @@ int render_table(const struct profile *profile, const struct table_options *opti
 
 /*
  * The account alone, as the last lines of every report: "26,928 samples taken = 26,928 kept + 0 filtered + 0 lost.",
- * idle ticks, each cause of loss, what stoker itself took, and whether the recording was cut.
+ * idle ticks, each cause of loss, what stoker itself took, and whether the recording was cut. Flushes @out.
+ * Returns 0, or -EIO and the like where the report could not be written.
  */
-void render_accounting(const struct profile *profile, FILE *out);
+int render_accounting(const struct profile *profile, FILE *out);
 
 #endif
