@@ -24,7 +24,7 @@ struct fold_settings {
 static const struct option_row rows[] = {
 	QUERY_OPTION_ROWS(struct fold_settings, query),
 	{0, "no-annotations", OPTION_FLAG, offsetof(struct fold_settings, no_annotations), NULL,
-	 "without _[k] kernel, _[j] JIT, _[i] inlined"},
+	 "without _[k] kernel, _[j] JIT, _[i] inlined, _[p] Python"},
 	{0},
 };
 

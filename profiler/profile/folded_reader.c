@@ -112,6 +112,9 @@ static enum frame_kind kind_of(const char *name, size_t *length)
 	case 'i':
 		*length -= 4;
 		return FRAME_INLINED;
+	case 'p':
+		*length -= 4;
+		return FRAME_PYTHON;
 	}
 	return FRAME_USER;
 }

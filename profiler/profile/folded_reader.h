@@ -4,7 +4,7 @@
  *
  * One line is `frame;frame;frame COUNT`, root first. What tools write is wider than that, and is taken too: counts with
  * a fraction (rounded to the nearest whole one), the two columns of differential stacks (the last one counts), CR before
- * the newline, a last line without one. Suffixes _[k] kernel, _[j] JIT, _[i] inlined become the frame's kind and leave
+ * the newline, a last line without one. Suffixes _[k] kernel, _[j] JIT, _[i] inlined, _[p] Python become the frame's kind and leave
  * its name; "-" and "--" are delimiters; a name in square brackets is a reason, not a name. An empty frame is kept as
  * "[empty]", a line without frames counts on the root.
  *

@@ -68,6 +68,8 @@ enum frame_kind {
 	FRAME_JIT = 2,
 	FRAME_INLINED = 3,   /* inlined into the frame below it (towards the root) */
 	FRAME_DELIMITER = 4, /* a label or a divider, not code: container, process, "--" */
+	FRAME_PYTHON = 5,    /* a function that CPython interprets */
+	FRAME_KINDS,
 };
 
 struct recording_frame {

@@ -103,6 +103,8 @@ static const char *suffix_of(uint8_t kind)
 		return "_[j]";
 	case FRAME_INLINED:
 		return "_[i]";
+	case FRAME_PYTHON:
+		return "_[p]";
 	}
 	return "";
 }

@@ -7,7 +7,7 @@
  * differential column), ';' by ':', "->" by "=>" (palette files split there), control characters by '?', invalid UTF-8
  * by U+FFFD (a reader that decodes drops the whole line). An empty name is "[empty]".
  *
- * Kinds are suffixes: _[k] kernel, _[j] JIT, _[i] inlined. A name that ends like one gets round brackets instead.
+ * Kinds are suffixes: _[k] kernel, _[j] JIT, _[i] inlined, _[p] Python. A name that ends like one gets round brackets instead.
  * Lines stay below 64 KiB, where Go's line scanner (Pyroscope) stops without a word: a name is cut at 4 KiB, and a
  * stack loses frames in its middle, with a frame "[123_frames_cut]" in their place.
  */
@@ -26,7 +26,7 @@ struct folded_report {
 };
 
 struct folded_options {
-	bool no_annotations;	      /* leave out _[k], _[j], _[i] */
+	bool no_annotations;	      /* leave out _[k], _[j], _[i], _[p] */
 	struct folded_report *report; /* filled in, also on failure; may be NULL */
 };
 

@@ -317,7 +317,7 @@ static void write_graph(const struct svg_drawing *drawing, FILE *out)
 
 static const char *const kind_names[] = {
 	[FRAME_USER] = "user",	     [FRAME_KERNEL] = "kernel",	  [FRAME_JIT] = "JIT",
-	[FRAME_INLINED] = "inlined", [FRAME_DELIMITER] = "label",
+	[FRAME_INLINED] = "inlined", [FRAME_DELIMITER] = "label", [FRAME_PYTHON] = "Python",
 };
 
 static int largest_hue(const struct svg_drawing *drawing)
@@ -335,7 +335,8 @@ static int largest_hue(const struct svg_drawing *drawing)
 
 static void write_legend(const struct svg_drawing *drawing, FILE *out)
 {
-	static const uint8_t order[] = {FRAME_DELIMITER, FRAME_USER, FRAME_INLINED, FRAME_JIT, FRAME_KERNEL};
+	static const uint8_t order[] = {FRAME_DELIMITER, FRAME_USER, FRAME_INLINED,
+					FRAME_PYTHON,	 FRAME_JIT,  FRAME_KERNEL};
 	int hue = drawing->options.palette == SVG_BY_CONTAINER ? largest_hue(drawing) : 0;
 	uint32_t x = 0;
 

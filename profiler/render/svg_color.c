@@ -48,13 +48,13 @@ struct shade {
 static const struct shade by_function[] = {
 	[FRAME_USER] = {0.860, 0.115, 70, 30},	     [FRAME_KERNEL] = {0.770, 0.125, 28, 20},
 	[FRAME_JIT] = {0.850, 0.130, 128, 24},	     [FRAME_INLINED] = {0.900, 0.060, 190, 30},
-	[FRAME_DELIMITER] = {0.840, 0.012, 250, 20},
+	[FRAME_DELIMITER] = {0.840, 0.012, 250, 20}, [FRAME_PYTHON] = {0.840, 0.095, 235, 26},
 };
 
 static const struct shade by_container[] = {
 	[FRAME_USER] = {0.855, 0.085, -6, 12},	   [FRAME_KERNEL] = {0.760, 0.040, -4, 8},
 	[FRAME_JIT] = {0.870, 0.125, 42, 8},	   [FRAME_INLINED] = {0.925, 0.040, -6, 12},
-	[FRAME_DELIMITER] = {0.780, 0.105, -2, 4},
+	[FRAME_DELIMITER] = {0.780, 0.105, -2, 4}, [FRAME_PYTHON] = {0.860, 0.110, -48, 10},
 };
 
 static uint32_t shaded(const struct shade *shade, double base_hue, double chroma_share, uint32_t hash)
@@ -99,7 +99,7 @@ uint32_t svg_color(const struct call_tree *tree, const struct call_tree_frame *f
 
 	if (!frame)
 		return oklch(0.90, 0.008, 90);
-	kind = frame->kind <= FRAME_DELIMITER ? frame->kind : FRAME_USER;
+	kind = frame->kind < FRAME_KINDS ? frame->kind : FRAME_USER;
 	hash = stable_hash(string_table_text(&tree->strings, frame->name));
 	if (palette == SVG_BY_CONTAINER && tower)
 		return oklch(0.73, 0.125 * chroma_of(hue), degrees(hue));

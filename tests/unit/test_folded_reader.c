@@ -125,10 +125,11 @@ static void test_folded_reader__suffixes_become_kinds_and_leave_the_name(void **
 {
 	struct read read;
 
-	read_text(&read, "main;Foo.bar_[j];inner_[i];-;do_syscall_[k];--;wake_[w];_[k];[unknown] 1\n");
+	read_text(&read, "main;Foo.bar_[j];inner_[i];app.py:f_[p];-;do_syscall_[k];--;wake_[w];_[k];[unknown] 1\n");
 	assert_int_equal(kind_of(&read, "main"), FRAME_USER);
 	assert_int_equal(kind_of(&read, "Foo.bar"), FRAME_JIT);
 	assert_int_equal(kind_of(&read, "inner"), FRAME_INLINED);
+	assert_int_equal(kind_of(&read, "app.py:f"), FRAME_PYTHON);
 	assert_int_equal(kind_of(&read, "do_syscall"), FRAME_KERNEL);
 	assert_int_equal(kind_of(&read, "-"), FRAME_DELIMITER);
 	assert_int_equal(kind_of(&read, "--"), FRAME_DELIMITER);

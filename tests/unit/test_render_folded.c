@@ -87,9 +87,10 @@ static void test_render_folded__kinds_are_suffixes_unless_they_are_not_wanted(vo
 	node = child(tree, node, "main", FRAME_USER);
 	node = child(tree, node, "run", FRAME_JIT);
 	node = child(tree, node, "get", FRAME_INLINED);
+	node = child(tree, node, "app.py:f", FRAME_PYTHON);
 	call_tree_count(tree, child(tree, node, "read", FRAME_KERNEL), 1);
-	check(tree, NULL, "web;main;run_[j];get_[i];read_[k] 1\n");
-	check(tree, &plain, "web;main;run;get;read 1\n");
+	check(tree, NULL, "web;main;run_[j];get_[i];app.py:f_[p];read_[k] 1\n");
+	check(tree, &plain, "web;main;run;get;app.py:f;read 1\n");
 }
 
 static void test_render_folded__nothing_in_a_name_breaks_a_line_or_passes_for_a_column(void **state)
