@@ -12,20 +12,21 @@
 /* Set by user space: -U and -K. */
 const volatile bool want_kernel_stacks __weak = true;
 const volatile bool want_user_stacks __weak = true;
+const volatile bool may_read_user __weak = true; /* from here; profiler/collect/user_reads.h */
 
 /**
  * capture_user_stack() - the current task's user stack, from whatever program
  * @tgid: the current task's
  * @frames: [STACK_FRAMES_MAX], leaf first
  * @ret_flags: bits of stack_event.flags that tell how it was walked and how it ended
- * Returns how many frames were stored; 0 where the task has no user registers that we understand.
+ * Returns how many frames were stored; 0 where the task has no user registers that we understand, or must not be read.
  */
 static __always_inline u32 capture_user_stack(u32 tgid, u64 *frames, u16 *ret_flags)
 {
 	struct user_registers registers;
 	u32 count = 0;
 
-	if (!read_user_registers(&registers))
+	if (!may_read_user || !read_user_registers(&registers))
 		return 0;
 	if (walk_by_tables)
 		count = walk_user_stack(0, &registers, tgid, frames, ret_flags);
@@ -36,7 +37,7 @@ static __always_inline u32 capture_user_stack(u32 tgid, u64 *frames, u16 *ret_fl
 	return follow_frame_pointers(&registers, frames);
 }
 
-static __always_inline u32 ask_kernel_for_user_stack(struct bpf_perf_event_data *ctx, u64 *frames)
+static __always_inline u32 ask_kernel_for_user_stack(void *ctx, u64 *frames)
 {
 	long bytes = bpf_get_stack(ctx, frames, STACK_FRAMES_MAX * sizeof(u64), BPF_F_USER_STACK);
 

@@ -125,8 +125,12 @@ static __noinline int take_own_stack(void *ctx, struct stack_event *event, u32 s
 	if (want_kernel_stacks)
 		kernel_count = frames_of(bpf_get_stack(ctx, event->frames, STACK_FRAMES_MAX * sizeof(u64), 0));
 	event->kernel_count = kernel_count;
-	if (want_user_stacks && !(event->flags & STACK_KERNEL_THREAD))
-		take_user_stack(scratch);
+	if (want_user_stacks && !(event->flags & STACK_KERNEL_THREAD)) {
+		if (may_read_user)
+			take_user_stack(scratch);
+		else
+			event->user_count = ask_kernel_for_user_stack(ctx, &event->frames[kernel_count]);
+	}
 	hash_sample(event, task->start_boottime);
 	send_wait_stack(task, event);
 	return 0;

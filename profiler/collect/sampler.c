@@ -89,6 +89,7 @@ static void configure(struct stoker_bpf *skeleton, const struct sampler_settings
 	skeleton->rodata->wakeup_bytes = ring / 4;
 	skeleton->rodata->want_kernel_stacks = settings->kernel_stacks;
 	skeleton->rodata->want_user_stacks = settings->user_stacks;
+	skeleton->rodata->may_read_user = settings->may_read_user;
 	walk_programs_configure(skeleton, settings->walk_by_tables);
 	skeleton->rodata->filter_tgids = settings->filter_tgids;
 	skeleton->rodata->filter_cgroups = settings->filter_cgroups;

@@ -24,6 +24,7 @@ struct sampler_settings {
 	bool kernel_stacks;
 	bool user_stacks;
 	bool walk_by_tables;	    /* user stacks by unwinder.h's tables, where a process has any */
+	bool may_read_user;	    /* user_reads.h; else the kernel's own walk by frame pointers is asked for */
 	bool filter_tgids;	    /* keep samples of sampler_want_tgid() */
 	bool filter_cgroups;	    /* keep samples of sampler_want_cgroup(); with both, either will do */
 	bool cgroup_v2;		    /* ask the unified hierarchy … */

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "profiler/collect/user_reads.h"
 #include "profiler/commands/commands.h"
 #include "profiler/containers/process_tree.h"
 #include "symbolizer/base/clock.h"
@@ -65,9 +66,30 @@ static int check_place(void)
 	return EXIT_OK;
 }
 
-static bool walks_tables(const struct record_settings *settings)
+static bool walks_tables(const struct record_settings *settings, const struct record_session *session)
 {
-	return settings->unwind != UNWIND_FRAME_POINTERS && !settings->kernel_only;
+	return session->may_read_user && settings->unwind != UNWIND_FRAME_POINTERS && !settings->kernel_only;
+}
+
+/* By frame pointers too programs read user memory: the kernel's own walk, which is left, knows no tables. */
+static int check_user_reads(const struct record_settings *settings, struct record_session *session)
+{
+	enum user_reads reads = settings->kernel_only ? USER_READS_SAFE : user_reads_probe();
+	const char *why = reads == USER_READS_FREEZE
+				  ? "this kernel may freeze when BPF reads user memory: update it (Linux 6.1.36, "
+				    "6.3.10, 6.4 and later do not)"
+				  : "whether this kernel may freeze when BPF reads user memory cannot be seen: set "
+				    "kernel.kptr_restrict to 0 or 1";
+
+	session->may_read_user = reads == USER_READS_SAFE;
+	if (session->may_read_user)
+		return EXIT_OK;
+	if (settings->unwind == UNWIND_TABLES) {
+		log_error("user stacks cannot be walked by tables: %s", why);
+		return EXIT_UNSUPPORTED;
+	}
+	log_warning("user stacks are walked by frame pointers alone: %s", why);
+	return EXIT_OK;
 }
 
 static int want_pids(const struct record_settings *settings, struct sampler *sampler)
@@ -139,7 +161,8 @@ static int setup_sampler(const struct record_settings *settings, struct record_s
 		.hz = settings->hz,
 		.kernel_stacks = !settings->user_only,
 		.user_stacks = !settings->kernel_only,
-		.walk_by_tables = settings->unwind != UNWIND_FRAME_POINTERS && !settings->kernel_only,
+		.walk_by_tables = walks_tables(settings, session),
+		.may_read_user = session->may_read_user,
 		.filter_tgids = settings->pids.entries.count > 0,
 		.filter_cgroups = settings->containers.entries.count > 0,
 		.cgroup_v2 = cgroup_tree_has_v2(session->tree),
@@ -168,7 +191,7 @@ static int setup_unwinder(const struct record_settings *settings, struct record_
 	struct walk_map_fds maps = sampler_walk_maps(session->sampler);
 	int err;
 
-	if (!walks_tables(settings))
+	if (!walks_tables(settings, session))
 		return EXIT_OK;
 	err = unwinder_new(&maps, session->unwind_parser, settings->unwind_memory << 20, &session->unwinder);
 	if (err && settings->unwind == UNWIND_TABLES) {
@@ -201,11 +224,13 @@ int record_setup(const struct record_settings *settings, struct record_session *
 	struct rlimit files;
 	int status = check_place();
 
+	if (status == EXIT_OK)
+		status = check_user_reads(settings, session);
 	if (status != EXIT_OK)
 		return status;
 	/* First of all: its children are copies of this process, and shall hold nothing that is opened later. */
 	if (symbolizer_new(&names, &session->symbolizer) ||
-	    (walks_tables(settings) && unwind_parser_new(&session->unwind_parser)))
+	    (walks_tables(settings, session) && unwind_parser_new(&session->unwind_parser)))
 		return refuse(-EAGAIN, "cannot start the process that parses what containers wrote: out of memory or "
 				       "of processes");
 	if (settings->java_maps && java_attach_new(&session->java))

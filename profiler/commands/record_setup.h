@@ -41,6 +41,7 @@ struct record_session {
 	struct unwind_parser *unwind_parser; /* NULL where stacks are walked by frame pointers alone */
 	struct java_attach *java;	     /* NULL without --java-maps */
 	struct sampler *sampler;
+	bool may_read_user;	   /* BPF programs may: profiler/collect/user_reads.h */
 	struct unwinder *unwinder; /* NULL: frame pointers alone */
 	struct recording_writer *writer;
 	struct recorder *recorder;
