@@ -136,7 +136,8 @@ struct cgroup_event {
  */
 struct walk_process {
 	u32 first;
-	u32 count;
+	u16 count;
+	u16 python; /* which of them is code of an interpreter of CPython, from 1 on; 0: none is known */
 	u64 generation;
 };
 
@@ -165,7 +166,9 @@ struct walk_file {
 	u32 first_page; /* the same in the table of pages */
 	u32 page_count;
 	u32 used; /* walk_files.epoch when a walk last asked; set by programs */
-	u32 pad;
+	/* Of an interpreter, as struct python_runtime of symbolizer/python_runtime.h has them; the version is written last. */
+	u32 python_version;
+	u64 python_place;
 };
 
 struct walk_page {

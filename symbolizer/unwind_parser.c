@@ -24,6 +24,7 @@ struct rows_head {
 	uint64_t functions, broken;
 	uint64_t segments, pages, rows, rules;
 	uint64_t cpu_ns, memory_bytes; /* of the worker */
+	uint64_t python_version, python_place;
 };
 
 struct unwind_parser {
@@ -79,6 +80,8 @@ static void handle(void *state, const void *request, size_t bytes, const int *fd
 	head.pages = rows.pages.count;
 	head.rows = rows.rows.count;
 	head.rules = rows.rules.count;
+	head.python_version = rows.python.version;
+	head.python_place = rows.python.place;
 	add_costs(&head);
 	if (worker_bytes_add(answer, &head, sizeof(head)) || add_rows(answer, &rows))
 		answer->list.count = 0;
@@ -168,6 +171,7 @@ int unwind_parser_read(const struct worker_bytes *answer, struct unwind_rows *ro
 	rows->pages.count = head.pages;
 	rows->rows.count = head.rows;
 	rows->rules.count = head.rules;
+	rows->python = (struct python_runtime){(uint32_t)head.python_version, head.python_place};
 	at = take(rows->segments, head.segments * sizeof(*rows->segments), at);
 	at = take(rows->pages.items, head.pages * sizeof(*rows->pages.items), at);
 	at = take(rows->rows.items, head.rows * sizeof(*rows->rows.items), at);

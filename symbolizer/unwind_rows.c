@@ -327,7 +327,9 @@ int unwind_rows_read(int fd, int debug_fd, struct unwind_rows *rows)
 	take_segments(&build.image, rows);
 	rows->frame_pointers =
 		elf_image_section(&build.image, ".gopclntab") || elf_image_section(&build.image, ".note.go.buildid");
-	err = run_all(&build, debug_fd);
+	err = python_runtime_find(&build.image, &rows->python);
+	if (!err)
+		err = run_all(&build, debug_fd);
 	if (!err)
 		err = add_special(&build);
 	if (err)

@@ -23,6 +23,7 @@
 #include <stdint.h>
 
 #include "symbolizer/base/array.h"
+#include "symbolizer/python_runtime.h"
 
 #define UNWIND_PAGE_SHIFT 12
 
@@ -86,6 +87,7 @@ struct unwind_rows {
 	ARRAY(struct unwind_rule) rules; /* each once */
 	size_t functions;		 /* FDEs taken */
 	size_t broken;			 /* FDEs that made no sense: gaps */
+	struct python_runtime python;	 /* where the file is an interpreter */
 };
 
 /**

@@ -19,6 +19,7 @@
 /* Of the list of mappings whose first number this is; slots is 0 for other numbers. */
 struct list_state {
 	uint16_t slots;
+	uint16_t python; /* as struct walk_process has it */
 	uint8_t idle;
 	bool referenced;
 };
@@ -72,10 +73,25 @@ static int take_numbers(struct unwind_processes *processes, uint32_t slots, uint
 	return number_ranges_take(&processes->numbers, slots, ret_first);
 }
 
+/* The first of an interpreter's mappings, numbered from 1 on; 0: none is known. */
+static uint16_t python_among(const struct unwind_processes *processes, const struct walk_mapping *list, uint32_t count)
+{
+	const struct walk_file *files = processes->maps->files->at;
+
+	for (uint32_t i = 0; i < count; i++)
+		if (list[i].kind == WALK_FILE && files[list[i].file & (WALK_FILES_MAX - 1)].python_version)
+			return (uint16_t)(i + 1);
+	return 0;
+}
+
 /* Makes the list at hand the process's. */
 static int publish(struct unwind_processes *processes, uint32_t tgid)
 {
-	struct walk_process process = {.count = processes->list_count, .generation = ++processes->generation};
+	struct walk_process process = {
+		.count = (uint16_t)processes->list_count,
+		.python = python_among(processes, processes->list, processes->list_count),
+		.generation = ++processes->generation,
+	};
 	struct walk_mapping *mappings = processes->maps->mappings->at;
 	uint32_t slots = processes->list_count + 1;
 	int err = take_numbers(processes, slots, &process.first);
@@ -83,7 +99,8 @@ static int publish(struct unwind_processes *processes, uint32_t tgid)
 	if (!err) {
 		memcpy(&mappings[process.first + 1], processes->list, process.count * sizeof(*mappings));
 		mappings[process.first] = (struct walk_mapping){.start = process.generation, .end = process.generation};
-		processes->lists[process.first] = (struct list_state){.slots = (uint16_t)slots};
+		processes->lists[process.first] =
+			(struct list_state){.slots = (uint16_t)slots, .python = process.python};
 		err = walk_maps_set_process(processes->maps, tgid, &process);
 	}
 	/* What the kernel still has of it is of another time. */
@@ -233,6 +250,28 @@ void unwind_processes_exec(struct unwind_processes *processes, uint32_t tgid)
 	walk_maps_forget_process(processes->maps, tgid);
 }
 
+static void mark_python(void *data, uint32_t tgid, const struct walk_process *process)
+{
+	struct unwind_processes *processes = data;
+	struct walk_process marked = *process;
+
+	marked.python = processes->lists[process->first & (WALK_MAPPINGS_MAX - 1)].python;
+	if (marked.python != process->python)
+		walk_maps_set_process(processes->maps, tgid, &marked);
+}
+
+void unwind_processes_find_python(struct unwind_processes *processes)
+{
+	for (uint32_t first = 0; first < WALK_MAPPINGS_MAX; first++) {
+		struct list_state *list = &processes->lists[first];
+
+		if (list->slots && !list->python)
+			list->python =
+				python_among(processes, &processes->maps->mappings->at[first + 1], list->slots - 1u);
+	}
+	walk_maps_each_process(processes->maps, mark_python, processes);
+}
+
 static void mark(void *data, uint32_t tgid, const struct walk_process *process)
 {
 	struct unwind_processes *processes = data;
@@ -242,6 +281,8 @@ static void mark(void *data, uint32_t tgid, const struct walk_process *process)
 		return;
 	}
 	processes->lists[process->first & (WALK_MAPPINGS_MAX - 1)].referenced = true;
+	/* One that was forked while its parent was marked. */
+	mark_python(data, tgid, process);
 }
 
 static void mark_files(struct unwind_processes *processes, uint32_t first)

@@ -39,6 +39,9 @@ int unwind_processes_map(struct unwind_processes *processes, uint32_t tgid, cons
 /* A process runs another program now, and has no mappings yet. */
 void unwind_processes_exec(struct unwind_processes *processes, uint32_t tgid);
 
+/* A file turned out to be an interpreter of Python: the processes that map it are marked. */
+void unwind_processes_find_python(struct unwind_processes *processes);
+
 /* Once a second: frees what nothing refers to, here and in the tables. */
 void unwind_processes_sweep(struct unwind_processes *processes);
 

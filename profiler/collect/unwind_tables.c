@@ -208,6 +208,17 @@ static void load(struct unwind_tables *tables, uint32_t number, const struct unw
 	tables->counts.no_room++;
 }
 
+static void show_python(struct unwind_tables *tables, uint32_t number, const struct python_runtime *python)
+{
+	struct walk_file *shown = &tables->maps->files->at[number];
+
+	if (!python->version || shown->python_version)
+		return;
+	shown->python_place = python->place;
+	__atomic_store_n(&shown->python_version, python->version, __ATOMIC_RELEASE);
+	tables->counts.interpreters++;
+}
+
 /* What a walk has missed goes before what may never be sampled, and many small files before a large one. */
 static bool goes_before(const struct unwind_tables *tables, uint32_t a, uint32_t b)
 {
@@ -302,6 +313,7 @@ bool unwind_tables_load_one(struct unwind_tables *tables)
 		unwind_rows_deinit(&rows);
 		tables->counts.failed++;
 	}
+	show_python(tables, number, &rows.python);
 	load(tables, number, &rows);
 	tables->counts.parse_ns += clock_now_ns() - start_ns;
 	pthread_mutex_unlock(&tables->lock);
@@ -316,6 +328,7 @@ static void forget(struct unwind_tables *tables, uint32_t number)
 		close(file->path_fd);
 	*file = (struct file){.path_fd = -1};
 	tables->maps->files->at[number].used = 0;
+	tables->maps->files->at[number].python_version = 0;
 	tables->counts.files--;
 }
 

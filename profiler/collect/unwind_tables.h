@@ -24,14 +24,15 @@
 struct unwind_tables;
 
 struct unwind_tables_counts {
-	uint32_t files;	    /* known now */
-	uint32_t loaded;    /* with rows in the tables now */
-	uint32_t waiting;   /* to be parsed */
-	uint32_t failed;    /* that could not be parsed: frame pointers there */
-	uint32_t evictions; /* so far */
-	uint32_t no_room;   /* tables that did not fit, so far */
-	uint64_t row_bytes; /* of segments made */
-	uint64_t parse_ns;  /* spent on parsing and loading */
+	uint32_t files;	       /* known now */
+	uint32_t loaded;       /* with rows in the tables now */
+	uint32_t waiting;      /* to be parsed */
+	uint32_t failed;       /* that could not be parsed: frame pointers there */
+	uint32_t evictions;    /* so far */
+	uint32_t no_room;      /* tables that did not fit, so far */
+	uint32_t interpreters; /* of CPython, found so far */
+	uint64_t row_bytes;    /* of segments made */
+	uint64_t parse_ns;     /* spent on parsing and loading */
 };
 
 /**

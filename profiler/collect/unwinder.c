@@ -32,7 +32,8 @@ struct unwinder {
 	struct process_records *records;    /* the follower's alone */
 	pthread_t follower, loader;
 	bool follower_runs, loader_runs;
-	int wake; /* eventfd: asked, or to stop */
+	uint32_t interpreters; /* that the follower has seen among the tables */
+	int wake;	       /* eventfd: asked, or to stop */
 	pthread_mutex_t lock;
 	pthread_cond_t changed;	   /* there is something to load, or something was loaded */
 	uint32_t asked[ASKED_MAX]; /* tgids; with those below under the lock */
@@ -41,6 +42,14 @@ struct unwinder {
 	uint64_t records_lost;
 	struct unwind_processes_counts process_counts; /* of the last sweep */
 };
+
+static void wake(struct unwinder *unwinder)
+{
+	uint64_t one = 1;
+
+	if (write(unwinder->wake, &one, sizeof(one)) != sizeof(one))
+		log_debug("unwinder: %s", strerror(errno));
+}
 
 static void wake_loader(struct unwinder *unwinder)
 {
@@ -91,6 +100,17 @@ static void read_asked(struct unwinder *unwinder)
 		unwind_processes_read(unwinder->processes, asked[i]);
 }
 
+/* A file's table tells that it is an interpreter: by then processes map it. */
+static void find_python(struct unwinder *unwinder)
+{
+	uint32_t interpreters = unwind_tables_counts(unwinder->tables).interpreters;
+
+	if (interpreters == unwinder->interpreters)
+		return;
+	unwinder->interpreters = interpreters;
+	unwind_processes_find_python(unwinder->processes);
+}
+
 static bool stopped(struct unwinder *unwinder)
 {
 	bool stop;
@@ -124,6 +144,7 @@ static void *follow(void *data)
 			unwind_processes_sweep(unwinder->processes);
 			next_sweep = now + SWEEP_NS;
 		}
+		find_python(unwinder);
 		wake_loader(unwinder);
 		poll(waited, 2, (int)((next_sweep - now) / 1000000) + 1);
 		process_records_read(unwinder->records, &callbacks);
@@ -140,10 +161,13 @@ static void *load(void *data)
 	setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), THREADS_NICE);
 	pthread_mutex_lock(&unwinder->lock);
 	while (!unwinder->stop) {
+		uint32_t interpreters = unwind_tables_counts(unwinder->tables).interpreters;
 		bool loaded;
 
 		pthread_mutex_unlock(&unwinder->lock);
 		loaded = unwind_tables_load_one(unwinder->tables);
+		if (unwind_tables_counts(unwinder->tables).interpreters != interpreters)
+			wake(unwinder);
 		pthread_mutex_lock(&unwinder->lock);
 		pthread_cond_broadcast(&unwinder->changed);
 		if (loaded || unwinder->stop)
@@ -207,14 +231,6 @@ int unwinder_new(const struct walk_map_fds *fds, struct unwind_parser *parser, u
 		return err;
 	*ret_unwinder = take_ptr(unwinder);
 	return 0;
-}
-
-static void wake(struct unwinder *unwinder)
-{
-	uint64_t one = 1;
-
-	if (write(unwinder->wake, &one, sizeof(one)) != sizeof(one))
-		log_debug("unwinder: %s", strerror(errno));
 }
 
 static void say_counts(struct unwinder *unwinder)

@@ -16,6 +16,7 @@
 #include "symbolizer/unwind_parser.h"
 
 #define LIBC "/lib/x86_64-linux-gnu/libc.so.6"
+#define PYTHON "/usr/bin/python3.11"
 
 static struct unwind_parser *parser;
 
@@ -69,6 +70,26 @@ static void test_unwind_parser__no_ELF_is_an_answer_and_no_death(void **state)
 	assert_int_equal(costs.crashes + costs.timeouts, 0);
 }
 
+static void test_unwind_parser__an_interpreter_of_Python_is_known_and_no_other_file(void **state)
+{
+	_cleanup_(unwind_rows_deinit) struct unwind_rows direct = {0}, through = {0}, libc = {0};
+	_cleanup_close_ int fd = open(PYTHON, O_RDONLY | O_CLOEXEC), path_fd = open(PYTHON, O_PATH | O_CLOEXEC);
+	_cleanup_close_ int libc_fd = open(LIBC, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0) {
+		print_message("no " PYTHON "\n");
+		skip();
+	}
+	assert_int_equal(unwind_rows_read(fd, -1, &direct), 0);
+	assert_int_equal(unwind_parser_rows(parser, path_fd, &through), 0);
+	assert_int_equal(through.python.version, 0x030b);
+	assert_true(through.python.place > 0);
+	assert_int_equal(through.python.version, direct.python.version);
+	assert_int_equal(through.python.place, direct.python.place);
+	assert_int_equal(unwind_rows_read(libc_fd, -1, &libc), 0);
+	assert_int_equal(libc.python.version, 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -77,6 +98,7 @@ int main(void)
 		TEST(test_unwind_parser__rows_come_through_as_they_are),
 		TEST(test_unwind_parser__the_vdso_has_rows),
 		TEST(test_unwind_parser__no_ELF_is_an_answer_and_no_death),
+		TEST(test_unwind_parser__an_interpreter_of_Python_is_known_and_no_other_file),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
