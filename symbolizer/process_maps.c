@@ -234,6 +234,16 @@ static bool find_live_thread(pid_t pid, uint64_t *ret_start_stack, pid_t *ret_pi
 	return false;
 }
 
+pid_t process_maps_reader(pid_t pid)
+{
+	uint64_t ticks, start_stack;
+	pid_t reader = pid;
+
+	if (read_stat(pid, &ticks, &start_stack) && !start_stack)
+		find_live_thread(pid, &start_stack, &reader);
+	return reader;
+}
+
 bool process_maps_start(pid_t pid, uint64_t *ret_start_ns)
 {
 	uint64_t ticks, start_stack;

@@ -54,6 +54,9 @@ int process_maps_parse(char *text, struct string_table *strings, struct mapping_
  */
 int process_maps_read(pid_t pid, char **ret_text);
 
+/* Whose files below /proc show the process's memory: its own, or those of a thread that lives where the first has ended. */
+pid_t process_maps_reader(pid_t pid);
+
 /* When a process started, on the boot-time clock, to 10 ms. False where there is none. */
 bool process_maps_start(pid_t pid, uint64_t *ret_start_ns);
 

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
@@ -63,6 +64,10 @@ int unwind_files_mappings(pid_t pid, struct unwind_mapping_array *mappings)
 	_cleanup_free_ char *text = NULL;
 	int err = process_maps_read(pid, &text);
 
+	if (!err && !*text) {
+		free(take_ptr(text));
+		err = process_maps_read(process_maps_reader(pid), &text);
+	}
 	return err ? err : parse(text, mappings);
 }
 
@@ -104,6 +109,8 @@ int unwind_files_open(pid_t pid, uint64_t start, uint64_t end, int *ret_path_fd,
 	struct stat status;
 	int err = process_files_mapped(pid, start, end, &fd, &status);
 
+	if (err == -ENOENT || err == -ESRCH)
+		err = process_files_mapped(process_maps_reader(pid), start, end, &fd, &status);
 	if (err)
 		return err;
 	if (!S_ISREG(status.st_mode))
