@@ -9,6 +9,7 @@
 
 #include "symbolizer/base/cleanup.h"
 #include "symbolizer/debug_files.h"
+#include "symbolizer/path_lookup.h"
 #include "symbolizer/process_files.h"
 
 void debug_search_init(struct debug_search *search, struct symbolizer *symbolizer,
@@ -16,6 +17,7 @@ void debug_search_init(struct debug_search *search, struct symbolizer *symbolize
 {
 	*search = (struct debug_search){.symbolizer = symbolizer, .process = process, .inside_root = -1};
 	search->lines = symbolizer->options.lines || symbolizer->options.inlines;
+	search->tenant = process ? process->tenant : symbolizer->own;
 	search->host = !process || (process->root.device == symbolizer->root.device &&
 				    process->root.inode == symbolizer->root.inode);
 }
@@ -37,7 +39,7 @@ static void open_inside(struct debug_search *search)
 	snprintf(path, sizeof(path), "/proc/%d/root", pid);
 	root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	/* Only the root that files were noted with: a process may change it at any time. */
-	if (root >= 0 && !fstat(root, &status) && status.st_dev == process->root.device &&
+	if (root >= 0 && !process_files_stat(root, &status) && status.st_dev == process->root.device &&
 	    status.st_ino == process->root.inode)
 		search->inside_root = take_fd(&root);
 }
@@ -65,14 +67,46 @@ static int own_root(const struct debug_search *search, const struct pinned_file 
 	return file->shared ? -1 : search->inside_root;
 }
 
-static int open_below(int root, const char *path)
+static struct worker *worker_of(const struct debug_search *search)
 {
-	_cleanup_close_ int fd = -1;
-	struct stat status;
+	return parser_worker(search->symbolizer->parser);
+}
 
-	if (root < 0 || process_files_below(root, path, &fd, &status) || !S_ISREG(status.st_mode))
+/* Waits for what was begun, with @err. Returns the descriptor, or why there is none. */
+static int found(struct debug_search *search, int err, struct path_lookup *lookup, struct path_lookup_answer *answer)
+{
+	struct path_lookups *lookups = &search->tenant->lookups;
+
+	if (!err)
+		err = path_lookup_take(worker_of(search), lookups, lookup, true, answer);
+	if (!err)
+		err = answer->error;
+	if (err == -EHOSTDOWN)
+		search->silent = true;
+	return err ? err : answer->fd;
+}
+
+static int open_below(struct debug_search *search, int root, const char *first, const char *second)
+{
+	struct path_lookup_answer answer;
+	struct path_lookup lookup;
+
+	if (root < 0)
 		return -1;
-	return take_fd(&fd);
+	return found(search,
+		     path_lookup_below(worker_of(search), &search->tenant->lookups, root, first, second, &lookup),
+		     &lookup, &answer);
+}
+
+/* debug_files_next(), out there. */
+static int next_place(struct debug_search *search, struct debug_files *places, struct path_lookup_answer *answer)
+{
+	struct path_lookup lookup;
+	int fd = found(search, path_lookup_debug_file(worker_of(search), &search->tenant->lookups, places, &lookup),
+		       &lookup, answer);
+
+	places->next = answer->next;
+	return fd;
 }
 
 static void bring(struct debug_search *search, struct pinned_file *file, const char *path, bool alternate)
@@ -88,14 +122,15 @@ static void bring(struct debug_search *search, struct pinned_file *file, const c
 		/* Without its own root a path means nothing: only a build-id is looked for then. */
 		.path = own_root(search, file) >= 0 ? path : "",
 	};
-	struct debug_file found;
+	struct path_lookup_answer answer = {0};
+	int fd;
 
-	while (!debug_files_next(&places, &found)) {
+	while ((fd = next_place(search, &places, &answer)) >= 0) {
 		int err = parser_add(search->symbolizer->parser, &file->source,
-				     alternate ? PARSER_ALTERNATE : PARSER_DEBUG_FILE, found.fd);
+				     alternate ? PARSER_ALTERNATE : PARSER_DEBUG_FILE, fd);
 
 		if (!err)
-			file->debug_inside |= found.inside && !search->host;
+			file->debug_inside |= answer.inside && !search->host;
 		if (err != -ENOENT)
 			return;
 	}
@@ -108,7 +143,7 @@ static void bring_package(struct debug_search *search, struct pinned_file *file,
 
 	if ((size_t)snprintf(package, sizeof(package), "%s.dwp", path) >= sizeof(package))
 		return;
-	fd = open_below(own_root(search, file), package);
+	fd = open_below(search, own_root(search, file), package, "");
 	if (fd >= 0 && !parser_add(search->symbolizer->parser, &file->source, PARSER_PACKAGE, fd))
 		file->debug_inside |= !search->host;
 }
@@ -126,14 +161,17 @@ void debug_search_complete(struct debug_search *search, struct pinned_file *file
 		return;
 	if (parser_open(search->symbolizer->parser, &file->source))
 		return;
-	file->sought = true;
-	file->sought_inside |= inside;
+	search->silent = false;
 	if (file->source.debug_fd < 0 && (!facts->has_symbols || (search->lines && !facts->has_lines)))
 		bring(search, file, path, false);
 	if (search->lines && file->source.alternate_fd < 0 && facts->alternate_link[0])
 		bring(search, file, path, true);
 	if (search->lines && facts->has_lines && file->source.package_fd < 0)
 		bring_package(search, file, path);
+	/* Who did not answer now may do so when the next names are asked for. */
+	file->sought = !search->silent;
+	file->sought_inside = !search->silent && (file->sought_inside || inside);
+	file->debug_silent = search->silent;
 }
 
 /* Where the skeleton says, else beside the program. */
@@ -141,19 +179,16 @@ static int open_split(void *data, const char *name, const char *directory)
 {
 	struct debug_search *search = data;
 	const char *slash = strrchr(search->path, '/'), *base = strrchr(name, '/');
-	int root = own_root(search, search->file), fd;
-	char path[PATH_MAX];
+	char said[PATH_MAX], beside[PATH_MAX] = "";
+	int fd;
 
-	if (name[0] == '/')
-		fd = open_below(root, name);
-	else if ((size_t)snprintf(path, sizeof(path), "%s/%s", directory, name) < sizeof(path))
-		fd = open_below(root, path);
-	else
-		fd = -1;
-	if (fd < 0 && slash &&
-	    (size_t)snprintf(path, sizeof(path), "%.*s/%s", (int)(slash - search->path), search->path,
-			     base ? base + 1 : name) < sizeof(path))
-		fd = open_below(root, path);
+	if ((size_t)snprintf(said, sizeof(said), "%s%s%s", name[0] == '/' ? "" : directory, name[0] == '/' ? "" : "/",
+			     name) >= sizeof(said))
+		said[0] = '\0';
+	if (slash && (size_t)snprintf(beside, sizeof(beside), "%.*s/%s", (int)(slash - search->path), search->path,
+				      base ? base + 1 : name) >= sizeof(beside))
+		beside[0] = '\0';
+	fd = open_below(search, own_root(search, search->file), said, beside);
 	search->file->debug_inside |= fd >= 0 && !search->host;
 	return fd;
 }

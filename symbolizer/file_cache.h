@@ -44,6 +44,7 @@ struct pinned_file {
 	/* Separate debug files (debug_search.h): */
 	bool sought, sought_inside; /* looked for at all; inside the container too */
 	bool debug_inside;	    /* one was found there */
+	bool debug_silent;	    /* a file system on the way to one did not answer */
 	uint64_t used;		    /* the cache's clock at the last use */
 };
 

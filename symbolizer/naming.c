@@ -65,10 +65,13 @@ static struct symbol *symbol_of(struct naming *naming, uint32_t number)
 static int set_missing(struct naming *naming, const struct question *question)
 {
 	struct symbol *symbol = symbol_of(naming, question->number);
-	const char *format = question->file->source.facts.has_symbols ? "[no symbol %.200s+0x%" PRIx64 "]"
-								      : "[stripped %.200s+0x%" PRIx64 "]";
+	const char *reason = "stripped";
 
-	return symbol_set_reason(naming->symbolizer, symbol, format,
+	if (question->file->source.facts.has_symbols)
+		reason = "no symbol";
+	else if (question->file->debug_silent)
+		reason = "debug file's file system does not answer";
+	return symbol_set_reason(naming->symbolizer, symbol, "[%s %.200s+0x%" PRIx64 "]", reason,
 				 string_table_text(&naming->symbolizer->strings, question->module), question->offset);
 }
 
@@ -360,6 +363,8 @@ static int ask_maps(struct naming *naming, struct symbolizer_process *process)
 	bool lines = naming->flags & PARSE_LINES;
 	int ignored, err = 0;
 
+	if (naming->jit.count)
+		process_snapshot_find_perf_map(process);
 	if (lines)
 		err = ask_source(naming, &process->jitdump, &ignored);
 	if (!err)

@@ -132,16 +132,40 @@ static bool has_jit(const struct symbolizer_process *process)
 	return false;
 }
 
-static void pin_perf_map(struct symbolizer_process *process, pid_t pid)
+static void take_perf_map(struct symbolizer_process *process, bool wait)
 {
-	int fd;
+	struct path_lookup_answer answer;
+	int err;
 
-	if (process->perf_map.fd >= 0 || !has_jit(process))
+	if (!path_lookup_under_way(&process->perf_map_lookup))
 		return;
-	fd = process_files_perf_map(pid, process->identity.ns_pid);
-	process->perf_map_error = fd < 0 ? fd : 0;
-	if (fd >= 0)
-		parser_source_init(&process->perf_map, PARSER_PERF_MAP, fd);
+	err = path_lookup_take(parser_worker(process->symbolizer->parser), &process->tenant->lookups,
+			       &process->perf_map_lookup, wait, &answer);
+	if (err == -EINPROGRESS)
+		return;
+	process->perf_map_error = err ? err : answer.error;
+	if (!process->perf_map_error)
+		parser_source_init(&process->perf_map, PARSER_PERF_MAP, answer.fd);
+}
+
+static void look_for_perf_map(struct symbolizer_process *process)
+{
+	int err;
+
+	if (process->perf_map.fd >= 0 || path_lookup_under_way(&process->perf_map_lookup) || !has_jit(process))
+		return;
+	err = path_lookup_perf_map(parser_worker(process->symbolizer->parser), &process->tenant->lookups,
+				   &process->identity, &process->perf_map_lookup);
+	if (err)
+		process->perf_map_error = err;
+}
+
+void process_snapshot_find_perf_map(struct symbolizer_process *process)
+{
+	/* The snapshot came while too many others were looked for. */
+	if (process->perf_map_error == -EAGAIN)
+		look_for_perf_map(process);
+	take_perf_map(process, true);
 }
 
 static struct root_identity root_of(pid_t pid)
@@ -183,7 +207,8 @@ static int take_snapshot(struct symbolizer_process *process, struct mapping_arra
 	array_deinit(&process->mappings.list);
 	process->mappings = *fresh;
 	memset(fresh, 0, sizeof(*fresh));
-	pin_perf_map(process, pid);
+	take_perf_map(process, false);
+	look_for_perf_map(process);
 	return 0;
 }
 
@@ -209,9 +234,11 @@ int symbolizer_process_new(struct symbolizer *symbolizer, const struct process_i
 	process->symbolizer = symbolizer;
 	process->identity = *identity;
 	process->perf_map_error = -ENOENT;
+	process->perf_map_lookup.socket = -1;
+	process->tenant = tenants_find(&symbolizer->tenants, identity->tenant);
 	parser_source_init(&process->perf_map, PARSER_PERF_MAP, -1);
 	parser_source_init(&process->jitdump, PARSER_JITDUMP, -1);
-	err = symbolizer_process_refresh(process);
+	err = process->tenant ? symbolizer_process_refresh(process) : -ENOMEM;
 	if (err == -ENOMEM) {
 		symbolizer_process_free(process);
 		return err;
@@ -225,6 +252,8 @@ void symbolizer_process_free(struct symbolizer_process *process)
 	if (!process)
 		return;
 	array_deinit(&process->mappings.list);
+	if (process->tenant)
+		path_lookup_drop(&process->tenant->lookups, &process->perf_map_lookup);
 	parser_source_deinit(process->symbolizer->parser, &process->perf_map);
 	parser_source_deinit(process->symbolizer->parser, &process->jitdump);
 	free(process);

@@ -66,6 +66,9 @@ int symbolizer_new(const struct symbolizer_options *options, struct symbolizer *
 	if (string_table_init(&symbolizer->strings) || file_cache_new(symbolizer->parser, &symbolizer->files) ||
 	    pin_vdso(symbolizer))
 		return -ENOMEM;
+	symbolizer->own = tenants_find(&symbolizer->tenants, UINT64_MAX);
+	if (!symbolizer->own)
+		return -ENOMEM;
 	*ret_symbolizer = take_ptr(symbolizer);
 	return 0;
 }
@@ -81,6 +84,7 @@ void symbolizer_free(struct symbolizer *symbolizer)
 		parser_stop(symbolizer->parser);
 	file_cache_free(symbolizer->files);
 	parser_free(symbolizer->parser);
+	tenants_deinit(&symbolizer->tenants);
 	kernel_symbols_free(symbolizer->kernel);
 	string_table_deinit(&symbolizer->strings);
 	free(symbolizer);

@@ -64,6 +64,7 @@ struct process_identity {
 	uint32_t ns_pid;	/* in its own, innermost one: the PID in perf-PID.map */
 	uint64_t start_ns;	/* boot-time clock; /proc/PID/stat knows it to 10 ms */
 	uint64_t address_space; /* mm->start_stack: tells one exec from the next; 0: not checked */
+	uint64_t tenant;	/* whose it is, a number of the caller's: what its files cost, no other one pays */
 };
 
 /**

@@ -11,13 +11,17 @@
 #include "symbolizer/file_cache.h"
 #include "symbolizer/parser.h"
 #include "symbolizer/process_maps.h"
+#include "symbolizer/path_lookup.h"
 #include "symbolizer/symbolizer.h"
+#include "symbolizer/tenants.h"
 
 struct symbolizer {
 	struct symbolizer_options options;
 	struct string_table strings;
 	struct parser *parser;
 	struct file_cache *files;
+	struct tenants tenants;
+	struct tenant *own;	       /* the caller itself, who asks about files of the host */
 	struct pinned_file *vdso;      /* our own; NULL where we have none */
 	struct kernel_symbols *kernel; /* NULL until the first look-up */
 	uint64_t kernel_read_ns;       /* when that was, on the monotonic clock */
@@ -31,15 +35,20 @@ struct symbolizer {
 struct symbolizer_process {
 	struct symbolizer *symbolizer;
 	struct process_identity identity;
-	struct mapping_array mappings; /* sorted by start, not overlapping */
-	struct root_identity root;     /* as last seen */
-	bool exited;		       /* /proc did not show this image any more when last asked */
+	struct tenant *tenant;
+	struct mapping_array mappings;		/* sorted by start, not overlapping */
+	struct root_identity root;		/* as last seen */
+	bool exited;				/* /proc did not show this image any more when last asked */
 	struct parser_source perf_map, jitdump; /* their fd is -1 while there is none */
-	int perf_map_error;	       /* why: a negative errno */
+	int perf_map_error;			/* why: a negative errno */
+	struct path_lookup perf_map_lookup;	/* begun with the snapshot: the process may soon be gone */
 };
 
 /* The mapping that holds an address, or NULL. */
 const struct mapping *process_snapshot_mapping(const struct symbolizer_process *process, uint64_t address);
+
+/* Has the perf map been found by now? Waits for it where it is being looked for. */
+void process_snapshot_find_perf_map(struct symbolizer_process *process);
 
 /* Replaces symbol->name by a reason and says that it is one. 0 or -ENOMEM. */
 int symbol_set_reason(struct symbolizer *symbolizer, struct symbol *symbol, const char *format, ...)

@@ -16,12 +16,13 @@
 #include "symbolizer/base/cleanup.h"
 #include "symbolizer/base/clock.h"
 #include "symbolizer/base/log.h"
+#include "symbolizer/process_files.h"
 #include "symbolizer/worker_nursery.h"
 #include "symbolizer/worker_packet.h"
 
 #define WAITING_EVERY_MS 20
 #define START_TIMEOUT_MS 5000
-#define IDLE_MS 2000 /* a child that neither computes nor answers for so long is given up */
+#define IDLE_MS 1000 /* a child that neither computes, wants to, nor answers for so long is given up */
 
 struct worker {
 	const struct worker_handler *handler;
@@ -123,6 +124,17 @@ struct worker_counts worker_counts(const struct worker *worker)
 	return worker->counts;
 }
 
+/* It waits for something; who only waits for a CPU does not. */
+static bool child_sleeps(const struct worker *worker)
+{
+	char text[512], *state;
+
+	if (process_files_read(worker->child, "stat", text, sizeof(text)))
+		return true;
+	state = strrchr(text, ')');
+	return !state || state[1] != ' ' || state[2] != 'R';
+}
+
 static uint64_t child_cpu_ns(const struct worker *worker)
 {
 	struct timespec used;
@@ -133,7 +145,7 @@ static uint64_t child_cpu_ns(const struct worker *worker)
 	return (uint64_t)used.tv_sec * 1000000000ull + (uint64_t)used.tv_nsec;
 }
 
-static int wait_until(struct worker *worker, int socket, int64_t deadline_ms)
+int worker_wait(struct worker *worker, int socket, int64_t deadline_ms)
 {
 	struct pollfd polled = {.fd = socket, .events = POLLIN};
 	uint64_t cpu_ns = 0;
@@ -149,7 +161,7 @@ static int wait_until(struct worker *worker, int socket, int64_t deadline_ms)
 		if (left <= 0 && (called || !worker->waiting.call))
 			return -ETIME;
 		/* It computes or it reads; who does neither for so long waits for a file that does not come. */
-		idle = child_cpu_ns(worker) == cpu_ns ? idle + 1 : 0;
+		idle = child_cpu_ns(worker) == cpu_ns && child_sleeps(worker) ? idle + 1 : 0;
 		cpu_ns = child_cpu_ns(worker);
 		if (socket == worker->socket && idle > IDLE_MS / WAITING_EVERY_MS)
 			return -ETIME;
@@ -170,7 +182,7 @@ static int start_child(struct worker *worker)
 	if (!worker->asked && worker_packet_send(worker->nursery, &order, sizeof(order), NULL, 0, NULL, 0))
 		return -EAGAIN;
 	worker->asked = true;
-	if (wait_until(worker, worker->nursery, deadline_ms))
+	if (worker_wait(worker, worker->nursery, deadline_ms))
 		return -EAGAIN;
 	worker->asked = false;
 	if (worker_packet_take(worker->nursery, &child, sizeof(child), fds, &fd_count) != sizeof(child) ||
@@ -193,7 +205,7 @@ uint32_t worker_generation(struct worker *worker)
 
 static int take_piece(struct worker *worker, void *data, size_t size, int64_t deadline_ms)
 {
-	int fds[WORKER_DESCRIPTORS_MAX], err = wait_until(worker, worker->socket, deadline_ms);
+	int fds[WORKER_DESCRIPTORS_MAX], err = worker_wait(worker, worker->socket, deadline_ms);
 	size_t fd_count = 0;
 	ssize_t got;
 
@@ -262,5 +274,28 @@ int worker_call(struct worker *worker, const void *request, size_t bytes, const 
 	signal_child(worker, SIGSTOP);
 	array_deinit(&ret_answer->list);
 	*ret_answer = answer;
+	return 0;
+}
+
+int worker_look_up(struct worker *worker, const void *request, size_t bytes, const int *fds, size_t fd_count,
+		   int *ret_socket)
+{
+	enum nursery_order order = NURSERY_LOOK_UP;
+	int pair[2], given[WORKER_DESCRIPTORS_MAX], err;
+
+	if (bytes > WORKER_REQUEST_BYTES_MAX || fd_count >= WORKER_DESCRIPTORS_MAX)
+		return -EINVAL;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
+		return -errno;
+	given[0] = pair[1];
+	for (size_t i = 0; i < fd_count; i++)
+		given[1 + i] = fds[i];
+	err = worker_packet_send(worker->nursery, &order, sizeof(order), request, bytes, given, fd_count + 1);
+	close(pair[1]);
+	if (err) {
+		close(pair[0]);
+		return -EAGAIN;
+	}
+	*ret_socket = pair[0];
 	return 0;
 }

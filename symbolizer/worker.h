@@ -14,7 +14,7 @@
  * Files are opened for reading by a fourth one, a child of the nursery that lives for that alone: the file's system may be
  * a process of its own (FUSE) that does not answer, and who waits for it takes no signal. Such a child, and a parser that
  * waits like that, is left behind (worker_counts.stuck) and ends when the file system does; neither the caller nor the
- * nursery ever waits for it.
+ * nursery ever waits for it. Paths are looked up in the same way (path_lookup.h).
  */
 #ifndef SYMBOLIZER_WORKER_H
 #define SYMBOLIZER_WORKER_H
@@ -88,6 +88,19 @@ uint32_t worker_generation(struct worker *worker);
  */
 int worker_call(struct worker *worker, const void *request, size_t bytes, const int *fds, size_t fd_count,
 		int timeout_ms, struct worker_bytes *ret_answer);
+
+/**
+ * worker_look_up() - have path_lookup_serve() run in a child of its own, with the caller's rights
+ * @request: [bytes], as for worker_call()
+ * @fds:     [fd_count], one less than WORKER_DESCRIPTORS_MAX
+ * @ret_socket: the answer comes there, then its end; its end alone where there is no child for it. The caller's to close
+ * Does not wait. Returns 0, -EAGAIN (the nursery is gone, or too busy) or what socketpair(2) gave.
+ */
+int worker_look_up(struct worker *worker, const void *request, size_t bytes, const int *fds, size_t fd_count,
+		   int *ret_socket);
+
+/* Until there is something to read: 0, or -ETIME at the deadline (clock.h). Does what worker_set_waiting() said. */
+int worker_wait(struct worker *worker, int socket, int64_t deadline_ms);
 
 /* Is there a child, of worker_generation()? It may have died since. */
 bool worker_has_child(const struct worker *worker);

@@ -10,6 +10,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "symbolizer/base/array.h"
+#include "symbolizer/base/clock.h"
+#include "symbolizer/path_lookup.h"
 #include "symbolizer/process_files.h"
 #include "symbolizer/worker_packet.h"
 #include "symbolizer/worker_sandbox.h"
@@ -18,15 +21,21 @@
 #define REAP_EVERY_MS 20
 #define ENDING_MS 200 /* how long a killed child may take to end before it counts as stuck */
 
+/* Not reaped: until then a number is that child's alone. */
+struct children {
+	pid_t pids[NURSERY_CHILDREN_MAX]; /* [count] */
+	size_t count;
+};
+
 /* What the nursery knows. */
 struct nursery {
 	const struct worker_handler *handler;
-	int control; /* socket to the caller */
-	int socket;  /* the caller's end of the parser's, or -1 */
-	/* [count], not reaped: the parser, who opens files, and those that cannot be killed */
-	pid_t children[NURSERY_CHILDREN_MAX];
-	size_t count;
-	size_t stuck; /* of them, when last counted */
+	int control;		  /* socket to the caller */
+	int socket;		  /* the caller's end of the parser's, or -1 */
+	struct children children; /* the parser, who opens files, and those that cannot be killed */
+	size_t stuck;		  /* of them, when last counted */
+	struct children lookups;
+	int64_t lookups_end_ms; /* who is still there then is lost */
 };
 
 /* Waits for room, and by a call that can send no descriptors: the sandbox has no other. */
@@ -82,11 +91,17 @@ __attribute__((noreturn)) static void serve(const struct worker_handler *handler
 	_exit(0);
 }
 
-static void reap(struct nursery *nursery)
+static void reap(struct children *children)
 {
-	for (size_t i = nursery->count; i-- > 0;)
-		if (waitpid(nursery->children[i], NULL, WNOHANG) == nursery->children[i])
-			nursery->children[i] = nursery->children[--nursery->count];
+	for (size_t i = children->count; i-- > 0;)
+		if (waitpid(children->pids[i], NULL, WNOHANG) == children->pids[i])
+			children->pids[i] = children->pids[--children->count];
+}
+
+static void kill_all(const struct children *children)
+{
+	for (size_t i = 0; i < children->count; i++)
+		kill(children->pids[i], SIGKILL);
 }
 
 /*
@@ -95,36 +110,35 @@ static void reap(struct nursery *nursery)
  */
 static bool end_children(struct nursery *nursery)
 {
+	struct children *children = &nursery->children;
 	size_t stuck = nursery->stuck;
 
-	for (size_t i = 0; i < nursery->count; i++)
-		kill(nursery->children[i], SIGKILL);
+	kill_all(children);
 	for (int waited = 0; waited < ENDING_MS; waited++) {
-		reap(nursery);
-		if (nursery->count <= stuck)
+		reap(children);
+		if (children->count <= stuck)
 			break;
 		poll(NULL, 0, 1);
 	}
-	nursery->stuck = nursery->count;
+	nursery->stuck = children->count;
 	if (nursery->socket >= 0)
 		close(nursery->socket);
 	nursery->socket = -1;
 	return nursery->stuck > stuck;
 }
 
-/* The child's number is kept until it was reaped. */
-static pid_t fork_child(struct nursery *nursery)
+static pid_t fork_child(struct children *children)
 {
 	pid_t child;
 
-	reap(nursery);
-	if (nursery->count >= NURSERY_CHILDREN_MAX)
+	reap(children);
+	if (children->count >= NURSERY_CHILDREN_MAX)
 		return -1;
 	child = fork();
 	if (!child)
 		prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 	else if (child > 0)
-		nursery->children[nursery->count++] = child;
+		children->pids[children->count++] = child;
 	return child;
 }
 
@@ -137,7 +151,7 @@ static int replace_parser(struct nursery *nursery)
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
 		return -errno;
-	answer.pid = fork_child(nursery);
+	answer.pid = fork_child(&nursery->children);
 	if (!answer.pid)
 		serve(nursery->handler, pair[1], us);
 	close(pair[1]);
@@ -171,20 +185,50 @@ __attribute__((noreturn)) static void open_and_pass_on(const struct nursery *nur
 	_exit(worker_packet_send(nursery->socket, NULL, 0, request, bytes, fds, opened) ? 1 : 0);
 }
 
+/* Many may be wanted at once, when a recording begins: those before are given a moment. */
+static void look_up(struct nursery *nursery, const char *request, size_t bytes, const int *fds, size_t fd_count)
+{
+	pid_t child;
+
+	for (int waited = 0; waited < ENDING_MS && clock_now_ms() < nursery->lookups_end_ms; waited++) {
+		reap(&nursery->lookups);
+		if (nursery->lookups.count < NURSERY_CHILDREN_MAX)
+			break;
+		poll(NULL, 0, 1);
+	}
+	child = fork_child(&nursery->lookups);
+	if (!child) {
+		close(nursery->control);
+		if (nursery->socket >= 0)
+			close(nursery->socket);
+		path_lookup_serve(request, bytes, fds, fd_count);
+	}
+	if (child > 0)
+		nursery->lookups_end_ms = clock_now_ms() + PATH_LOOKUP_MS;
+}
+
 /* Is there a child that will be done in a moment? */
 static bool has_passing(const struct nursery *nursery)
 {
-	return nursery->count > nursery->stuck + 1;
+	return nursery->children.count > nursery->stuck + 1 ||
+	       (nursery->lookups.count && clock_now_ms() < nursery->lookups_end_ms);
 }
 
 static int take_order(struct nursery *nursery, enum nursery_order order, const char *request, size_t bytes,
 		      const int *fds, size_t fd_count)
 {
-	if (order == NURSERY_NEW_PARSER)
+	switch (order) {
+	case NURSERY_NEW_PARSER:
 		return replace_parser(nursery);
-	if (order == NURSERY_PASS_ON && nursery->socket >= 0 && !fork_child(nursery))
-		open_and_pass_on(nursery, request, bytes, fds, fd_count);
-	return 0;
+	case NURSERY_PASS_ON:
+		if (nursery->socket >= 0 && !fork_child(&nursery->children))
+			open_and_pass_on(nursery, request, bytes, fds, fd_count);
+		return 0;
+	case NURSERY_LOOK_UP:
+		look_up(nursery, request, bytes, fds, fd_count);
+		return 0;
+	}
+	return -EINVAL;
 }
 
 __attribute__((noreturn)) static void nurse(struct nursery *nursery)
@@ -202,8 +246,10 @@ __attribute__((noreturn)) static void nurse(struct nursery *nursery)
 		ssize_t got;
 
 		/* No zombie waits for the next order. */
-		while (has_passing(nursery) && !poll(&polled, 1, REAP_EVERY_MS))
-			reap(nursery);
+		while (has_passing(nursery) && !poll(&polled, 1, REAP_EVERY_MS)) {
+			reap(&nursery->children);
+			reap(&nursery->lookups);
+		}
 		got = worker_packet_take(nursery->control, &message, sizeof(message), fds, &fd_count);
 		if (got < (ssize_t)head)
 			break;
@@ -211,6 +257,7 @@ __attribute__((noreturn)) static void nurse(struct nursery *nursery)
 		for (size_t i = 0; i < fd_count; i++)
 			close(fds[i]);
 	}
+	kill_all(&nursery->lookups);
 	end_children(nursery);
 	_exit(0);
 }

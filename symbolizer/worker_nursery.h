@@ -3,7 +3,7 @@
  * worker_nursery: the process between a worker's caller and its children (worker.h), which forks, kills and reaps them.
  *
  * It is told what to do in messages (worker_packet.h) that begin with an enum nursery_order, and waits for no file
- * system: what may do that is done in children of their own, at most NURSERY_CHILDREN_MAX at once.
+ * system: what may do that is done in children of their own, of each kind at most NURSERY_CHILDREN_MAX at once.
  */
 #ifndef SYMBOLIZER_WORKER_NURSERY_H
 #define SYMBOLIZER_WORKER_NURSERY_H
@@ -21,6 +21,8 @@ enum nursery_order {
 	NURSERY_NEW_PARSER = 1,
 	/* A request for the parser, with O_PATH descriptors of what it is about: they are opened, and both passed on. */
 	NURSERY_PASS_ON,
+	/* What path_lookup_serve() takes, for a child that does nothing else and is not ended but by itself. */
+	NURSERY_LOOK_UP,
 };
 
 struct nursery_child {

@@ -93,13 +93,15 @@ static int add_row(struct processes *processes, const struct stack_event *event,
 	return recording_writer_process(processes->writer, &row, ret_row);
 }
 
-static int pin(struct processes *processes, const struct stack_event *event, struct process *process)
+static int pin(struct processes *processes, const struct stack_event *event, uint32_t container,
+	       struct process *process)
 {
 	struct process_identity identity = {
 		.pid = (pid_t)event->tgid,
 		.ns_pid = event->ns_tgid,
 		.start_ns = event->process_start_ns,
 		.address_space = event->address_space,
+		.tenant = container,
 	};
 	int err;
 
@@ -112,11 +114,11 @@ static int pin(struct processes *processes, const struct stack_event *event, str
 	return err;
 }
 
-static int add(struct processes *processes, const struct stack_event *event, uint64_t hash,
+static int add(struct processes *processes, const struct stack_event *event, uint32_t container, uint64_t hash,
 	       struct process **ret_process)
 {
 	struct process *process = calloc(1, sizeof(*process));
-	int err = process ? pin(processes, event, process) : -ENOMEM;
+	int err = process ? pin(processes, event, container, process) : -ENOMEM;
 
 	if (!err)
 		err = add_row(processes, event, &process->row);
@@ -140,7 +142,8 @@ static int add(struct processes *processes, const struct stack_event *event, uin
  * A process that was first sampled within execve(2) had a stack that still moved, and was looked for in vain. Without
  * an end to it, one that moves its stack all the time (prctl(2), PR_SET_MM_MAP) would keep us busy.
  */
-static int pin_again(struct processes *processes, const struct stack_event *event, struct process *process)
+static int pin_again(struct processes *processes, const struct stack_event *event, uint32_t container,
+		     struct process *process)
 {
 	struct process fresh = {0};
 	int err;
@@ -149,7 +152,7 @@ static int pin_again(struct processes *processes, const struct stack_event *even
 		return 0;
 	process->pins++;
 	process->address_space = event->address_space;
-	err = pin(processes, event, &fresh);
+	err = pin(processes, event, container, &fresh);
 	if (err)
 		return err;
 	symbolizer_process_free(process->snapshot);
@@ -158,7 +161,7 @@ static int pin_again(struct processes *processes, const struct stack_event *even
 	return 0;
 }
 
-int processes_find(struct processes *processes, const struct stack_event *event, uint64_t tick,
+int processes_find(struct processes *processes, const struct stack_event *event, uint32_t container, uint64_t tick,
 		   struct process **ret_process)
 {
 	uint64_t hash = hash_of(event->tgid, event->exec_generation, event->process_start_ns);
@@ -171,7 +174,7 @@ int processes_find(struct processes *processes, const struct stack_event *event,
 
 		if (process->tgid == event->tgid && process->exec_generation == event->exec_generation &&
 		    process->start_ns == event->process_start_ns) {
-			err = pin_again(processes, event, process);
+			err = pin_again(processes, event, container, process);
 			if (err)
 				return err;
 			process->seen = tick;
@@ -179,7 +182,7 @@ int processes_find(struct processes *processes, const struct stack_event *event,
 			return 0;
 		}
 	}
-	err = add(processes, event, hash, ret_process);
+	err = add(processes, event, container, hash, ret_process);
 	if (!err)
 		(*ret_process)->seen = tick;
 	return err;

@@ -48,11 +48,12 @@ void processes_free(struct processes *processes);
 
 /**
  * processes_find() - the process of a sample, pinned now if it is new
+ * @container: its row: files that take too long cost the container that mapped them
  * @tick: the caller's count of drains
  * @ret_process: valid until the next processes_forget()
  * Returns 0 or -ENOMEM.
  */
-int processes_find(struct processes *processes, const struct stack_event *event, uint64_t tick,
+int processes_find(struct processes *processes, const struct stack_event *event, uint32_t container, uint64_t tick,
 		   struct process **ret_process);
 
 /**

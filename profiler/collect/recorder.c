@@ -199,15 +199,15 @@ static int new_key(struct recorder *recorder, const struct stack_event *event, u
 	bool kernel_thread = event->flags & STACK_KERNEL_THREAD;
 	struct recorded_key key = {.stack = RECORDING_STACK_ROOT};
 	struct process *process;
-	int err = processes_find(recorder->processes, event, recorder->tick, &process);
+	int err = owners_row(recorder->owners, event->cgroup_id, kernel_thread, &key.container);
 
+	if (!err)
+		err = processes_find(recorder->processes, event, key.container, recorder->tick, &process);
 	if (!err)
 		err = processes_refresh(process, event->frames + event->kernel_count, event->user_count,
 					time_now(recorder));
 	if (!err)
 		look_again(recorder, event, process);
-	if (!err)
-		err = owners_row(recorder->owners, event->cgroup_id, kernel_thread, &key.container);
 	if (!err)
 		err = processes_thread(recorder->processes, process, event, &key.thread);
 	if (!err)

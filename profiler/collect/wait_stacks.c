@@ -101,13 +101,13 @@ static int add(struct wait_stacks *stacks, const struct stack_event *event, uint
 {
 	struct known_key known = {.key = event->key, .row = {.stack = RECORDING_STACK_ROOT}};
 	struct process *process;
-	int err = processes_find(stacks->parts.processes, event, tick, &process);
+	int err = owners_row(stacks->parts.owners, event->cgroup_id, event->flags & STACK_KERNEL_THREAD,
+			     &known.row.container);
 
 	if (!err)
-		err = processes_refresh(process, event->frames + event->kernel_count, event->user_count, now_ns);
+		err = processes_find(stacks->parts.processes, event, known.row.container, tick, &process);
 	if (!err)
-		err = owners_row(stacks->parts.owners, event->cgroup_id, event->flags & STACK_KERNEL_THREAD,
-				 &known.row.container);
+		err = processes_refresh(process, event->frames + event->kernel_count, event->user_count, now_ns);
 	if (!err)
 		err = processes_thread(stacks->parts.processes, process, event, &known.row.thread);
 	if (!err)

@@ -40,6 +40,8 @@ const char *missing_fix(const char *reason)
 		{"[too many files", "a recording of fewer containers (-C)"},
 		{"[quarantined ", "a report to us: the file made the parser fail twice"},
 		{"[file system does not answer ", "a container without files from a FUSE server that hangs"},
+		{"[debug file's file system does not answer ",
+		 "debug symbols outside of the FUSE file system that hangs"},
 		{"[jit: map's file system does not answer]", "a map outside of the FUSE file system that hangs"},
 		{"[kernel: kptr_restrict]", "sysctl kernel.kptr_restrict=0"},
 	};
