@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "profiler/containers/cgroup_mount.h"
+#include "profiler/containers/stat_text.h"
 #include "symbolizer/base/cleanup.h"
 #include "symbolizer/base/clock.h"
 
@@ -47,36 +48,21 @@ int cgroup_cpu_reader_new(const char *root, struct cgroup_cpu_reader **ret_reade
 	return 0;
 }
 
+static bool read_whole(const char *file, char *text, size_t size)
+{
+	_cleanup_close_ int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
+	return fd >= 0 && !stat_text_read(fd, text, size);
+}
+
 static bool read_file(const char *mount, const char *path, const char *name, char *text, size_t size)
 {
-	_cleanup_close_ int fd = -1;
 	char file[2 * PATH_MAX];
-	ssize_t got;
 
 	if (!mount)
 		return false;
 	snprintf(file, sizeof(file), "%s%s/%s", mount, path, name);
-	fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	got = fd < 0 ? -1 : read(fd, text, size - 1);
-	if (got < 0)
-		return false;
-	text[got] = '\0';
-	return true;
-}
-
-/* The number in a line "key 123"; false where there is no such line. */
-static bool value_of(const char *text, const char *key, uint64_t *ret)
-{
-	size_t length = strlen(key);
-
-	for (const char *line = text; line; line = strchr(line, '\n')) {
-		line += *line == '\n';
-		if (strncmp(line, key, length) != 0 || line[length] != ' ')
-			continue;
-		*ret = strtoull(line + length, NULL, 10);
-		return true;
-	}
-	return false;
+	return read_whole(file, text, size);
 }
 
 static void read_usage(const struct cgroup_cpu_reader *reader, const char *path, struct cgroup_cpu *cpu)
@@ -85,7 +71,7 @@ static void read_usage(const struct cgroup_cpu_reader *reader, const char *path,
 	uint64_t used_us;
 
 	if (read_file(reader->unified, path, "cpu.stat", text, sizeof(text)) &&
-	    value_of(text, "usage_usec", &used_us)) {
+	    stat_text_value(text, "usage_usec", &used_us)) {
 		cpu->usage_ns = used_us * NS_PER_US;
 		cpu->usage_known = true;
 	} else if (read_file(reader->cpuacct, path, "cpuacct.usage", text, sizeof(text))) {
@@ -94,11 +80,22 @@ static void read_usage(const struct cgroup_cpu_reader *reader, const char *path,
 	}
 }
 
+void cgroup_cpu_take_throttling(const char *text, struct cgroup_cpu *cpu)
+{
+	uint64_t throttled_us;
+
+	stat_text_value(text, "nr_periods", &cpu->periods);
+	stat_text_value(text, "nr_throttled", &cpu->throttled_periods);
+	if (stat_text_value(text, "throttled_usec", &throttled_us))
+		cpu->throttled_ns = throttled_us * NS_PER_US;
+	else
+		stat_text_value(text, "throttled_time", &cpu->throttled_ns);
+}
+
 /* "max 100000" or "50000 100000". */
 static bool read_unified_limit(const struct cgroup_cpu_reader *reader, const char *path, struct cgroup_cpu *limit)
 {
 	unsigned long long quota_us, period_us;
-	uint64_t throttled_us = 0;
 	char text[1024];
 
 	if (!read_file(reader->unified, path, "cpu.max", text, sizeof(text)) ||
@@ -106,12 +103,6 @@ static bool read_unified_limit(const struct cgroup_cpu_reader *reader, const cha
 		return false;
 	limit->quota_us = quota_us;
 	limit->period_us = period_us;
-	if (!read_file(reader->unified, path, "cpu.stat", text, sizeof(text)))
-		return true;
-	value_of(text, "nr_periods", &limit->periods);
-	value_of(text, "nr_throttled", &limit->throttled_periods);
-	value_of(text, "throttled_usec", &throttled_us);
-	limit->throttled_ns = throttled_us * NS_PER_US;
 	return true;
 }
 
@@ -128,11 +119,6 @@ static bool read_v1_limit(const struct cgroup_cpu_reader *reader, const char *pa
 		return false;
 	limit->quota_us = (uint64_t)quota_us;
 	limit->period_us = strtoull(text, NULL, 10);
-	if (!read_file(reader->cpu, path, "cpu.stat", text, sizeof(text)))
-		return true;
-	value_of(text, "nr_periods", &limit->periods);
-	value_of(text, "nr_throttled", &limit->throttled_periods);
-	value_of(text, "throttled_time", &limit->throttled_ns);
 	return true;
 }
 
@@ -144,35 +130,46 @@ static bool is_tighter(const struct cgroup_cpu *limit, const struct cgroup_cpu *
 	       (double)limit->quota_us / (double)limit->period_us < (double)than->quota_us / (double)than->period_us;
 }
 
-/* @path is cut at its end, directory by directory. The hierarchies' roots have no limits. */
-static void read_limit(const struct cgroup_cpu_reader *reader, char *path, struct cgroup_cpu *cpu)
+/* The kernel shows "/../…" for what is outside of our cgroup namespace. The hierarchies' roots have no limits. */
+static bool is_readable_path(const char *path)
 {
-	for (int depth = 0; depth < DEPTH_MAX && path[0]; depth++) {
-		struct cgroup_cpu limit = {0};
+	return path[0] == '/' && path[1] && strlen(path) < PATH_MAX && !strstr(path, "/..");
+}
 
-		if ((read_unified_limit(reader, path, &limit) || read_v1_limit(reader, path, &limit)) &&
-		    is_tighter(&limit, cpu)) {
-			cpu->quota_us = limit.quota_us;
-			cpu->period_us = limit.period_us;
-			cpu->periods = limit.periods;
-			cpu->throttled_periods = limit.throttled_periods;
-			cpu->throttled_ns = limit.throttled_ns;
+bool cgroup_cpu_limit(const struct cgroup_cpu_reader *reader, const char *path, struct cgroup_cpu *limit, char *file,
+		      size_t size)
+{
+	struct cgroup_cpu tightest = {0};
+	char above[PATH_MAX];
+
+	if (!is_readable_path(path))
+		return false;
+	snprintf(above, sizeof(above), "%s", path);
+	for (int depth = 0; depth < DEPTH_MAX && above[0]; depth++) {
+		struct cgroup_cpu found = {0};
+		bool unified = read_unified_limit(reader, above, &found);
+
+		if ((unified || read_v1_limit(reader, above, &found)) && is_tighter(&found, &tightest)) {
+			tightest = found;
+			snprintf(file, size, "%s%s/cpu.stat", unified ? reader->unified : reader->cpu, above);
 		}
-		*strrchr(path, '/') = '\0';
+		*strrchr(above, '/') = '\0';
 	}
+	limit->quota_us = tightest.quota_us;
+	limit->period_us = tightest.period_us;
+	return tightest.quota_us != 0;
 }
 
 void cgroup_cpu_read(const struct cgroup_cpu_reader *reader, const char *path, struct cgroup_cpu *ret_cpu)
 {
 	struct cgroup_cpu cpu = {0};
-	char own[PATH_MAX];
+	char file[2 * PATH_MAX], text[1024];
 
 	cpu.read_ns = clock_now_ns();
-	/* The kernel shows "/../…" for what is outside of our cgroup namespace. */
-	if (path[0] == '/' && path[1] && strlen(path) < sizeof(own) && !strstr(path, "/..")) {
-		snprintf(own, sizeof(own), "%s", path);
-		read_usage(reader, own, &cpu);
-		read_limit(reader, own, &cpu);
+	if (is_readable_path(path)) {
+		read_usage(reader, path, &cpu);
+		if (cgroup_cpu_limit(reader, path, &cpu, file, sizeof(file)) && read_whole(file, text, sizeof(text)))
+			cgroup_cpu_take_throttling(text, &cpu);
 	}
 	*ret_cpu = cpu;
 }

@@ -12,6 +12,7 @@
 #define STOKER_CGROUP_CPU_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct cgroup_cpu_reader;
@@ -35,10 +36,19 @@ void cgroup_cpu_reader_free(struct cgroup_cpu_reader *reader);
 /**
  * cgroup_cpu_read() - a cgroup as it is now
  * @path: below its hierarchy's root. Of the root itself, and of paths with "/..", nothing is known.
- *
- * Limits are looked for in the cgroup and its next 31 parents.
  */
 void cgroup_cpu_read(const struct cgroup_cpu_reader *reader, const char *path, struct cgroup_cpu *ret_cpu);
+
+/**
+ * cgroup_cpu_limit() - the tightest limit that binds a cgroup: its own or that of one of its next 31 parents
+ * @limit: quota_us and period_us are set, to 0 where there is none
+ * @file:  [size], where there is one: the statistics of the cgroup that has it, for cgroup_cpu_take_throttling()
+ */
+bool cgroup_cpu_limit(const struct cgroup_cpu_reader *reader, const char *path, struct cgroup_cpu *limit, char *file,
+		      size_t size);
+
+/* The text of such a file, v1 or v2: periods, throttled_periods and throttled_ns are set as far as it has them. */
+void cgroup_cpu_take_throttling(const char *text, struct cgroup_cpu *cpu);
 
 /* What happened between two readings of one cgroup. */
 struct cgroup_cpu_change {

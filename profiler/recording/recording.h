@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "profiler/recording/recording_series.h"
 #include "profiler/recording/recording_waits.h"
 #include "symbolizer/base/string_table.h"
 
@@ -177,6 +178,7 @@ struct recording_tables {
 	ARRAY(struct recording_times) times;
 	ARRAY(struct recording_queue) queues;
 	ARRAY(struct recording_lock) locks;
+	ARRAY(struct recording_series) series;
 };
 
 /* Returns 0 or -ENOMEM. */

@@ -193,6 +193,49 @@ static const struct table_column lock_columns[] = {
 	NUMBER(struct recording_lock, seen),
 };
 
+#define SERIES_MORE(measure) NUMBER(struct recording_series, values.values[measure])
+#define SERIES_IS(measure) DIFFERENCE(struct recording_series, values.values[measure])
+
+static const struct table_column series_columns[] = {
+	ROW_OR_NONE(TABLE_CONTAINERS, struct recording_series, container),
+	DIFFERENCE(struct recording_series, time_ns),
+	NUMBER(struct recording_series, span_ns),
+	DIFFERENCE(struct recording_series, values.known),
+	SERIES_MORE(SERIES_CPU_USAGE),
+	SERIES_MORE(SERIES_CPU_USER),
+	SERIES_MORE(SERIES_CPU_SYSTEM),
+	SERIES_IS(SERIES_CPU_LIMIT),
+	SERIES_MORE(SERIES_CPU_PERIODS),
+	SERIES_MORE(SERIES_CPU_THROTTLED_PERIODS),
+	SERIES_MORE(SERIES_CPU_THROTTLED),
+	SERIES_MORE(SERIES_CPU_SOME),
+	SERIES_MORE(SERIES_CPU_FULL),
+	SERIES_MORE(SERIES_MEMORY_SOME),
+	SERIES_MORE(SERIES_MEMORY_FULL),
+	SERIES_MORE(SERIES_IO_SOME),
+	SERIES_MORE(SERIES_IO_FULL),
+	SERIES_IS(SERIES_MEMORY_USAGE),
+	SERIES_IS(SERIES_MEMORY_LIMIT),
+	SERIES_IS(SERIES_MEMORY_ANONYMOUS),
+	SERIES_IS(SERIES_MEMORY_KERNEL),
+	SERIES_IS(SERIES_MEMORY_SLAB),
+	SERIES_MORE(SERIES_MEMORY_LIMIT_HITS),
+	SERIES_MORE(SERIES_MEMORY_OOM_KILLS),
+	SERIES_MORE(SERIES_MEMORY_MAJOR_FAULTS),
+	SERIES_MORE(SERIES_IO_READ),
+	SERIES_MORE(SERIES_IO_WRITTEN),
+	SERIES_MORE(SERIES_IO_READS),
+	SERIES_MORE(SERIES_IO_WRITES),
+	SERIES_MORE(SERIES_CPU_STEAL),
+	SERIES_MORE(SERIES_CPU_IOWAIT),
+	SERIES_IS(SERIES_TASKS_RUNNABLE),
+	SERIES_IS(SERIES_TASKS_BLOCKED),
+	SERIES_IS(SERIES_LOAD),
+	SERIES_IS(SERIES_DENTRIES),
+	SERIES_IS(SERIES_DENTRIES_UNUSED),
+	SERIES_IS(SERIES_DENTRIES_NEGATIVE),
+};
+
 #define SHAPE(type, field, columns)                                                                    \
 	{                                                                                              \
 		sizeof(type), offsetof(struct recording_tables, field), columns, ARRAY_LENGTH(columns) \
@@ -215,6 +258,7 @@ const struct table_shape recording_shapes[TABLES] = {
 	[TABLE_TIMES] = SHAPE(struct recording_times, times, times_columns),
 	[TABLE_QUEUES] = SHAPE(struct recording_queue, queues, queue_columns),
 	[TABLE_LOCKS] = SHAPE(struct recording_lock, locks, lock_columns),
+	[TABLE_SERIES] = SHAPE(struct recording_series, series, series_columns),
 };
 
 int recording_tables_init(struct recording_tables *tables)
@@ -240,6 +284,7 @@ void recording_tables_deinit(struct recording_tables *tables)
 	array_deinit(&tables->times);
 	array_deinit(&tables->queues);
 	array_deinit(&tables->locks);
+	array_deinit(&tables->series);
 }
 
 uint64_t chunk_checksum(const struct chunk_header *header, const void *stored)

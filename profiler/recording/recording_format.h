@@ -56,6 +56,7 @@ enum table_id {
 	TABLE_TIMES,
 	TABLE_QUEUES,
 	TABLE_LOCKS,
+	TABLE_SERIES,
 	TABLES,
 };
 

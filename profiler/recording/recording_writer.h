@@ -47,6 +47,7 @@ int recording_writer_wait(struct recording_writer *writer, const struct recordin
 int recording_writer_times(struct recording_writer *writer, const struct recording_times *row, uint32_t *ret_row);
 int recording_writer_queue(struct recording_writer *writer, const struct recording_queue *row);
 int recording_writer_lock(struct recording_writer *writer, const struct recording_lock *row, uint32_t *ret_row);
+int recording_writer_series(struct recording_writer *writer, const struct recording_series *row);
 int recording_writer_bucket(struct recording_writer *writer, const struct recording_bucket *row);
 
 /* A frame row of its own, never shared with an equal one, so that it can be redefined without touching others. */

@@ -14,6 +14,7 @@
 #include "profiler/containers/cgroup_path.h"
 #include "profiler/containers/cgroup_tree.h"
 #include "profiler/containers/container.h"
+#include "tests/unit/fake_root.h"
 
 #define ID "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 #define TABLE "tests/fixtures/cgroup_paths.tsv"
@@ -75,40 +76,6 @@ static void test_containers__hostile_paths_end_in_bounds(void **state)
 	cgroup_path_classify("", &owner);
 	assert_int_equal(owner.kind, CONTAINER_HOST);
 	cgroup_path_classify("/machine-\\x2.scope/pod/docker-.scope/:cri-containerd:", &owner);
-}
-
-static void write_file(const char *root, const char *path, const char *text)
-{
-	char full[1024], *slash;
-	FILE *file;
-
-	snprintf(full, sizeof(full), "%s%s", root, path);
-	for (slash = strchr(full + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-		*slash = '\0';
-		mkdir(full, 0755);
-		*slash = '/';
-	}
-	file = fopen(full, "w");
-	assert_non_null(file);
-	fputs(text, file);
-	fclose(file);
-}
-
-static int make_root(void **state)
-{
-	char *root = strdup("/tmp/stoker-test-XXXXXX");
-
-	*state = mkdtemp(root);
-	return *state ? 0 : -1;
-}
-
-static int remove_root(void **state)
-{
-	char command[256];
-
-	snprintf(command, sizeof(command), "rm -rf '%s'", (char *)*state);
-	free(*state);
-	return system(command);
 }
 
 static void test_containers__docker_tells_name_and_image_and_a_rename_is_seen(void **state)
