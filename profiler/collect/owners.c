@@ -166,6 +166,19 @@ int owners_row(struct owners *owners, uint64_t cgroup_id, bool kernel_thread, ui
 	return 0;
 }
 
+uint32_t owners_count(const struct owners *owners)
+{
+	return (uint32_t)owners->rows.count;
+}
+
+enum container_kind owners_kind(const struct owners *owners, uint32_t row, const char **ret_cgroup)
+{
+	const struct recording_container *container = &owners->rows.items[row].container;
+
+	*ret_cgroup = recording_writer_text(owners->writer, container->cgroup);
+	return (enum container_kind)container->kind;
+}
+
 int owners_cgroup(struct owners *owners, const struct cgroup_event *event)
 {
 	uint32_t row;

@@ -26,6 +26,10 @@ void owners_free(struct owners *owners);
 /* The container row of a sample; @kernel_thread goes before the cgroup. 0 or -ENOMEM. */
 int owners_row(struct owners *owners, uint64_t cgroup_id, bool kernel_thread, uint32_t *ret_row);
 
+/* The container rows so far, and what one is; @ret_cgroup: its path, "" where unknown, valid until the next row. */
+uint32_t owners_count(const struct owners *owners);
+enum container_kind owners_kind(const struct owners *owners, uint32_t row, const char **ret_cgroup);
+
 /* A cgroup came, went or changed its name. 0 or -ENOMEM. */
 int owners_cgroup(struct owners *owners, const struct cgroup_event *event);
 

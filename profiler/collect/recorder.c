@@ -7,6 +7,7 @@
 
 #include "profiler/collect/java_maps.h"
 #include "profiler/collect/processes.h"
+#include "profiler/collect/series.h"
 #include "profiler/collect/stacks.h"
 #include "profiler/collect/waits.h"
 #include "symbolizer/base/array.h"
@@ -45,6 +46,7 @@ struct recorder {
 	struct stacks *stacks;
 	struct java_maps *java_maps; /* NULL: JVMs are not asked */
 	struct waits *waits;	     /* NULL: samples alone */
+	struct series *series;
 	key_array keys[2];
 	ARRAY(uint64_t) touched; /* tokens with a count to be written */
 	waiting_array waiting;
@@ -76,6 +78,21 @@ static int add_java_maps(struct recorder *recorder)
 	return parts.attach ? java_maps_new(&parts, &recorder->java_maps) : 0;
 }
 
+static int add_series(struct recorder *recorder)
+{
+	struct series_parts parts = {
+		.root = "",
+		.tree = recorder->parts.tree,
+		.resolver = recorder->parts.resolver,
+		.owners = recorder->owners,
+		.writer = recorder->parts.writer,
+		.filtered = recorder->parts.filtered,
+		.start_ns = recorder->parts.start_ns,
+	};
+
+	return series_new(&parts, &recorder->series);
+}
+
 int recorder_new(const struct recorder_parts *parts, struct recorder **ret_recorder)
 {
 	struct recorder *recorder = calloc(1, sizeof(*recorder));
@@ -86,7 +103,7 @@ int recorder_new(const struct recorder_parts *parts, struct recorder **ret_recor
 	if (owners_new(parts->tree, parts->resolver, parts->writer, &recorder->owners) ||
 	    processes_new(recorder->parts.symbolizer, parts->writer, parts->sampler, &recorder->processes) ||
 	    stacks_new(recorder->parts.symbolizer, parts->writer, &recorder->stacks) || add_waits(recorder) ||
-	    add_java_maps(recorder)) {
+	    add_java_maps(recorder) || add_series(recorder)) {
 		recorder_free(recorder);
 		return -ENOMEM;
 	}
@@ -99,6 +116,7 @@ void recorder_free(struct recorder *recorder)
 {
 	if (!recorder)
 		return;
+	series_free(recorder->series);
 	java_maps_free(recorder->java_maps);
 	waits_free(recorder->waits);
 	stacks_free(recorder->stacks);
@@ -121,6 +139,11 @@ uint64_t recorder_samples(const struct recorder *recorder)
 const struct java_maps_counts *recorder_java(const struct recorder *recorder)
 {
 	return recorder->java_maps ? java_maps_counts(recorder->java_maps) : NULL;
+}
+
+const struct series_counts *recorder_series(const struct recorder *recorder)
+{
+	return series_counts(recorder->series);
 }
 
 bool recorder_kernel_hidden(const struct recorder *recorder)
@@ -237,6 +260,8 @@ static int take_cgroup(void *data, const struct cgroup_event *event)
 	struct recorder *recorder = data;
 	int err = owners_cgroup(recorder->owners, event);
 
+	if (!err && event->type != EVENT_CGROUP_REMOVED)
+		err = series_cgroup_made(recorder->series, event->cgroup_id, event->path);
 	if (!err && recorder->parts.filter && event->type != EVENT_CGROUP_REMOVED)
 		err = container_filter_made(recorder->parts.filter, event->cgroup_id, time_now(recorder));
 	/* A container too many for the filter's map is not recorded; the others go on. */
@@ -340,6 +365,11 @@ static struct sampler_callbacks callbacks_of(struct recorder *recorder)
 	return (struct sampler_callbacks){take_stack, take_cgroup, take_count, take_cleared, recorder};
 }
 
+int recorder_start(struct recorder *recorder)
+{
+	return series_start(recorder->series);
+}
+
 int recorder_events(struct recorder *recorder)
 {
 	struct sampler_callbacks callbacks = callbacks_of(recorder);
@@ -371,6 +401,8 @@ int recorder_tick(struct recorder *recorder)
 		err = write_samples(recorder);
 	if (!err && recorder->waits)
 		err = waits_write(recorder->waits);
+	if (!err)
+		err = series_tick(recorder->series);
 	if (!err && recorder->java_maps)
 		err = java_maps_tick(recorder->java_maps, time_now(recorder));
 	recorder->tick++;
@@ -447,6 +479,10 @@ static int flush(struct recorder *recorder, bool stopped)
 		err = waits_flush(recorder->waits);
 	if (!err && recorder->waits && stopped)
 		err = waits_account(recorder->waits);
+	if (!err && stopped)
+		err = series_end(recorder->series);
+	if (!err)
+		err = series_flush(recorder->series);
 	if (!err)
 		err = recording_writer_flush(recorder->parts.writer);
 	if (recorder->tick > IDLE_TICKS)

@@ -2,6 +2,7 @@
 /*
  * recorder: from what the kernel counted to rows of a recording.
  *
+ * recorder_start() once the sampler runs and the tree holds all cgroups.
  * recorder_events() when the sampler's descriptor is readable: new processes are pinned there and then.
  * recorder_tick() once a second: counts are read, stacks named, samples added. recorder_flush() every few seconds:
  * what is there goes to disk. recorder_finish() once, after the sampler was stopped.
@@ -19,6 +20,7 @@ struct recorder;
 
 struct java_attach;
 struct java_maps_counts;
+struct series_counts;
 struct symbolizer;
 
 struct recorder_parts {
@@ -30,6 +32,7 @@ struct recorder_parts {
 	struct container_resolver *resolver;
 	struct java_attach *java;	 /* JVMs are asked for their maps; NULL: they are not */
 	struct container_filter *filter; /* told of new cgroups; NULL: none */
+	bool filtered;			 /* not all containers are wanted */
 	uint64_t start_ns;		 /* monotonic clock: sample times count from here */
 };
 
@@ -38,6 +41,7 @@ int recorder_new(const struct recorder_parts *parts, struct recorder **ret_recor
 void recorder_free(struct recorder *recorder);
 
 /* Each returns 0 or a negative errno: -ENOMEM, or from recorder_flush() and _finish() what writing gave. */
+int recorder_start(struct recorder *recorder);
 int recorder_events(struct recorder *recorder);
 int recorder_tick(struct recorder *recorder);
 int recorder_flush(struct recorder *recorder);
@@ -48,6 +52,9 @@ uint64_t recorder_samples(const struct recorder *recorder);
 
 /* What became of asking JVMs; NULL where none were to be asked. */
 const struct java_maps_counts *recorder_java(const struct recorder *recorder);
+
+/* What was read of containers over time. */
+const struct series_counts *recorder_series(const struct recorder *recorder);
 
 /* True where kernel names are hidden from us (kernel.kptr_restrict). */
 bool recorder_kernel_hidden(const struct recorder *recorder);

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "profiler/collect/java_maps.h"
+#include "profiler/collect/series.h"
 #include "profiler/commands/own_memory.h"
 #include "symbolizer/base/log.h"
 #include "symbolizer/symbolizer.h"
@@ -110,6 +111,14 @@ static void put_java(struct facts *facts, struct record_session *session)
 			    counts->processes, failures);
 }
 
+static void put_series(struct facts *facts, const struct series_counts *counts)
+{
+	put_number(facts, "series.containers", counts->containers);
+	put_number(facts, "series.readings", counts->readings);
+	put_number(facts, "series.put_off", counts->put_off);
+	put_number(facts, "series.left_out", counts->left_out);
+}
+
 static uint64_t own_cpu_ns(void)
 {
 	struct rusage used;
@@ -139,6 +148,7 @@ int record_last_facts(struct record_session *session, uint64_t duration_ns)
 	put_number(&facts, "parser.timeouts", names.timeouts + rows.timeouts);
 	put_number(&facts, "parser.quarantined", names.quarantined);
 	put_java(&facts, session);
+	put_series(&facts, recorder_series(session->recorder));
 	put_number(&facts, "bpf.hits", ticks.hits);
 	put_number(&facts, "bpf.sent", ticks.sent);
 	if (runs) {

@@ -190,6 +190,8 @@ static int sample(struct loop *loop, struct record_outcome *outcome)
 	loop->session.start_ns = record_clock();
 	err = record_catch_up(loop->settings, &loop->session);
 	if (!err)
+		err = recorder_start(loop->session.recorder);
+	if (!err)
 		err = record_first_facts(loop->settings, &loop->session);
 	if (go >= 0 && write(go, "", 1) != 1)
 		err = -errno;

@@ -260,6 +260,7 @@ int record_setup(const struct record_settings *settings, struct record_session *
 		.resolver = session->resolver,
 		.filter = session->filter,
 		.java = session->java,
+		.filtered = settings->pids.entries.count || settings->containers.entries.count,
 		.start_ns = session->start_ns,
 	};
 	return recorder_new(&parts, &session->recorder) ? refuse(-ENOMEM, "out of memory") : EXIT_OK;

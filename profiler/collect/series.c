@@ -1,0 +1,419 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "profiler/collect/series.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "profiler/containers/cgroup_stat.h"
+#include "profiler/containers/host_stat.h"
+#include "symbolizer/base/array.h"
+#include "symbolizer/base/cleanup.h"
+#include "symbolizer/base/clock.h"
+
+#define FILES_MAX 4096
+#define YOUNG_MAX 1024
+#define YOUNG_NS 10000000000ull /* a runtime has said by then what it made, and has made all of it */
+
+struct tracked {
+	uint32_t row; /* the container's */
+	char *path;
+	struct cgroup_stat *stat; /* NULL: it is gone */
+	uint64_t made_ns;	  /* 0: it was there before */
+	uint64_t read_ns;	  /* 0: not yet */
+	struct series_values before;
+	struct recording_series last; /* what was last found out … */
+	bool held;		      /* … and is not in the recording: nothing had happened */
+};
+
+/* In series.tracked_of, beside places. */
+#define LEFT_OUT UINT32_MAX
+#define FORGOTTEN (UINT32_MAX - 1) /* long gone; its place is another one's */
+
+/* A cgroup that was made not long ago. */
+struct young_cgroup {
+	uint64_t id, made_ns;
+	char *path;
+};
+
+struct series {
+	struct series_parts parts;
+	struct cgroup_stat_reader *reader;
+	ARRAY(struct tracked) tracked;
+	ARRAY(uint32_t) tracked_of; /* by container row: place in @tracked plus 1, or as above; 0: not looked at */
+	ARRAY(struct young_cgroup) young;
+	ARRAY(struct recording_series) rows; /* for the next flush */
+	struct series_values host;
+	uint64_t host_ns;
+	size_t next; /* whose turn it is */
+	struct series_counts counts;
+};
+
+/* A quarter of the descriptors: the rest is for containers' files. */
+static size_t files_max(void)
+{
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) || files.rlim_cur / 4 > FILES_MAX)
+		return FILES_MAX;
+	return files.rlim_cur / 4;
+}
+
+int series_new(const struct series_parts *parts, struct series **ret_series)
+{
+	struct series *series = calloc(1, sizeof(*series));
+
+	if (!series)
+		return -ENOMEM;
+	series->parts = *parts;
+	if (cgroup_stat_reader_new(parts->root, files_max(), &series->reader)) {
+		series_free(series);
+		return -ENOMEM;
+	}
+	*ret_series = series;
+	return 0;
+}
+
+void series_free(struct series *series)
+{
+	if (!series)
+		return;
+	for (size_t i = 0; i < series->tracked.count; i++) {
+		cgroup_stat_free(series->tracked.items[i].stat);
+		free(series->tracked.items[i].path);
+	}
+	for (size_t i = 0; i < series->young.count; i++)
+		free(series->young.items[i].path);
+	array_deinit(&series->tracked);
+	array_deinit(&series->tracked_of);
+	array_deinit(&series->young);
+	array_deinit(&series->rows);
+	cgroup_stat_reader_free(series->reader);
+	free(series);
+}
+
+const struct series_counts *series_counts(const struct series *series)
+{
+	return &series->counts;
+}
+
+void series_between(const struct series_values *before, const struct series_values *after, bool fresh,
+		    struct series_values *ret_change)
+{
+	struct series_values change = {0};
+
+	for (unsigned int i = 0; i < SERIES_MEASURES; i++) {
+		uint64_t bit = SERIES_BIT(i), now = after->values[i], then = before->values[i];
+
+		if (!(after->known & bit) || (!(SERIES_NOW & bit) && !(before->known & bit) && !fresh))
+			continue;
+		if (!(SERIES_NOW & bit) && (before->known & bit) && now >= then)
+			now -= then;
+		series_put(&change, (enum series_measure)i, now);
+	}
+	*ret_change = change;
+}
+
+static int add_row(struct series *series, const struct recording_series *row)
+{
+	struct recording_series *added = array_add(&series->rows);
+
+	if (!added)
+		return -ENOMEM;
+	*added = *row;
+	return 0;
+}
+
+static bool is_quiet(const struct series_values *change, const struct series_values *last)
+{
+	if (change->known != last->known)
+		return false;
+	for (unsigned int i = 0; i < SERIES_MEASURES; i++)
+		if (change->values[i] != (SERIES_NOW & SERIES_BIT(i) ? last->values[i] : 0))
+			return false;
+	return true;
+}
+
+static int let_go(struct series *series, struct tracked *one)
+{
+	int err = one->held ? add_row(series, &one->last) : 0;
+
+	one->held = false;
+	return err;
+}
+
+static int read_one(struct series *series, struct tracked *one)
+{
+	uint64_t now = clock_now_ns();
+	bool fresh = one->made_ns && now < one->made_ns + YOUNG_NS;
+	struct recording_series row = {.container = one->row, .time_ns = now - series->parts.start_ns};
+	struct series_values values;
+	int err = 0;
+
+	if (!cgroup_stat_read(one->stat, &values)) {
+		cgroup_stat_free(one->stat);
+		one->stat = NULL;
+		return let_go(series, one);
+	}
+	series->counts.readings++;
+	series->counts.containers += !one->read_ns;
+	if (one->read_ns || fresh)
+		row.span_ns = now - (one->read_ns ? one->read_ns : one->made_ns);
+	series_between(&one->before, &values, fresh, &row.values);
+	one->held = one->read_ns && is_quiet(&row.values, &one->last.values);
+	if (!one->held)
+		err = add_row(series, &row);
+	one->last = row;
+	one->before = values;
+	one->read_ns = now;
+	return err;
+}
+
+static int read_host(struct series *series)
+{
+	uint64_t now = clock_now_ns();
+	struct recording_series row = {.container = SERIES_HOST, .time_ns = now - series->parts.start_ns};
+	struct series_values values;
+
+	host_stat_read(series->parts.root, &values);
+	row.span_ns = series->host_ns ? now - series->host_ns : 0;
+	series_between(&series->host, &values, false, &row.values);
+	series->host = values;
+	series->host_ns = now;
+	return add_row(series, &row);
+}
+
+static int read_containers(struct series *series)
+{
+	size_t live = 0, read = 0;
+	int err = 0;
+
+	for (size_t i = 0; i < series->tracked.count; i++)
+		live += series->tracked.items[i].stat != NULL;
+	for (size_t i = 0; i < series->tracked.count && read < SERIES_READS_MAX && !err; i++) {
+		series->next %= series->tracked.count;
+		if (series->tracked.items[series->next].stat) {
+			err = read_one(series, &series->tracked.items[series->next]);
+			read++;
+		}
+		series->next++;
+	}
+	series->counts.put_off += live - read;
+	return err;
+}
+
+static bool same_container(const struct container_info *a, const struct container_info *b)
+{
+	return a->kind == CONTAINER_CONTAINER && b->kind == CONTAINER_CONTAINER && !strcmp(a->id, b->id) &&
+	       (a->id[0] || !strcmp(a->name, b->name));
+}
+
+/* A container may have cgroups below its own: the topmost one counts for all. @path has room for PATH_MAX. */
+static int topmost(struct series *series, char *path)
+{
+	struct container_info own, above;
+	int err = container_resolver_describe(series->parts.resolver, path, &own);
+	char *slash;
+
+	while (!err && (slash = strrchr(path, '/')) && slash != path) {
+		*slash = '\0';
+		err = container_resolver_describe(series->parts.resolver, path, &above);
+		if (err || !same_container(&own, &above)) {
+			*slash = '/';
+			break;
+		}
+	}
+	return err;
+}
+
+static uint64_t made_ns(const struct series *series, const char *path)
+{
+	for (size_t i = 0; i < series->young.count; i++)
+		if (!strcmp(series->young.items[i].path, path))
+			return series->young.items[i].made_ns;
+	return 0;
+}
+
+static bool make_room(struct series *series)
+{
+	if (series->tracked.count < SERIES_CONTAINERS_MAX)
+		return true;
+	for (size_t i = 0; i < series->tracked.count; i++) {
+		struct tracked *gone = &series->tracked.items[i];
+		const struct tracked *last = &series->tracked.items[series->tracked.count - 1];
+
+		if (gone->stat)
+			continue;
+		series->tracked_of.items[gone->row] = FORGOTTEN;
+		free(gone->path);
+		if (gone != last) {
+			*gone = *last;
+			series->tracked_of.items[gone->row] = (uint32_t)i + 1;
+		}
+		series->tracked.count--;
+		return true;
+	}
+	return false;
+}
+
+static int track(struct series *series, uint32_t row, const char *cgroup)
+{
+	char path[PATH_MAX];
+	struct tracked one = {.row = row};
+	int err = 0;
+
+	while (series->tracked_of.count <= row)
+		if (!array_add(&series->tracked_of))
+			return -ENOMEM;
+	series->tracked_of.items[row] = LEFT_OUT;
+	if (strlen(cgroup) >= sizeof(path) || !make_room(series)) {
+		series->counts.left_out++;
+		return 0;
+	}
+	memcpy(path, cgroup, strlen(cgroup) + 1);
+	err = topmost(series, path);
+	if (!err)
+		err = cgroup_stat_new(series->reader, path, &one.stat);
+	one.path = err ? NULL : strdup(path);
+	if (!err && (!one.path || array_reserve(&series->tracked, 1)))
+		err = -ENOMEM;
+	if (err) {
+		cgroup_stat_free(one.stat);
+		free(one.path);
+		return err == -EINVAL ? 0 : err;
+	}
+	one.made_ns = made_ns(series, path);
+	*array_add(&series->tracked) = one;
+	series->tracked_of.items[row] = (uint32_t)series->tracked.count;
+	return 0;
+}
+
+/* Whatever the recording knows as a container by now has a series. */
+static int track_new(struct series *series)
+{
+	int err = 0;
+
+	for (uint32_t row = 0; row < owners_count(series->parts.owners) && !err; row++) {
+		const char *cgroup;
+
+		if ((row < series->tracked_of.count && series->tracked_of.items[row]) ||
+		    owners_kind(series->parts.owners, row, &cgroup) != CONTAINER_CONTAINER)
+			continue;
+		err = track(series, row, cgroup);
+	}
+	return err;
+}
+
+static int want(void *data, uint64_t id, const char *path)
+{
+	struct series *series = data;
+	struct container_info info;
+	uint32_t row;
+	int err = container_resolver_describe(series->parts.resolver, path, &info);
+
+	if (err || info.kind != CONTAINER_CONTAINER)
+		return err;
+	err = owners_row(series->parts.owners, id, false, &row);
+	if (!err && row < series->tracked_of.count && series->tracked_of.items[row] == FORGOTTEN)
+		series->tracked_of.items[row] = 0;
+	return err;
+}
+
+/* Runtimes write down what a cgroup is after they made it: young ones are looked at again. */
+static int want_young(struct series *series, uint64_t now)
+{
+	size_t kept = 0;
+	int err = 0;
+
+	for (size_t i = 0; i < series->young.count; i++) {
+		struct young_cgroup young = series->young.items[i];
+
+		if (!err && !series->parts.filtered)
+			err = want(series, young.id, young.path);
+		if (now < young.made_ns + YOUNG_NS)
+			series->young.items[kept++] = young;
+		else
+			free(young.path);
+	}
+	series->young.count = kept;
+	return err;
+}
+
+int series_cgroup_made(struct series *series, uint64_t cgroup_id, const char *path)
+{
+	uint64_t now = clock_now_ns();
+	struct young_cgroup young = {cgroup_id, now, strdup(path)}, *added;
+	int err = young.path ? 0 : -ENOMEM;
+
+	/* One that is gone and comes back under its name. */
+	for (size_t i = 0; i < series->tracked.count && !err; i++) {
+		struct tracked *one = &series->tracked.items[i];
+
+		if (one->stat || strcmp(one->path, path) != 0)
+			continue;
+		err = cgroup_stat_new(series->reader, path, &one->stat);
+		one->made_ns = now;
+		one->read_ns = 0;
+		memset(&one->before, 0, sizeof(one->before));
+	}
+	added = err || series->young.count >= YOUNG_MAX ? NULL : array_add(&series->young);
+	if (added)
+		*added = young;
+	else
+		free(young.path);
+	return err;
+}
+
+int series_start(struct series *series)
+{
+	int err = series->parts.filtered ? 0 : cgroup_tree_each(series->parts.tree, want, series);
+
+	if (!err)
+		err = track_new(series);
+	if (!err)
+		err = read_host(series);
+	return err ? err : read_containers(series);
+}
+
+int series_tick(struct series *series)
+{
+	int err = read_host(series);
+
+	if (!err)
+		err = want_young(series, clock_now_ns());
+	if (!err)
+		err = track_new(series);
+	return err ? err : read_containers(series);
+}
+
+static int by_container_and_time(const void *left, const void *right)
+{
+	const struct recording_series *a = left, *b = right;
+
+	if (a->container != b->container)
+		return a->container < b->container ? -1 : 1;
+	return a->time_ns < b->time_ns ? -1 : a->time_ns > b->time_ns;
+}
+
+int series_flush(struct series *series)
+{
+	int err = 0;
+
+	if (series->rows.count)
+		qsort(series->rows.items, series->rows.count, sizeof(*series->rows.items), by_container_and_time);
+	for (size_t i = 0; i < series->rows.count && !err; i++)
+		err = recording_writer_series(series->parts.writer, &series->rows.items[i]);
+	series->rows.count = 0;
+	return err;
+}
+
+int series_end(struct series *series)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < series->tracked.count && !err; i++)
+		err = let_go(series, &series->tracked.items[i]);
+	return err;
+}

@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "profiler/collect/series.h"
+#include "profiler/recording/recording_reader.h"
+#include "symbolizer/base/clock.h"
+#include "tests/unit/fake_root.h"
+
+struct host {
+	char *root, path[96];
+	struct cgroup_tree *tree;
+	struct container_resolver *resolver;
+	struct recording_writer *writer;
+	struct owners *owners;
+	struct series *series;
+	struct recording_tables tables; /* read_back() */
+};
+
+static int make_host(void **state)
+{
+	struct host *host = calloc(1, sizeof(*host));
+
+	make_root((void **)&host->root);
+	write_file(host->root, "/proc/self/mountinfo", V2_MOUNT);
+	snprintf(host->path, sizeof(host->path), "%s/rec", host->root);
+	*state = host;
+	return cgroup_tree_new(host->root, &host->tree) || container_resolver_new(host->root, &host->resolver) ||
+	       recording_writer_new(host->path, &host->writer) ||
+	       owners_new(host->tree, host->resolver, host->writer, &host->owners);
+}
+
+static int remove_host(void **state)
+{
+	struct host *host = *state;
+	int status;
+
+	recording_tables_deinit(&host->tables);
+	series_free(host->series);
+	owners_free(host->owners);
+	recording_writer_free(host->writer);
+	container_resolver_free(host->resolver);
+	cgroup_tree_free(host->tree);
+	status = remove_root((void **)&host->root);
+	free(host);
+	return status;
+}
+
+static void start(struct host *host, bool filtered)
+{
+	struct series_parts parts = {
+		.root = host->root,
+		.tree = host->tree,
+		.resolver = host->resolver,
+		.owners = host->owners,
+		.writer = host->writer,
+		.filtered = filtered,
+		.start_ns = clock_now_ns(),
+	};
+
+	assert_int_equal(series_new(&parts, &host->series), 0);
+	assert_int_equal(series_start(host->series), 0);
+}
+
+static const char *id_of(unsigned int number)
+{
+	static char id[65];
+
+	snprintf(id, sizeof(id), "%064x", number + 0xabc);
+	return id;
+}
+
+static void use(const struct host *host, unsigned int number, const char *usage_usec)
+{
+	char path[256], text[64];
+
+	snprintf(path, sizeof(path), "/sys/fs/cgroup/docker/%s/cpu.stat", id_of(number));
+	snprintf(text, sizeof(text), "usage_usec %s\n", usage_usec);
+	write_file(host->root, path, text);
+}
+
+static void make(struct host *host, unsigned int number, bool told)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "/docker/%s", id_of(number));
+	assert_int_equal(cgroup_tree_put(host->tree, 1000 + number, path), 0);
+	if (told)
+		assert_int_equal(series_cgroup_made(host->series, 1000 + number, path), 0);
+}
+
+static void remove_cgroup(const struct host *host, unsigned int number)
+{
+	char command[256], path[256];
+
+	/* An open file of a real one would give -ENODEV. */
+	snprintf(path, sizeof(path), "/sys/fs/cgroup/docker/%s/cpu.stat", id_of(number));
+	write_file(host->root, path, "");
+	snprintf(command, sizeof(command), "rm -r '%s/sys/fs/cgroup/docker/%s'", host->root, id_of(number));
+	assert_int_equal(system(command), 0);
+}
+
+static void tick(struct host *host)
+{
+	assert_int_equal(series_tick(host->series), 0);
+}
+
+static const struct recording_tables *read_back(struct host *host)
+{
+	uint64_t ignored;
+	FILE *file;
+	bool whole;
+
+	assert_int_equal(series_end(host->series), 0);
+	assert_int_equal(series_flush(host->series), 0);
+	assert_int_equal(recording_writer_finish(host->writer), 0);
+	file = fopen(host->path, "r");
+	assert_non_null(file);
+	assert_int_equal(recording_tables_init(&host->tables), 0);
+	assert_int_equal(recording_read(file, &host->tables, &whole, &ignored), 0);
+	assert_true(whole);
+	fclose(file);
+	return &host->tables;
+}
+
+/* "- 5 2": what the rows say of CPU time, in µs, with - where it is not known. */
+static const char *rows_of(const struct recording_tables *tables, uint32_t container)
+{
+	static char text[512];
+	size_t used = 0;
+
+	text[0] = '\0';
+	for (size_t i = 0; i < tables->series.count; i++) {
+		const struct recording_series *row = &tables->series.items[i];
+
+		if (row->container != container)
+			continue;
+		if (row->values.known & SERIES_BIT(SERIES_CPU_USAGE))
+			used += (size_t)snprintf(text + used, sizeof(text) - used, "%s%llu", used ? " " : "",
+						 (unsigned long long)row->values.values[SERIES_CPU_USAGE] / 1000);
+		else
+			used += (size_t)snprintf(text + used, sizeof(text) - used, "%s-", used ? " " : "");
+		assert_int_equal(!row->span_ns, !(row->values.known & SERIES_BIT(SERIES_CPU_USAGE)));
+	}
+	return text;
+}
+
+static void test_series__differences_know_what_both_readings_know(void **state)
+{
+	struct series_values before = {0}, after = {0}, change;
+
+	series_put(&before, SERIES_CPU_USAGE, 10);
+	series_put(&before, SERIES_CPU_USER, 10);
+	series_put(&before, SERIES_CPU_SYSTEM, 10);
+	series_put(&before, SERIES_MEMORY_USAGE, 10);
+	series_put(&after, SERIES_CPU_USAGE, 14);
+	series_put(&after, SERIES_CPU_USER, 3); /* a new cgroup of the same name */
+	series_put(&after, SERIES_MEMORY_USAGE, 7);
+	series_put(&after, SERIES_IO_READ, 5);
+	series_between(&before, &after, false, &change);
+	assert_int_equal(change.known,
+			 SERIES_BIT(SERIES_CPU_USAGE) | SERIES_BIT(SERIES_CPU_USER) | SERIES_BIT(SERIES_MEMORY_USAGE));
+	assert_int_equal(change.values[SERIES_CPU_USAGE], 4);
+	assert_int_equal(change.values[SERIES_CPU_USER], 3);
+	assert_int_equal(change.values[SERIES_MEMORY_USAGE], 7);
+	series_between(&before, &after, true, &change);
+	assert_int_equal(change.values[SERIES_IO_READ], 5);
+	assert_true(change.known & SERIES_BIT(SERIES_IO_READ));
+}
+
+static void test_series__a_container_counts_from_its_first_reading_a_new_one_from_zero(void **state)
+{
+	struct host *host = *state;
+	const struct recording_tables *tables;
+
+	make(host, 0, false);
+	use(host, 0, "100");
+	start(host, false);
+	make(host, 1, true);
+	use(host, 1, "7");
+	use(host, 0, "105");
+	tick(host);
+	use(host, 0, "107");
+	use(host, 1, "17");
+	tick(host);
+	tables = read_back(host);
+	assert_string_equal(rows_of(tables, 0), "- 5 2");
+	assert_string_equal(rows_of(tables, 1), "7 10");
+	assert_int_equal(series_counts(host->series)->readings, 5);
+	assert_int_equal(series_counts(host->series)->containers, 2);
+}
+
+static void test_series__quiet_rows_are_left_out_but_the_last(void **state)
+{
+	struct host *host = *state;
+	const struct recording_tables *tables;
+	const struct recording_series *row;
+
+	make(host, 0, false);
+	use(host, 0, "100");
+	start(host, false);
+	for (int i = 0; i < 5; i++)
+		tick(host);
+	use(host, 0, "101");
+	tick(host);
+	for (int i = 0; i < 5; i++)
+		tick(host);
+	tables = read_back(host);
+	/* The first row says what is now; quiet ones after it are left out as soon as they know more than it. */
+	assert_string_equal(rows_of(tables, 0), "- 0 1 0");
+	row = &tables->series.items[3];
+	assert_true(row->time_ns - row->span_ns > row[-1].time_ns);
+}
+
+static void test_series__of_many_containers_some_wait_for_the_next_second(void **state)
+{
+	struct host *host = *state;
+	const struct recording_tables *tables;
+
+	for (unsigned int i = 0; i < 150; i++) {
+		make(host, i, false);
+		use(host, i, "1");
+	}
+	start(host, false);
+	assert_int_equal(series_counts(host->series)->readings, 100);
+	assert_int_equal(series_counts(host->series)->put_off, 50);
+	tick(host);
+	tick(host);
+	assert_int_equal(series_counts(host->series)->readings, 300);
+	assert_int_equal(series_counts(host->series)->containers, 150);
+	tables = read_back(host);
+	for (uint32_t i = 0; i < 150; i++)
+		assert_string_equal(rows_of(tables, i), "- 0");
+}
+
+static void test_series__a_container_that_is_gone_may_come_back(void **state)
+{
+	struct host *host = *state;
+	const struct recording_tables *tables;
+
+	make(host, 0, false);
+	use(host, 0, "100");
+	start(host, false);
+	use(host, 0, "101");
+	tick(host);
+	remove_cgroup(host, 0);
+	tick(host);
+	tick(host);
+	use(host, 0, "500");
+	make(host, 0, true);
+	tick(host);
+	tables = read_back(host);
+	assert_string_equal(rows_of(tables, 0), "- 1 500");
+}
+
+static void test_series__a_filter_leaves_containers_out_that_the_recording_does_not_know(void **state)
+{
+	struct host *host = *state;
+	const struct recording_tables *tables;
+	uint32_t row;
+
+	make(host, 0, false);
+	make(host, 1, false);
+	use(host, 0, "1");
+	use(host, 1, "1");
+	start(host, true);
+	make(host, 2, true);
+	use(host, 2, "1");
+	assert_int_equal(owners_row(host->owners, 1001, false, &row), 0);
+	tick(host);
+	tables = read_back(host);
+	assert_int_equal(tables->containers.count, 1);
+	assert_string_equal(rows_of(tables, row), "-");
+}
+
+static void test_series__cgroups_within_a_container_are_its_own(void **state)
+{
+	struct host *host = *state;
+	const struct recording_tables *tables;
+	char path[256];
+
+	use(host, 0, "100");
+	snprintf(path, sizeof(path), "/docker/%s/system.slice/a.service", id_of(0));
+	assert_int_equal(cgroup_tree_put(host->tree, 5, path), 0);
+	make(host, 0, false);
+	start(host, false);
+	use(host, 0, "103");
+	tick(host);
+	tables = read_back(host);
+	assert_int_equal(tables->containers.count, 1);
+	assert_string_equal(rows_of(tables, 0), "- 3");
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, make_host, remove_host)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_series__differences_know_what_both_readings_know),
+		TEST(test_series__a_container_counts_from_its_first_reading_a_new_one_from_zero),
+		TEST(test_series__quiet_rows_are_left_out_but_the_last),
+		TEST(test_series__of_many_containers_some_wait_for_the_next_second),
+		TEST(test_series__a_container_that_is_gone_may_come_back),
+		TEST(test_series__a_filter_leaves_containers_out_that_the_recording_does_not_know),
+		TEST(test_series__cgroups_within_a_container_are_its_own),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
