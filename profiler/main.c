@@ -22,6 +22,7 @@ static const struct command commands[] = {
 	{"runqlat", "waits for a CPU, and who runs meanwhile", command_runqlat},
 	{"locks", "waits for kernel locks, and who held them", command_locks},
 	{"syscalls", "system calls by container, and where their time went", command_syscalls},
+	{"series", "containers over time: CPU, throttling, pressure, memory, I/O", command_series},
 	{"info", "what was recorded, and its accounting", command_info},
 	{"ps", "containers, their processes and namespaces", command_ps},
 	{"symbolize", "names for addresses of a file, a process or the kernel", command_symbolize},

@@ -33,6 +33,7 @@ int command_offcpu(int argc, char **argv);
 int command_locks(int argc, char **argv);
 int command_runqlat(int argc, char **argv);
 int command_syscalls(int argc, char **argv);
+int command_series(int argc, char **argv);
 int command_ps(int argc, char **argv);
 int command_symbolize(int argc, char **argv);
 

@@ -6,13 +6,12 @@
 #include <string.h>
 
 #include "profiler/profile/profile.h"
+#include "profiler/profile/profile_containers.h"
 #include "symbolizer/base/cleanup.h"
 #include "symbolizer/base/text.h"
 
 #define LABEL_BYTES_MAX 8192
 #define DEPTH_MAX 512
-#define ID_PREFIX_MIN 3
-#define NEAR_NAMES_MAX 3
 
 struct query_run {
 	const struct profile *profile;
@@ -25,98 +24,6 @@ struct query_run {
 static const char *text_of(const struct profile *profile, string_id id)
 {
 	return string_table_text(&profile->rows.strings, id);
-}
-
-static size_t distance(const char *a, const char *b)
-{
-	size_t row[65], length_b = strnlen(b, 64);
-
-	for (size_t j = 0; j <= length_b; j++)
-		row[j] = j;
-	for (size_t i = 0; a[i] && i < 64; i++) {
-		size_t diagonal = row[0];
-
-		row[0] = i + 1;
-		for (size_t j = 1; j <= length_b; j++) {
-			size_t above = row[j], best = diagonal + (a[i] != b[j - 1]);
-
-			if (above + 1 < best)
-				best = above + 1;
-			if (row[j - 1] + 1 < best)
-				best = row[j - 1] + 1;
-			diagonal = above;
-			row[j] = best;
-		}
-	}
-	return row[length_b];
-}
-
-static void offer_near_names(const struct profile *profile, const char *wanted, char *error, size_t error_size)
-{
-	char shown[128], name[128];
-	size_t used, limit = strlen(wanted) / 3 + 1;
-	int offered = 0;
-
-	used = (size_t)snprintf(error, error_size, "no container '%s' in this recording",
-				text_printable(wanted, shown, sizeof(shown)));
-	for (uint32_t i = 0; i < profile->rows.containers.count && offered < NEAR_NAMES_MAX && used < error_size; i++) {
-		const char *label = profile_container_label(profile, i);
-
-		if (distance(wanted, label) > limit && strncmp(wanted, label, strlen(wanted)) != 0)
-			continue;
-		used += (size_t)snprintf(error + used, error_size - used, "%s%s", offered++ ? ", " : "; did you mean ",
-					 text_printable(label, name, sizeof(name)));
-	}
-	if (!offered && used < error_size)
-		snprintf(error + used, error_size - used, "; 'stoker info' lists them");
-}
-
-static int want_container(struct query_run *run, const char *wanted, char *error, size_t error_size)
-{
-	const struct profile *profile = run->profile;
-	size_t by_name = 0, by_prefix = 0, length = strlen(wanted);
-	uint32_t prefixed = 0;
-	char shown[64];
-
-	for (uint32_t i = 0; i < profile->rows.containers.count; i++) {
-		const struct recording_container *container = &profile->rows.containers.items[i];
-		const char *id = text_of(profile, container->id);
-
-		if (!strcmp(wanted, text_of(profile, container->name)) ||
-		    !strcmp(wanted, profile_container_label(profile, i)) ||
-		    !strcmp(wanted, text_of(profile, container->cgroup))) {
-			run->wanted[i] = true;
-			by_name++;
-		} else if (length >= ID_PREFIX_MIN && !strncmp(wanted, id, length)) {
-			prefixed = i;
-			by_prefix++;
-		}
-	}
-	if (by_name)
-		return 0;
-	if (by_prefix == 1) {
-		run->wanted[prefixed] = true;
-		return 0;
-	}
-	if (by_prefix > 1) {
-		snprintf(error, error_size, "'%s' fits %zu containers: give more of the id",
-			 text_printable(wanted, shown, sizeof(shown)), by_prefix);
-		return -EEXIST;
-	}
-	offer_near_names(profile, wanted, error, error_size);
-	return -ENOENT;
-}
-
-static int choose_containers(struct query_run *run, char *error, size_t error_size)
-{
-	const struct profile_query *query = run->query;
-	int err = 0;
-
-	for (uint32_t i = 0; i < run->profile->rows.containers.count && !query->containers; i++)
-		run->wanted[i] = true;
-	for (size_t i = 0; query->containers && i < query->container_count && !err; i++)
-		err = want_container(run, query->containers[i], error, error_size);
-	return err;
 }
 
 static int add_label(struct query_run *run, uint32_t *node, const char *text)
@@ -363,7 +270,8 @@ int profile_call_tree(const struct profile *profile, const struct profile_query 
 	if (!wanted || !tree_frames)
 		return -ENOMEM;
 	memset(tree_frames, 0xff, (profile->rows.frames.count + 1) * sizeof(*tree_frames));
-	err = choose_containers(&run, error, error_size);
+	err = profile_choose_containers(profile, query->containers, query->containers ? query->container_count : 0,
+					wanted, error, error_size);
 	if (!err)
 		err = add_all(&run);
 	return err ? err : call_tree_finish(tree);

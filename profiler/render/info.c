@@ -10,6 +10,7 @@
 #include "profiler/render/columns.h"
 #include "profiler/render/json.h"
 #include "profiler/render/missing.h"
+#include "profiler/render/series.h"
 #include "profiler/render/table.h"
 #include "symbolizer/base/cleanup.h"
 #include "symbolizer/base/text.h"
@@ -111,7 +112,9 @@ int render_info_text(const struct profile *profile, FILE *out)
 		column_table_print(&table, out);
 		fputc('\n', out);
 	}
-	err = render_missing_text(profile, out);
+	err = render_standouts_text(profile, out);
+	if (!err)
+		err = render_missing_text(profile, out);
 	if (err)
 		return err;
 	return render_accounting(profile, out);
@@ -157,6 +160,8 @@ int render_info_json(const struct profile *profile, FILE *out)
 
 	if (!err)
 		err = json_add(top, "containers", containers_json(profile));
+	if (!err)
+		err = json_add_standouts(top, profile);
 	if (!err)
 		err = render_missing_json(profile, top);
 	if (!err)

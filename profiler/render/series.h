@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * series: what containers and the host used and waited for over time.
+ *
+ *	CONTAINER  MEASURE    MIN  MEAN   MAX   TOTAL  OVER 12.0 s
+ *	web        cpu       0.02  0.18  0.20  2.16 s  ▁▁▅████████████████████████▇▇▇▇▇
+ *	           throttled   0%   62%  100%          ▁▁▃███████████████▇███████████▇█
+ */
+#ifndef STOKER_RENDER_SERIES_H
+#define STOKER_RENDER_SERIES_H
+
+#include <stdio.h>
+
+#include "profiler/analysis/standouts.h"
+
+struct series_options {
+	bool all;	    /* measures that were 0 all the time, too */
+	const bool *wanted; /* [containers of the profile] */
+	bool host;
+};
+
+/* All: 0, -ENOMEM, or -EIO and the like where @out cannot be written. */
+int render_series_text(const struct profile_series *series, const struct profile *profile,
+		       const struct series_options *options, FILE *out);
+int render_series_json(const struct profile_series *series, const struct profile *profile,
+		       const struct series_options *options, FILE *out);
+
+/* RFC 4180, a line for each row, a column for each measure, empty where it is not known. */
+int render_series_csv(const struct profile_series *series, const struct profile *profile,
+		      const struct series_options *options, FILE *out);
+
+/* "web: throttled in 62% of its periods …", a line for each; nothing where nothing stands out. 0 or -ENOMEM. */
+int render_standouts_text(const struct profile *profile, FILE *out);
+
+/* "standouts" in @object. 0 or -ENOMEM. */
+struct json_object;
+int json_add_standouts(struct json_object *object, const struct profile *profile);
+
+#endif

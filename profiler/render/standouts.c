@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
+#include <inttypes.h>
+
+#include "profiler/render/duration.h"
+#include "profiler/render/json.h"
+#include "profiler/render/series.h"
+#include "symbolizer/base/cleanup.h"
+#include "symbolizer/base/text.h"
+
+static void put_one(const struct standout *one, bool host, FILE *out)
+{
+	static const char *const waited_for[] = {
+		[STANDOUT_CPU_PRESSURE] = "a CPU",
+		[STANDOUT_MEMORY_PRESSURE] = "memory",
+		[STANDOUT_IO_PRESSURE] = "block I/O",
+	};
+	char text[32];
+
+	switch (one->kind) {
+	case STANDOUT_THROTTLED:
+		fprintf(out, "throttled in %.0f%% of its periods, %s in all; its limit is %.2f CPUs", 100 * one->part,
+			duration_text((uint64_t)one->total, text, sizeof(text)), one->limit / 1000);
+		break;
+	case STANDOUT_MEMORY_LIMIT:
+		fprintf(out, "reached its memory limit of %.1f MB %s times", one->limit / 1e6,
+			text_grouped((uint64_t)one->total, text, sizeof(text)));
+		break;
+	case STANDOUT_OOM_KILLS:
+		fprintf(out, "%s of its processes were killed: out of memory",
+			text_grouped((uint64_t)one->total, text, sizeof(text)));
+		break;
+	case STANDOUT_CPU_PRESSURE:
+	case STANDOUT_MEMORY_PRESSURE:
+	case STANDOUT_IO_PRESSURE:
+		fprintf(out, "some of its tasks waited for %s %.0f%% of the time", waited_for[one->kind],
+			100 * one->part);
+		break;
+	case STANDOUT_STEAL:
+		fprintf(out, "the hypervisor took %.2f CPUs away", one->part);
+		break;
+	}
+}
+
+int render_standouts_text(const struct profile *profile, FILE *out)
+{
+	_cleanup_(profile_series_deinit) struct profile_series series = {0};
+	_cleanup_(standouts_deinit) struct standouts standouts = {0};
+	int err = profile_series_init(&series, profile);
+	char label[128];
+
+	if (!err)
+		err = standouts_init(&standouts, &series);
+	for (size_t i = 0; i < standouts.list.count && !err; i++) {
+		const struct standout *one = &standouts.list.items[i];
+		bool host = one->container == SERIES_HOST;
+
+		fprintf(out, "%s: ",
+			host ? "the host"
+			     : text_printable(profile_container_label(profile, one->container), label, sizeof(label)));
+		put_one(one, host, out);
+		fputs(".\n", out);
+	}
+	if (!err && standouts.list.count)
+		fputc('\n', out);
+	return err;
+}
+
+static struct json_object *standout_json(const struct profile *profile, const struct standout *one)
+{
+	static const char *const kinds[] = {
+		[STANDOUT_THROTTLED] = "throttled",
+		[STANDOUT_MEMORY_LIMIT] = "memory limit",
+		[STANDOUT_OOM_KILLS] = "oom kills",
+		[STANDOUT_CPU_PRESSURE] = "cpu pressure",
+		[STANDOUT_MEMORY_PRESSURE] = "memory pressure",
+		[STANDOUT_IO_PRESSURE] = "io pressure",
+		[STANDOUT_STEAL] = "steal",
+	};
+	_cleanup_json_ struct json_object *object = json_object_new_object();
+	int err = object ? json_add_text(object, "kind", kinds[one->kind]) : -ENOMEM;
+
+	if (!err && one->container != SERIES_HOST)
+		err = json_add(object, "container", json_container(profile, one->container));
+	if (!err && one->kind != STANDOUT_MEMORY_LIMIT && one->kind != STANDOUT_OOM_KILLS)
+		err = json_add_real(object, "part", one->part);
+	if (!err)
+		err = json_add_number(object, "total", (uint64_t)one->total);
+	if (!err && one->limit > 0)
+		err = json_add_number(object, "limit", (uint64_t)one->limit);
+	return err ? NULL : take_ptr(object);
+}
+
+int json_add_standouts(struct json_object *object, const struct profile *profile)
+{
+	_cleanup_(profile_series_deinit) struct profile_series series = {0};
+	_cleanup_(standouts_deinit) struct standouts standouts = {0};
+	_cleanup_json_ struct json_object *list = json_object_new_array();
+	int err = list ? profile_series_init(&series, profile) : -ENOMEM;
+
+	if (!err)
+		err = standouts_init(&standouts, &series);
+	for (size_t i = 0; i < standouts.list.count && !err; i++)
+		err = json_append(list, standout_json(profile, &standouts.list.items[i]));
+	return err ? err : json_add(object, "standouts", take_ptr(list));
+}
