@@ -5,25 +5,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "profiler/collect/named_addresses.h"
 #include "symbolizer/base/array.h"
-#include "symbolizer/base/hash_index.h"
 
 #define KERNEL UINT32_MAX /* in place of a process row */
-#define NAMED_MAX (1u << 20)
 #define PENDING_MAX 65536
 #define ROWS_MAX 1024 /* of a stack with everything that was inlined */
 
 struct frame_rows {
 	uint32_t rows[ROWS_MAX]; /* [count] */
 	size_t count;
-};
-
-/* One address of a process: the frame rows that stand for it. */
-struct named_address {
-	uint64_t address;
-	uint32_t process; /* row, or KERNEL */
-	uint32_t first;	  /* in stacks.frames, innermost first */
-	uint8_t count;
 };
 
 struct wanted_address {
@@ -40,9 +31,7 @@ struct pending_address {
 struct stacks {
 	struct symbolizer *symbolizer;
 	struct recording_writer *writer;
-	ARRAY(struct named_address) named;
-	struct hash_index index;
-	ARRAY(uint32_t) frames;
+	struct named_addresses named;
 	ARRAY(struct wanted_address) wanted;
 	ARRAY(uint64_t) asked; /* the addresses of one question */
 	struct symbols symbols;
@@ -66,9 +55,7 @@ void stacks_free(struct stacks *stacks)
 {
 	if (!stacks)
 		return;
-	array_deinit(&stacks->named);
-	hash_index_deinit(&stacks->index);
-	array_deinit(&stacks->frames);
+	named_addresses_deinit(&stacks->named);
 	array_deinit(&stacks->wanted);
 	array_deinit(&stacks->asked);
 	symbols_deinit(&stacks->symbols);
@@ -114,23 +101,17 @@ static int to_frame(struct stacks *stacks, const struct symbol *symbol, struct r
 	return 0;
 }
 
-static const struct named_address *find_named(const struct stacks *stacks, uint32_t owner, uint64_t address)
-{
-	uint64_t hash = hash_words(address, owner);
-	uint32_t number;
-
-	for (size_t at = hash_index_first(&stacks->index, hash); hash_index_next(&stacks->index, hash, &at, &number);) {
-		const struct named_address *known = &stacks->named.items[number];
-
-		if (known->address == address && known->process == owner)
-			return known;
-	}
-	return NULL;
-}
-
 static uint32_t owner_of(const struct process *process)
 {
 	return process ? process->row : KERNEL;
+}
+
+static bool is_named(struct stacks *stacks, const struct process *process, uint64_t address)
+{
+	const uint32_t *frames;
+	uint8_t count;
+
+	return named_addresses_find(&stacks->named, owner_of(process), address, &frames, &count);
 }
 
 static int add_pending(struct stacks *stacks, const struct recording_frame *row, uint32_t process, uint64_t address,
@@ -150,26 +131,21 @@ static int add_pending(struct stacks *stacks, const struct recording_frame *row,
 /* Takes the answer for one address: [count] symbols, innermost first. */
 static int remember(struct stacks *stacks, uint32_t owner, uint64_t address, const struct symbol *symbols, size_t count)
 {
-	struct named_address known = {address, owner, (uint32_t)stacks->frames.count, (uint8_t)count};
+	uint32_t frames[UINT8_MAX];
 
-	if (array_reserve(&stacks->frames, count) || array_reserve(&stacks->named, 1))
-		return -ENOMEM;
+	/* What does not fit is left out on the outside. */
+	count = count < UINT8_MAX ? count : UINT8_MAX;
 	for (size_t i = 0; i < count; i++) {
 		struct recording_frame row;
-		uint32_t frame;
 		int err = to_frame(stacks, &symbols[i], &row);
 
 		if (!err)
-			err = symbols[i].pending ? add_pending(stacks, &row, owner, address, &frame)
-						 : recording_writer_frame(stacks->writer, &row, &frame);
+			err = symbols[i].pending ? add_pending(stacks, &row, owner, address, &frames[i])
+						 : recording_writer_frame(stacks->writer, &row, &frames[i]);
 		if (err)
 			return err;
-		*array_add(&stacks->frames) = frame;
 	}
-	if (hash_index_insert(&stacks->index, hash_words(address, owner), (uint32_t)stacks->named.count))
-		return -ENOMEM;
-	*array_add(&stacks->named) = known;
-	return 0;
+	return named_addresses_add(&stacks->named, owner, address, frames, (uint8_t)count);
 }
 
 /* Names those of stacks.asked, which all are of one process (NULL: the kernel's). */
@@ -183,7 +159,7 @@ static int name_asked(struct stacks *stacks, const struct process *process)
 	for (size_t i = 0; i < count && !err; i++) {
 		struct symbol_span span = stacks->symbols.spans.items[i];
 
-		if (!find_named(stacks, owner_of(process), addresses[i]))
+		if (!is_named(stacks, process, addresses[i]))
 			err = remember(stacks, owner_of(process), addresses[i], stacks->symbols.list.items + span.first,
 				       span.count);
 	}
@@ -213,7 +189,7 @@ static int want_all(struct stacks *stacks, const struct process *process, const 
 		uint64_t address = call_address(addresses, i);
 		struct wanted_address *added;
 
-		if (find_named(stacks, owner_of(process), address))
+		if (is_named(stacks, process, address))
 			continue;
 		added = array_add(&stacks->wanted);
 		if (!added)
@@ -237,10 +213,7 @@ int stacks_name_wanted(struct stacks *stacks)
 	size_t count = stacks->wanted.count;
 	int err = 0;
 
-	if (stacks->named.count >= NAMED_MAX) {
-		stacks->named.count = stacks->frames.count = 0;
-		hash_index_clear(&stacks->index);
-	}
+	named_addresses_age(&stacks->named);
 	if (count)
 		qsort(stacks->wanted.items, count, sizeof(*stacks->wanted.items), by_process_and_address);
 	for (size_t i = 0; i < count && !err; i++) {
@@ -318,19 +291,19 @@ static int rows_of(struct stacks *stacks, const struct process *process, const u
 	rows->count = 0;
 	for (size_t i = 0; i < count; i++) {
 		uint64_t address = call_address(addresses, i);
-		const struct named_address *known = find_named(stacks, owner_of(process), address);
+		const uint32_t *frames;
+		uint8_t frame_count;
 		int err;
 
-		if (!known) {
+		while (!named_addresses_find(&stacks->named, owner_of(process), address, &frames, &frame_count)) {
 			err = ask(stacks, address);
 			if (!err)
 				err = name_asked(stacks, process);
 			if (err)
 				return err;
-			known = find_named(stacks, owner_of(process), address);
 		}
-		for (size_t j = 0; j < known->count && rows->count < ROWS_MAX; j++)
-			rows->rows[rows->count++] = stacks->frames.items[known->first + j];
+		for (uint8_t j = 0; j < frame_count && rows->count < ROWS_MAX; j++)
+			rows->rows[rows->count++] = frames[j];
 	}
 	return 0;
 }

@@ -10,8 +10,8 @@
 #include "symbolizer/base/array.h"
 #include "symbolizer/base/hash_index.h"
 
-#define KEYS_MAX (1u << 18)
-#define KNOWN_MAX 16384u /* half of the programs' set */
+#define KEYS_MAX (1u << 16) /* of a generation: 4 MB */
+#define KNOWN_MAX 16384u    /* half of the programs' set */
 
 struct known_key {
 	struct count_key key;
@@ -19,9 +19,15 @@ struct known_key {
 	bool named;
 };
 
+/* As in named_addresses.h: what comes again moves to the young one, and what does not is forgotten with the old one. */
+struct generation {
+	ARRAY(struct known_key) keys;
+	struct hash_index index;
+};
+
 /* A stack that waits to be named: its addresses are in an array beside, from @first on. */
 struct unnamed {
-	uint32_t number;
+	uint32_t number; /* among the young keys */
 	struct process *process;
 	size_t first;
 	uint16_t flags; /* stack_event.flags */
@@ -33,8 +39,7 @@ typedef ARRAY(uint64_t) address_array;
 
 struct wait_stacks {
 	struct wait_stacks_parts parts;
-	ARRAY(struct known_key) keys;
-	struct hash_index index;
+	struct generation young, old;
 	unnamed_array unnamed;
 	address_array addresses;
 	uint32_t sent; /* since the programs' set was emptied */
@@ -51,29 +56,41 @@ int wait_stacks_new(const struct wait_stacks_parts *parts, struct wait_stacks **
 	return 0;
 }
 
+static void deinit_generation(struct generation *generation)
+{
+	array_deinit(&generation->keys);
+	hash_index_deinit(&generation->index);
+}
+
 void wait_stacks_free(struct wait_stacks *stacks)
 {
 	if (!stacks)
 		return;
-	array_deinit(&stacks->keys);
-	hash_index_deinit(&stacks->index);
+	deinit_generation(&stacks->young);
+	deinit_generation(&stacks->old);
 	array_deinit(&stacks->unnamed);
 	array_deinit(&stacks->addresses);
 	free(stacks);
 }
 
-static bool find(const struct wait_stacks *stacks, const struct count_key *key, uint32_t *ret_number)
+static const struct known_key *find(const struct generation *generation, const struct count_key *key)
 {
 	uint32_t number;
 
-	for (size_t at = hash_index_first(&stacks->index, key->hash[0]);
-	     hash_index_next(&stacks->index, key->hash[0], &at, &number);) {
-		if (!memcmp(&stacks->keys.items[number].key, key, sizeof(*key))) {
-			*ret_number = number;
-			return true;
-		}
-	}
-	return false;
+	for (size_t at = hash_index_first(&generation->index, key->hash[0]);
+	     hash_index_next(&generation->index, key->hash[0], &at, &number);)
+		if (!memcmp(&generation->keys.items[number].key, key, sizeof(*key)))
+			return &generation->keys.items[number];
+	return NULL;
+}
+
+static int keep(struct generation *generation, const struct known_key *known)
+{
+	if (array_reserve(&generation->keys, 1) ||
+	    hash_index_insert(&generation->index, known->key.hash[0], (uint32_t)generation->keys.count))
+		return -ENOMEM;
+	*array_add(&generation->keys) = *known;
+	return 0;
 }
 
 static int wait_for_name(struct wait_stacks *stacks, const struct stack_event *event, struct process *process,
@@ -111,25 +128,24 @@ static int add(struct wait_stacks *stacks, const struct stack_event *event, uint
 	if (!err)
 		err = processes_thread(stacks->parts.processes, process, event, &known.row.thread);
 	if (!err)
-		err = wait_for_name(stacks, event, process, (uint32_t)stacks->keys.count);
-	if (err || array_reserve(&stacks->keys, 1) ||
-	    hash_index_insert(&stacks->index, known.key.hash[0], (uint32_t)stacks->keys.count))
-		return err ? err : -ENOMEM;
-	*array_add(&stacks->keys) = known;
-	return 0;
+		err = wait_for_name(stacks, event, process, (uint32_t)stacks->young.keys.count);
+	return err ? err : keep(&stacks->young, &known);
 }
 
 int wait_stacks_take(struct wait_stacks *stacks, const struct stack_event *event, size_t size, uint64_t tick,
 		     uint64_t now_ns)
 {
-	uint32_t number;
+	const struct known_key *old;
 
 	if (size < offsetof(struct stack_event, frames) ||
 	    size < offsetof(struct stack_event, frames) +
 			    ((size_t)event->kernel_count + event->user_count) * sizeof(uint64_t))
 		return -EPROTO;
 	stacks->sent++;
-	return find(stacks, &event->key, &number) ? 0 : add(stacks, event, tick, now_ns);
+	if (find(&stacks->young, &event->key))
+		return 0;
+	old = find(&stacks->old, &event->key);
+	return old ? keep(&stacks->young, old) : add(stacks, event, tick, now_ns);
 }
 
 static bool is_programs(const char *name)
@@ -160,7 +176,7 @@ static int name_one(struct wait_stacks *stacks, const struct unnamed *unnamed, c
 
 	if (err)
 		return err;
-	known = &stacks->keys.items[unnamed->number];
+	known = &stacks->young.keys.items[unnamed->number];
 	known->row.stack = wait_stacks_without_programs(stacks->parts.writer, row);
 	known->row.stack_end = (uint8_t)end;
 	known->named = true;
@@ -202,17 +218,25 @@ static void empty_known(struct wait_stacks *stacks)
 	stacks->sent = 0;
 }
 
+/* All of it is named: nothing refers to a number any more. */
+static void age(struct wait_stacks *stacks)
+{
+	struct generation forgotten = stacks->old;
+
+	stacks->old = stacks->young;
+	forgotten.keys.count = 0;
+	hash_index_clear(&forgotten.index);
+	stacks->young = forgotten;
+}
+
 int wait_stacks_name(struct wait_stacks *stacks)
 {
 	int err = 0;
 
 	while (stacks->unnamed.count && !err)
 		err = name_round(stacks);
-	if (stacks->keys.count > KEYS_MAX && !stacks->unnamed.count) {
-		stacks->keys.count = 0;
-		hash_index_clear(&stacks->index);
-		stacks->sent = KNOWN_MAX;
-	}
+	if (stacks->young.keys.count >= KEYS_MAX && !stacks->unnamed.count)
+		age(stacks);
 	if (stacks->sent >= KNOWN_MAX)
 		empty_known(stacks);
 	return err;
@@ -220,10 +244,12 @@ int wait_stacks_name(struct wait_stacks *stacks)
 
 bool wait_stacks_find(const struct wait_stacks *stacks, const struct count_key *key, struct wait_stack_row *ret_row)
 {
-	uint32_t number;
+	const struct known_key *known = key->hash[0] ? find(&stacks->young, key) : NULL;
 
-	if (!key->hash[0] || !find(stacks, key, &number) || !stacks->keys.items[number].named)
+	if (!known && key->hash[0])
+		known = find(&stacks->old, key);
+	if (!known || !known->named)
 		return false;
-	*ret_row = stacks->keys.items[number].row;
+	*ret_row = known->row;
 	return true;
 }

@@ -3,8 +3,8 @@
  * wait_stacks: who blocks, wakes or waits for a lock, and where: from the keys that BPF programs use to rows.
  *
  * A stack comes once through a ring buffer, is pinned to its process there and then, and named with others at the next
- * wait_stacks_name(). Keys stay known until there are too many of them; then all are forgotten, and those that come no
- * more are told as unknown.
+ * wait_stacks_name(). Keys stay known while they come; of those that do not, the last 65,536 at least: a wait that was longer
+ * is told with its stack unknown.
  */
 #ifndef STOKER_WAIT_STACKS_H
 #define STOKER_WAIT_STACKS_H

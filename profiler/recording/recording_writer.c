@@ -15,6 +15,7 @@
 #include "symbolizer/base/cleanup.h"
 
 #define ZSTD_LEVEL 6
+#define STACKS_MAX (1u << 18) /* held, with their index some 8 MB */
 
 struct recording_writer {
 	int fd;
@@ -261,7 +262,7 @@ int recording_writer_stack(struct recording_writer *writer, const struct recordi
 
 	for (size_t at = hash_index_first(&writer->stack_index, hash);
 	     hash_index_next(&writer->stack_index, hash, &at, &number);) {
-		const struct recording_stack *known = &writer->tables.stacks.items[number];
+		const struct recording_stack *known = recording_writer_stack_at(writer, number);
 
 		if (known->parent == row->parent && known->frame == row->frame) {
 			*ret_row = number;
@@ -485,16 +486,24 @@ static int flush_all(struct recording_writer *writer)
 	return err;
 }
 
-/* Frames and stacks stay in memory, as their indexes need them; the rest is forgotten once it is on disk. */
+/*
+ * Frames and stacks stay in memory, as their indexes need them; the rest is forgotten once it is on disk. So are stacks, when
+ * they are too many: those that come again become rows anew.
+ */
 static void forget_written(struct recording_writer *writer)
 {
+	bool full = writer->tables.stacks.count > STACKS_MAX;
+
+	if (full)
+		hash_index_clear(&writer->stack_index);
 	for (enum table_id table = TABLE_FACTS; table < TABLES; table = next_kept_table(table)) {
 		struct any_array *rows = rows_of(writer, table);
 
-		if (table == TABLE_FRAMES || table == TABLE_STACKS) {
+		if (table == TABLE_FRAMES || (table == TABLE_STACKS && !full)) {
 			writer->written[table] = rows->count;
 		} else {
 			writer->dropped[table] += rows->count;
+			writer->written[table] = 0;
 			rows->count = 0;
 		}
 	}
@@ -530,7 +539,7 @@ int recording_writer_finish(struct recording_writer *writer)
 
 const struct recording_stack *recording_writer_stack_at(const struct recording_writer *writer, uint32_t number)
 {
-	return &writer->tables.stacks.items[number];
+	return &writer->tables.stacks.items[number - writer->dropped[TABLE_STACKS]];
 }
 
 string_id recording_writer_frame_name(const struct recording_writer *writer, uint32_t number)

@@ -5,7 +5,8 @@
  * Rows are collected in memory and written as chunks at each recording_writer_flush(): what was flushed stays readable
  * whatever happens next. Row numbers are given in the order of adding, per table. A frame may be defined again later
  * (a JIT's name that came after its samples): the later definition wins for the whole recording. Memory is what was
- * not flushed yet, the string table, and an index over stacks and frames (equal rows get the same number).
+ * not flushed yet, the string table, and an index over stacks and frames: equal rows get the same number, but for stacks that
+ * are forgotten at a flush, when there are a quarter of a million.
  */
 #ifndef STOKER_RECORDING_WRITER_H
 #define STOKER_RECORDING_WRITER_H
@@ -68,7 +69,7 @@ int recording_writer_flush(struct recording_writer *writer);
 /* Flush, then the end mark that tells a whole recording from a cut one, then close with its errors. */
 int recording_writer_finish(struct recording_writer *writer);
 
-/* A stack row that was given before. */
+/* A stack row that was given since the last flush. */
 const struct recording_stack *recording_writer_stack_at(const struct recording_writer *writer, uint32_t number);
 
 /* What a frame row was first called, and the text of a string. */

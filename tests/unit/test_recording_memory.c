@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What a writer holds of a recording that goes on and on.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "profiler/recording/recording_format.h"
+#include "profiler/recording/recording_reader.h"
+#include "profiler/recording/recording_writer.h"
+
+#define STACKS 600000u /* more than are held */
+
+static uint32_t add_stack(struct recording_writer *writer, uint32_t parent, uint32_t frame)
+{
+	struct recording_stack row = {parent, frame};
+	uint32_t number;
+
+	assert_int_equal(recording_writer_stack(writer, &row, &number), 0);
+	return number;
+}
+
+static void read_all(const char *path, struct recording_tables *tables)
+{
+	FILE *file = fopen(path, "re");
+	uint64_t ignored;
+	bool whole;
+
+	assert_non_null(file);
+	assert_int_equal(recording_tables_init(tables), 0);
+	assert_int_equal(recording_read(file, tables, &whole, &ignored), 0);
+	assert_true(whole);
+	fclose(file);
+}
+
+static void test_recording_memory__stacks_that_were_forgotten_come_again_as_rows_of_their_own(void **state)
+{
+	char folder[] = "/tmp/stoker-test-XXXXXX", path[64];
+	struct recording_frame main_row = {.kind = FRAME_USER, .named = 1};
+	struct recording_tables tables;
+	struct recording_writer *writer;
+	uint32_t frame, first, again, last = RECORDING_STACK_ROOT;
+
+	assert_non_null(mkdtemp(folder));
+	snprintf(path, sizeof(path), "%s/test.rec", folder);
+	assert_int_equal(recording_writer_new(path, &writer), 0);
+	assert_int_equal(recording_writer_string(writer, "main", 4, &main_row.name), 0);
+	assert_int_equal(recording_writer_frame(writer, &main_row, &frame), 0);
+	first = add_stack(writer, RECORDING_STACK_ROOT, frame);
+	assert_int_equal(recording_writer_flush(writer), 0);
+	assert_int_equal(add_stack(writer, RECORDING_STACK_ROOT, frame), first);
+	for (uint32_t i = 0; i < STACKS; i++)
+		last = add_stack(writer, last, frame);
+	assert_int_equal(recording_writer_flush(writer), 0);
+
+	again = add_stack(writer, RECORDING_STACK_ROOT, frame);
+	assert_int_equal(again, last + 1);
+	assert_int_equal(recording_writer_stack_at(writer, again)->parent, RECORDING_STACK_ROOT);
+	assert_int_equal(add_stack(writer, RECORDING_STACK_ROOT, frame), again);
+	assert_int_equal(recording_writer_finish(writer), 0);
+	recording_writer_free(writer);
+
+	read_all(path, &tables);
+	assert_int_equal(tables.stacks.count, again + 1);
+	assert_int_equal(tables.stacks.items[last].parent, last - 1);
+	assert_int_equal(tables.stacks.items[again].parent, RECORDING_STACK_ROOT);
+	assert_int_equal(tables.stacks.items[again].frame, frame);
+	recording_tables_deinit(&tables);
+	unlink(path);
+	assert_int_equal(rmdir(folder), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_recording_memory__stacks_that_were_forgotten_come_again_as_rows_of_their_own),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
