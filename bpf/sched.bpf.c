@@ -87,7 +87,7 @@ static __always_inline struct wait_losses *losses(void)
 	return bpf_map_lookup_elem(&wait_losses, &zero);
 }
 
-/* The call that it is in goes with it. */
+/* The call that it is in goes with it. @times may be NULL. */
 static __always_inline void put_call(struct task_struct *task, struct task_times *times)
 {
 	u32 zero = 0;
@@ -95,8 +95,10 @@ static __always_inline void put_call(struct task_struct *task, struct task_times
 
 	if (!current)
 		return;
-	times->call_ns = current->task == (u64)task ? current->call_ns : 0;
-	times->call = current->call;
+	if (times) {
+		times->call_ns = current->task == (u64)task ? current->call_ns : 0;
+		times->call = current->call;
+	}
 	current->task = 0;
 }
 
@@ -190,13 +192,13 @@ static __always_inline void leave(void *ctx, struct task_struct *task, bool pree
 	struct task_times *times = times_of(task);
 	struct slot_times *row;
 
+	put_call(task, times);
 	if (!times)
 		return;
 	first_seen(task, times, TASK_ON_CPU);
 	row = times_of_slot(slot_of(task, times));
 	if (row)
 		row->oncpu_ns += now - times->switched_ns;
-	put_call(task, times);
 	if (in_a_call(times))
 		leave_call(times, now);
 	times->switched_ns = now;

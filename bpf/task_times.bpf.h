@@ -78,10 +78,12 @@ struct task_times {
  * for a lock meanwhile. As the task leaves its CPU this goes to its memory, and comes back with it.
  */
 struct cpu_call {
-	u64 task;     /* whose; 0: not known */
-	u64 cgroups;  /* as task_times.cgroups */
-	u64 call_ns;  /* begin; 0: in none */
-	u64 start_ns; /* task->start_time, where calls are counted alone */
+	u64 task;    /* whose; 0: not known */
+	u64 cgroups; /* as task_times.cgroups */
+	u64 call_ns; /* begin; 0: in none */
+	/* Where calls are counted alone: by what the task is known. */
+	u64 registers;
+	u64 tasks_made;
 	u32 slot;
 	u16 call;
 	u8 parted; /* the task's memory has parts of it */
@@ -131,31 +133,18 @@ struct {
 	__type(value, struct wait_losses);
 } wait_losses __weak SEC(".maps");
 
-#define CGROUP_V1_READ(set, name, hierarchy)                                                                         \
-	do {                                                                                                         \
-		if (cgroup_v1_mask & 1u << (hierarchy) && bpf_core_enum_value_exists(enum cgroup_subsys_id, name)) { \
-			struct cgroup_subsys_state *_state;                                                          \
-			struct cgroup *_cgroup;                                                                      \
-                                                                                                                     \
-			_state = BPF_CORE_READ(set, subsys[bpf_core_enum_value(enum cgroup_subsys_id, name)]);       \
-			_cgroup = BPF_CORE_READ(_state, cgroup);                                                     \
-			if (BPF_CORE_READ(_cgroup, level))                                                           \
-				return cgroup_id_in(BPF_CORE_READ(_cgroup, kn, id), hierarchy);                      \
-		}                                                                                                    \
-	} while (0)
-
 /* As current_cgroup_id() has it, of any task. */
 static __always_inline u64 cgroup_id_of(struct task_struct *task)
 {
-	u64 v2 = cgroup_use_v2 ? BPF_CORE_READ(task, cgroups, dfl_cgrp, kn, id) : 0;
+	u64 v2 = cgroup_use_v2 ? task->cgroups->dfl_cgrp->kn->id : 0;
 	struct css_set *set;
 
 	if (!cgroup_v1_mask || (v2 && v2 != cgroup_v2_root))
 		return v2;
-	set = BPF_CORE_READ(task, cgroups);
-	CGROUP_V1_READ(set, memory_cgrp_id, CGROUP_V1_MEMORY);
-	CGROUP_V1_READ(set, cpu_cgrp_id, CGROUP_V1_CPU);
-	CGROUP_V1_READ(set, pids_cgrp_id, CGROUP_V1_PIDS);
+	set = task->cgroups;
+	CGROUP_V1_TRY(set, memory_cgrp_id, CGROUP_V1_MEMORY);
+	CGROUP_V1_TRY(set, cpu_cgrp_id, CGROUP_V1_CPU);
+	CGROUP_V1_TRY(set, pids_cgrp_id, CGROUP_V1_PIDS);
 	return v2;
 }
 

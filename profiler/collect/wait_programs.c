@@ -61,6 +61,7 @@ size_t wait_programs_list(struct stoker_bpf *skeleton, const struct wait_setting
 		programs[count++] = skeleton->progs.call_entered;
 		programs[count++] = skeleton->progs.call_returned;
 	} else if (settings->syscall_counts) {
+		programs[count++] = skeleton->progs.task_made;
 		programs[count++] = skeleton->progs.call_tallied;
 	}
 	return count;
@@ -104,13 +105,18 @@ static bool switch_has_state(void)
 	return has;
 }
 
-bool wait_programs_have_locks(void)
+static bool kernel_has(const char *name, uint32_t kind)
 {
 	struct btf *btf = btf__load_vmlinux_btf();
-	bool have = btf && btf__find_by_name_kind(btf, "btf_trace_contention_begin", BTF_KIND_TYPEDEF) > 0;
+	bool has = btf && btf__find_by_name_kind(btf, name, kind) > 0;
 
 	btf__free(btf);
-	return have;
+	return has;
+}
+
+bool wait_programs_have_locks(void)
+{
+	return kernel_has("btf_trace_contention_begin", BTF_KIND_TYPEDEF);
 }
 
 static uint32_t call_rows(void)
@@ -139,6 +145,7 @@ static void configure_maps(struct stoker_bpf *skeleton, const struct wait_settin
 	skeleton->rodata->want_queued = settings->runq;
 	skeleton->rodata->min_block_ns = settings->min_block_ns;
 	skeleton->rodata->call_rows_max = rows;
+	skeleton->rodata->can_cast = calls && kernel_has("bpf_rdonly_cast", BTF_KIND_FUNC);
 	bpf_map__set_max_entries(skeleton->maps.call_row_keys, rows);
 	bpf_map__set_max_entries(skeleton->maps.call_rows, rows);
 	bpf_map__set_max_entries(skeleton->maps.call_tallies, rows);
@@ -184,9 +191,10 @@ void wait_programs_stop(struct stoker_bpf *skeleton)
 void wait_programs_configure(struct stoker_bpf *skeleton, const struct wait_settings *settings)
 {
 	struct bpf_program *const all[] = {
-		skeleton->progs.call_entered,	skeleton->progs.call_returned,	skeleton->progs.call_tallied,
-		skeleton->progs.task_switched,	skeleton->progs.task_woken,	skeleton->progs.task_begun,
-		skeleton->progs.task_until_end, skeleton->progs.lock_contended, skeleton->progs.lock_got,
+		skeleton->progs.call_entered, skeleton->progs.call_returned,  skeleton->progs.call_tallied,
+		skeleton->progs.task_made,    skeleton->progs.task_switched,  skeleton->progs.task_woken,
+		skeleton->progs.task_begun,   skeleton->progs.task_until_end, skeleton->progs.lock_contended,
+		skeleton->progs.lock_got,
 	};
 	struct bpf_program *wanted[WAIT_PROGRAMS_MAX];
 	size_t count = wait_programs_list(skeleton, settings, wanted);
