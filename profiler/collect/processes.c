@@ -13,7 +13,6 @@
 
 #define THREADS_MAX 131072
 #define LATE_LOOKS_MAX 8
-#define PINS_MAX 4
 
 struct known_thread {
 	uint32_t process, tid;
@@ -49,6 +48,8 @@ static void free_process(struct process *process)
 {
 	if (!process)
 		return;
+	for (size_t i = 0; i < process->pins; i++)
+		symbolizer_process_free(process->before[i]);
 	symbolizer_process_free(process->snapshot);
 	free(process);
 }
@@ -148,14 +149,15 @@ static int pin_again(struct processes *processes, const struct stack_event *even
 	struct process fresh = {0};
 	int err;
 
-	if (!event->address_space || event->address_space == process->address_space || process->pins >= PINS_MAX)
+	if (!event->address_space || event->address_space == process->address_space ||
+	    process->pins >= PROCESS_PINS_MAX)
 		return 0;
-	process->pins++;
 	process->address_space = event->address_space;
 	err = pin(processes, event, container, &fresh);
 	if (err)
 		return err;
-	symbolizer_process_free(process->snapshot);
+	/* Its frames may be waiting for their names right now (recorder.c's while_naming()). */
+	process->before[process->pins++] = process->snapshot;
 	process->snapshot = fresh.snapshot;
 	process->refresh_after_ns = process->refresh_wait_ns = 0;
 	return 0;

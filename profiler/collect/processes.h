@@ -19,18 +19,21 @@ struct processes;
 #define REFRESH_WAIT_MIN_NS 5000000ull
 #define REFRESH_WAIT_MAX_NS 5000000000ull
 
+#define PROCESS_PINS_MAX 4 /* snapshots of one process that are taken anew */
+
 struct process {
 	uint32_t tgid, exec_generation;
 	uint64_t start_ns;
-	uint64_t address_space;		     /* that the snapshot was taken for */
-	uint32_t pins;			     /* snapshots begun */
-	uint32_t row;			     /* in the recording */
-	struct symbolizer_process *snapshot; /* NULL for kernel threads */
-	uint64_t refresh_after_ns;	     /* the recorder's clock: not again before */
-	uint64_t refresh_wait_ns;	     /* doubled by each refresh that found nothing */
-	uint64_t late_look_tick;	     /* the first at which it may be looked at before its stacks are named */
-	uint32_t late_looks;		     /* of those, how many in a row found nothing */
-	uint64_t look_after_ns;		     /* as refresh_after_ns, for the unwinder's tables */
+	uint64_t address_space;				     /* that the snapshot was taken for */
+	uint32_t row;					     /* in the recording */
+	struct symbolizer_process *snapshot;		     /* NULL for kernel threads */
+	struct symbolizer_process *before[PROCESS_PINS_MAX]; /* [pins], that it took the place of */
+	uint32_t pins;
+	uint64_t refresh_after_ns; /* the recorder's clock: not again before */
+	uint64_t refresh_wait_ns;  /* doubled by each refresh that found nothing */
+	uint64_t late_look_tick;   /* the first at which it may be looked at before its stacks are named */
+	uint32_t late_looks;	   /* of those, how many in a row found nothing */
+	uint64_t look_after_ns;	   /* as refresh_after_ns, for the unwinder's tables */
 	uint64_t look_wait_ns;
 	uint64_t seen; /* tick of the last sample */
 
