@@ -82,7 +82,7 @@ static int add(struct file_cache *cache, uint64_t hash, struct pinned_file **ret
 
 static void take_descriptor(struct file_cache *cache, struct pinned_file *file, int fd)
 {
-	uint8_t deaths = file->source.deaths;
+	const struct parser_source before = file->source;
 
 	if (fd < 0)
 		return;
@@ -90,7 +90,8 @@ static void take_descriptor(struct file_cache *cache, struct pinned_file *file, 
 	if (file->debug_inside)
 		range_cache_deinit(&file->names);
 	parser_source_init(&file->source, PARSER_FILE, fd);
-	file->source.deaths = deaths;
+	file->source.deaths = before.deaths;
+	file->source.busy_ns = before.busy_ns;
 	file->state = PINNED_OPEN;
 	file->sought = file->sought_inside = file->debug_inside = false;
 	cache->open++;

@@ -55,7 +55,7 @@ void file_cache_free(struct file_cache *cache);
 /**
  * file_cache_pin() - the entry of a file
  * @path_fd: O_PATH descriptor of it; duplicated, and opened for reading only in the child
- * One that was trimmed is opened again. It keeps the deaths of its source, and the names that came from itself or the
+ * One that was trimmed is opened again. It keeps the deaths and the time of its source, and the names that came from itself or the
  * host.
  * @ret_file: lives as long as the cache
  * Returns 0, -EINVAL (no regular file) or -ENOMEM.

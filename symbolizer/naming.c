@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "symbolizer/naming.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -6,32 +8,10 @@
 
 #include "symbolizer/base/cleanup.h"
 #include "symbolizer/base/clock.h"
-#include "symbolizer/debug_search.h"
-#include "symbolizer/naming.h"
+#include "symbolizer/naming_private.h"
 
 #define ROUNDS_MAX 64
 #define ROUNDS_MS_MAX 20000 /* together; after it no other round begins */
-
-/* One address whose file has to be asked. */
-struct question {
-	struct pinned_file *file;
-	uint64_t address; /* as parser_find() takes it */
-	uint64_t offset;  /* as a reason shows it */
-	string_id module, path;
-	uint32_t number; /* of the span that waits for it */
-};
-typedef ARRAY(struct question) question_array;
-
-struct naming {
-	struct symbolizer *symbolizer;
-	struct symbols *symbols;
-	struct debug_search search;
-	uint32_t flags; /* for parser_find() */
-	question_array questions;
-	question_array jit;  /* their file is NULL */
-	uint64_t *addresses; /* [PARSE_ADDRESSES_MAX], for one batch */
-	struct parser_answer answer;
-};
 
 /* @process: NULL for a file of the host */
 static int naming_init(struct naming *naming, struct symbolizer *symbolizer, const struct symbolizer_process *process,
@@ -56,15 +36,9 @@ static void naming_deinit(struct naming *naming)
 	parser_answer_deinit(&naming->answer);
 }
 
-/* The symbol that says why, where there is no name: each span starts as one of these. */
-static struct symbol *symbol_of(struct naming *naming, uint32_t number)
-{
-	return &naming->symbols->list.items[naming->symbols->spans.items[number].first];
-}
-
 static int set_missing(struct naming *naming, const struct question *question)
 {
-	struct symbol *symbol = symbol_of(naming, question->number);
+	struct symbol *symbol = naming_symbol(naming, question->number);
 	const char *reason = "stripped";
 
 	if (question->file->source.facts.has_symbols)
@@ -77,7 +51,7 @@ static int set_missing(struct naming *naming, const struct question *question)
 
 static int set_failed(struct naming *naming, const struct question *question, int error)
 {
-	struct symbol *symbol = symbol_of(naming, question->number);
+	struct symbol *symbol = naming_symbol(naming, question->number);
 	const char *reason = "no file", *name = string_table_text(&naming->symbolizer->strings, question->module);
 
 	if (question->file->state == PINNED_TRIMMED)
@@ -88,6 +62,10 @@ static int set_failed(struct naming *naming, const struct question *question, in
 		reason = "quarantined";
 	else if (error == -EHOSTDOWN)
 		reason = "file system does not answer";
+	else if (error == -ETIME)
+		reason = "takes too long:";
+	else if (error == -EDQUOT)
+		reason = "container's parsing time is used up:";
 	else if (error == -EFBIG)
 		reason = "too large";
 	else if (error == -EAGAIN)
@@ -106,9 +84,7 @@ static int set_name(struct symbolizer *symbolizer, struct symbol *symbol, const 
 	return string_table_add(&symbolizer->strings, name->file, name->file_bytes, &symbol->file);
 }
 
-/* A function and what was inlined into it take the place of the one symbol that the span had. */
-static int set_names(struct naming *naming, const struct question *question, const struct parse_name *names,
-		     size_t count)
+int naming_set(struct naming *naming, const struct question *question, const struct parse_name *names, size_t count)
 {
 	struct symbols *symbols = naming->symbols;
 	struct symbol_span *span = &symbols->spans.items[question->number];
@@ -133,16 +109,42 @@ static int set_names(struct naming *naming, const struct question *question, con
 	return 0;
 }
 
-static void note_quarantine(struct symbolizer *symbolizer, const struct parser_source *source, bool before,
-			    string_id name)
+/* Who has killed a child pays for the next one's start, too. */
+static uint64_t busy_ns(const struct naming *naming)
 {
-	if (before || !parser_source_quarantined(source))
-		return;
-	symbolizer->quarantined++;
-	symbolizer->quarantined_last = name;
+	struct worker_counts counts = worker_counts(parser_worker(naming->symbolizer->parser));
+
+	return counts.busy_ns + counts.start_ns;
 }
 
-static int next_names(struct naming *naming, const struct question *question, struct parse_name *names, int *ret_count)
+int naming_begin(struct naming *naming, const struct parser_source *source, size_t count)
+{
+	struct tenant *tenant = naming->search.tenant;
+
+	naming->quarantined = parser_source_quarantined(source);
+	naming->slow = parser_source_slow(source, naming->flags);
+	naming->busy_ns = busy_ns(naming);
+	if (time_share_left(&tenant->parsing, tenants_limit(naming->flags), clock_now_ns()))
+		return 0;
+	tenant->skipped += count;
+	return -EDQUOT;
+}
+
+void naming_end(struct naming *naming, const struct parser_source *source, string_id name)
+{
+	struct symbolizer *symbolizer = naming->symbolizer;
+
+	time_share_spend(&naming->search.tenant->parsing, busy_ns(naming) - naming->busy_ns);
+	if (!naming->quarantined && parser_source_quarantined(source)) {
+		symbolizer->quarantined++;
+		symbolizer->quarantined_last = name;
+	} else if (!naming->slow && parser_source_slow(source, naming->flags)) {
+		symbolizer->slow++;
+		symbolizer->slow_last = name;
+	}
+}
+
+int naming_next(struct naming *naming, const struct question *question, struct parse_name *names, int *ret_count)
 {
 	uint64_t start, end;
 	int count = parse_records_next(&naming->answer.reader, &start, &end, names);
@@ -183,28 +185,30 @@ static int ask_file(struct naming *naming, const struct question *questions, siz
 	struct parse_name names[PARSE_FRAMES_MAX];
 	struct pinned_file *file = questions->file;
 	struct parser_source *source = &file->source;
-	bool quarantined = parser_source_quarantined(source);
 	int found, answered = file->state == PINNED_OPEN ? 0 : -EIO, err = 0;
 
+	if (!answered)
+		answered = naming_begin(naming, source, count);
 	for (size_t i = 0; i < count; i++)
 		naming->addresses[i] = questions[i].address;
-	if (!answered)
+	if (!answered) {
 		answered = ask_with_debug_files(naming, questions, count);
+		naming_end(naming, source, questions->module);
+	}
 	if (answered == -ENOMEM)
 		return answered;
 	for (size_t i = 0; i < count && !err; i++) {
 		if (!answered)
-			answered = next_names(naming, &questions[i], names, &found);
+			answered = naming_next(naming, &questions[i], names, &found);
 		if (answered == -ENOMEM)
 			err = answered;
 		else if (answered)
 			err = set_failed(naming, &questions[i], answered);
 		else if (found)
-			err = set_names(naming, &questions[i], names, (size_t)found);
+			err = naming_set(naming, &questions[i], names, (size_t)found);
 		else
 			err = set_missing(naming, &questions[i]);
 	}
-	note_quarantine(naming->symbolizer, source, quarantined, questions->module);
 	return err ? err : range_cache_settle(&file->names);
 }
 
@@ -247,7 +251,7 @@ static int add_question(question_array *questions, struct question question)
 
 static int name_in_file(struct naming *naming, const struct mapping *mapping, uint64_t address, uint32_t number)
 {
-	struct symbol *symbol = symbol_of(naming, number);
+	struct symbol *symbol = naming_symbol(naming, number);
 	struct question question = {
 		.file = mapping->file,
 		.address = address - mapping->start + mapping->offset,
@@ -272,120 +276,26 @@ static int name_in_file(struct naming *naming, const struct mapping *mapping, ui
 	return 0;
 }
 
-static const char *jit_reason(int map_error, bool has_map)
-{
-	switch (map_error) {
-	case -EPERM:
-		return "[jit: map of another owner]";
-	case -EINVAL:
-		return "[jit: map is no regular file]";
-	case -EFBIG:
-		return "[jit: map too large]";
-	case -ENOTRECOVERABLE:
-		return "[jit: map in quarantine]";
-	case -EHOSTDOWN:
-		return "[jit: map's file system does not answer]";
-	case -EAGAIN:
-		return "[jit: no parser for its map]";
-	default:
-		return has_map ? "[jit: not in its map]" : "[jit: no map]";
-	}
-}
-
-static int set_jit_missing(struct symbolizer_process *process, struct symbol *symbol)
-{
-	/* Runtimes write their maps as they compile: what is not there yet may come. */
-	symbol->pending = process->perf_map_error != -ENOTRECOVERABLE;
-	return symbol_set_reason(
-		process->symbolizer, symbol, "%s",
-		jit_reason(process->perf_map_error, process->perf_map.fd >= 0 || process->jitdump.fd >= 0));
-}
-
-/*
- * One batch of questions about JIT code; those without an answer are kept, from naming.jit.items[*kept] on, for the
- * next source.
- */
-static int ask_map(struct naming *naming, struct parser_source *source, size_t first, size_t count, size_t *kept,
-		   int *ret_error)
-{
-	struct parse_name names[PARSE_FRAMES_MAX];
-	struct question *questions = naming->jit.items + first;
-	bool quarantined = parser_source_quarantined(source);
-	int found, answered, err = 0;
-	string_id name;
-
-	for (size_t i = 0; i < count; i++)
-		naming->addresses[i] = questions[i].address;
-	answered = parser_find(naming->symbolizer->parser, source, naming->addresses, count, naming->flags,
-			       &naming->answer);
-	if (answered == -ENOMEM)
-		return answered;
-	*ret_error = answered;
-	/* A map that is too large still answers from what was read of it. */
-	if (answered == -EFBIG)
-		answered = 0;
-	for (size_t i = 0; i < count && !err; i++) {
-		found = 0;
-		if (!answered)
-			answered = next_names(naming, &questions[i], names, &found);
-		if (answered == -ENOMEM)
-			err = answered;
-		else if (found)
-			err = set_names(naming, &questions[i], names, 1);
-		else
-			naming->jit.items[(*kept)++] = questions[i];
-	}
-	if (!err)
-		err = string_table_add(&naming->symbolizer->strings, "perf-PID.map", strlen("perf-PID.map"), &name);
-	if (!err)
-		note_quarantine(naming->symbolizer, source, quarantined, name);
-	return err;
-}
-
-static int ask_source(struct naming *naming, struct parser_source *source, int *error)
-{
-	size_t count = naming->jit.count, kept = 0;
-	int err = 0;
-
-	if (source->fd < 0)
-		return 0;
-	for (size_t i = 0, length; i < count && !err; i += length) {
-		length = count - i < PARSE_ADDRESSES_MAX ? count - i : PARSE_ADDRESSES_MAX;
-		err = ask_map(naming, source, i, length, &kept, error);
-	}
-	naming->jit.count = kept;
-	return err;
-}
-
-/* The dump has lines; without them the map is asked first, which is smaller. */
-static int ask_maps(struct naming *naming, struct symbolizer_process *process)
-{
-	bool lines = naming->flags & PARSE_LINES;
-	int ignored, err = 0;
-
-	if (naming->jit.count)
-		process_snapshot_find_perf_map(process);
-	if (lines)
-		err = ask_source(naming, &process->jitdump, &ignored);
-	if (!err)
-		err = ask_source(naming, &process->perf_map, &process->perf_map_error);
-	if (!err && !lines)
-		err = ask_source(naming, &process->jitdump, &ignored);
-	for (size_t i = 0; i < naming->jit.count && !err; i++)
-		err = set_jit_missing(process, symbol_of(naming, naming->jit.items[i].number));
-	return err;
-}
-
 /* Memory files hold code that a runtime made, or a program that somebody copied there. */
 static bool is_program(struct naming *naming, const struct mapping *mapping)
 {
-	return mapping->file && !parser_open(naming->symbolizer->parser, &mapping->file->source);
+	struct parser_source *source;
+	bool program;
+
+	if (!mapping->file)
+		return false;
+	source = &mapping->file->source;
+	if (naming_begin(naming, source, 0))
+		return false;
+	program = !parser_open(naming->symbolizer->parser, source);
+	naming_end(naming, source, mapping->name);
+	return program;
 }
 
 static int name_one(struct naming *naming, struct symbolizer_process *process, uint64_t address, uint32_t number)
 {
 	const struct mapping *found = process_snapshot_mapping(process, address);
-	struct symbol *symbol = symbol_of(naming, number);
+	struct symbol *symbol = naming_symbol(naming, number);
 	struct mapping mapping;
 
 	if (!found) {
@@ -416,7 +326,7 @@ int naming_process(struct symbolizer_process *process, const uint64_t *addresses
 		err = name_one(&naming, process, addresses[i], (uint32_t)i);
 	if (!err)
 		err = ask_files(&naming);
-	return err ? err : ask_maps(&naming, process);
+	return err ? err : naming_ask_maps(&naming, process);
 }
 
 int naming_file(struct symbolizer *symbolizer, struct pinned_file *file, const char *path, const uint64_t *addresses,

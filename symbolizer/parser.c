@@ -12,9 +12,6 @@
 #include "symbolizer/parse_service.h"
 #include "symbolizer/silent_devices.h"
 
-#define TIMEOUT_MS 3000
-#define LINES_TIMEOUT_MS 20000 /* the DWARF of a browser takes its time */
-
 struct parser {
 	struct worker *worker;
 	uint32_t objects;	       /* numbers given so far */
@@ -127,7 +124,7 @@ static int ask_simply(struct parser *parser, enum parse_type type, uint32_t obje
 {
 	struct parse_request request = {.type = type, .object = object};
 
-	return ask(parser, &request, fd, TIMEOUT_MS, answer);
+	return ask(parser, &request, fd, PARSER_TIMEOUT_MS, answer);
 }
 
 /* Out of an answer that makes_sense(). */
@@ -252,6 +249,22 @@ static int tell(struct parser *parser, struct parser_source *source, struct pars
 	return err;
 }
 
+static int timeout_ms_of(uint32_t flags)
+{
+	return flags & (PARSE_LINES | PARSE_INLINES) ? PARSER_LINES_TIMEOUT_MS : PARSER_TIMEOUT_MS;
+}
+
+bool parser_source_slow(const struct parser_source *source, uint32_t flags)
+{
+	return source->busy_ns >= PARSER_REQUESTS_MAX * (uint64_t)timeout_ms_of(flags) * 1000000;
+}
+
+/* Only parser_find() says whether lines are wanted, which take longer. */
+static bool is_slow(const struct parser_source *source, const struct parse_request *request)
+{
+	return parser_source_slow(source, request && request->type == PARSE_FIND ? request->flags : PARSE_LINES);
+}
+
 /*
  * What is asked, twice at most: a child may have died of what another source left behind. The next child knows this
  * source alone: one that it survives was not to blame. @request may be NULL: then the source is only told.
@@ -267,10 +280,12 @@ static int ask_about(struct parser *parser, struct parser_source *source, struct
 	if (source->fd < 0)
 		return -EIO;
 	do {
-		uint64_t stuck = worker_counts(parser->worker).stuck;
+		struct worker_counts before = worker_counts(parser->worker);
 
 		if (parser_source_quarantined(source))
 			return -ENOTRECOVERABLE;
+		if (is_slow(source, request))
+			return -ETIME;
 		if (silent_devices_has(&parser->silent, source->fd) || silent_devices_has(&parser->silent, fd))
 			return -EHOSTDOWN;
 		err = tell(parser, source, answer);
@@ -281,8 +296,9 @@ static int ask_about(struct parser *parser, struct parser_source *source, struct
 			err = ask(parser, request, fd, timeout_ms, answer);
 		}
 		source->deaths += is_death(err);
+		source->busy_ns += worker_counts(parser->worker).busy_ns - before.busy_ns;
 		if (err == -ETIME)
-			silent_devices_note(&parser->silent, fd >= 0 ? fd : source->fd, parser->worker, stuck);
+			silent_devices_note(&parser->silent, fd >= 0 ? fd : source->fd, parser->worker, before.stuck);
 		blamed += is_death(err);
 	} while (is_death(err));
 	if (!err)
@@ -303,7 +319,7 @@ int parser_add(struct parser *parser, struct parser_source *source, enum parser_
 {
 	struct parse_request request = {.type = adding(addition)};
 	struct parser_answer answer = {0};
-	int err = ask_about(parser, source, &request, fd, TIMEOUT_MS, &answer);
+	int err = ask_about(parser, source, &request, fd, PARSER_TIMEOUT_MS, &answer);
 
 	if (!err)
 		take_facts(source, &answer);
@@ -321,14 +337,14 @@ int parser_bring_splits(struct parser *parser, struct parser_source *source, par
 	struct parser_answer missed = {0}, answer = {0};
 	char name[PATH_MAX], directory[PATH_MAX];
 	struct parse_split record;
-	int brought = 0, err = ask_about(parser, source, &request, -1, TIMEOUT_MS, &missed);
+	int brought = 0, err = ask_about(parser, source, &request, -1, PARSER_TIMEOUT_MS, &missed);
 
 	while (!err && brought < PARSE_SPLITS_MAX && parse_splits_next(&missed.reader, &record, name, directory)) {
 		int fd = split(data, name, directory);
 
 		request.type = PARSE_ADD_SPLIT;
 		request.flags = record.number;
-		err = ask_about(parser, source, &request, fd, TIMEOUT_MS, &answer);
+		err = ask_about(parser, source, &request, fd, PARSER_TIMEOUT_MS, &answer);
 		if (fd >= 0)
 			close(fd);
 		/* A new child has missed nothing yet. */
@@ -344,15 +360,13 @@ int parser_bring_splits(struct parser *parser, struct parser_source *source, par
 int parser_find(struct parser *parser, struct parser_source *source, const uint64_t *addresses, size_t count,
 		uint32_t flags, struct parser_answer *ret_answer)
 {
-	int timeout_ms = flags & (PARSE_LINES | PARSE_INLINES) ? LINES_TIMEOUT_MS : TIMEOUT_MS;
-
 	if (count > PARSE_ADDRESSES_MAX)
 		return -EINVAL;
 	parser->request->type = PARSE_FIND;
 	parser->request->flags = flags;
 	parser->request->count = (uint32_t)count;
 	memcpy(parser->request->addresses, addresses, count * sizeof(*addresses));
-	return ask_about(parser, source, parser->request, -1, timeout_ms, ret_answer);
+	return ask_about(parser, source, parser->request, -1, timeout_ms_of(flags), ret_answer);
 }
 
 void parser_stop(struct parser *parser)

@@ -4,7 +4,8 @@
  *
  * A source is a file that was opened and checked here and is parsed there. It keeps its descriptors, so that a new child
  * can be told again. A source of which two children in a row die, the second of which knew no other, is in quarantine: it
- * is asked nothing more. Answers are checked as a whole before anybody sees them: a child that has read a hostile file
+ * is asked nothing more. Nor is one that in all has taken PARSER_REQUESTS_MAX times as long as one request may.
+ * Answers are checked as a whole before anybody sees them: a child that has read a hostile file
  * may say anything, and one that makes no sense counts as dead. Names that do make sense are believed, those of other
  * files too: until it dies, a child that was taken over can call things as it likes.
  */
@@ -19,6 +20,9 @@
 #include "symbolizer/parse_records.h"
 
 #define PARSER_DEATHS_MAX 2
+#define PARSER_TIMEOUT_MS 3000
+#define PARSER_LINES_TIMEOUT_MS 20000 /* the DWARF of a browser takes its time */
+#define PARSER_REQUESTS_MAX 2
 
 struct parser;
 
@@ -35,6 +39,7 @@ struct parser_source {
 	uint32_t object;			    /* 0: the child was never told */
 	uint32_t generation;			    /* of the child that knows it */
 	uint8_t deaths;				    /* children in a row that died of it */
+	uint64_t busy_ns;			    /* that it has taken */
 	int error;		  /* why it cannot be parsed at all: -ENOEXEC, -EIO; 0: it can, or was not tried */
 	struct parse_facts facts; /* of a file, once told */
 };
@@ -55,10 +60,13 @@ static inline bool parser_source_quarantined(const struct parser_source *source)
 	return source->deaths >= PARSER_DEATHS_MAX;
 }
 
+/* Nor will it answer parser_find() with these flags: it has taken too long. */
+bool parser_source_slow(const struct parser_source *source, uint32_t flags);
+
 /**
  * parser_open() - have a source parsed as far as its facts
- * Returns 0, -ENOEXEC (not ELF), -ENOTRECOVERABLE (in quarantine), -EHOSTDOWN (its file system did not answer), -EFBIG,
- * -EIO, -EAGAIN (no child), -ENOMEM.
+ * Returns 0, -ENOEXEC (not ELF), -ENOTRECOVERABLE (in quarantine), -EHOSTDOWN (its file system did not answer), -ETIME
+ * (it has taken too long in all), -EFBIG, -EIO, -EAGAIN (no child), -ENOMEM.
  */
 int parser_open(struct parser *parser, struct parser_source *source);
 

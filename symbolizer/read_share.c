@@ -17,13 +17,9 @@ static uint64_t cpu_ns(void)
 
 bool read_share_begin(struct read_share *share)
 {
-	uint64_t paid, now_ns;
+	const struct time_share_limit limit = {READ_DEBT_NS_MAX, READ_DEBT_SHARE};
 
-	now_ns = clock_now_ns();
-	paid = (now_ns - share->at_ns) / READ_DEBT_SHARE;
-	share->at_ns = now_ns;
-	share->debt_ns = share->debt_ns > paid ? share->debt_ns - paid : 0;
-	if (share->debt_ns >= READ_DEBT_NS_MAX)
+	if (!time_share_left(&share->spent, limit, clock_now_ns()))
 		return false;
 	share->begun_ns = cpu_ns();
 	return true;
@@ -31,5 +27,5 @@ bool read_share_begin(struct read_share *share)
 
 void read_share_end(struct read_share *share)
 {
-	share->debt_ns += cpu_ns() - share->begun_ns;
+	time_share_spend(&share->spent, cpu_ns() - share->begun_ns);
 }

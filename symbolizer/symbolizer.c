@@ -114,8 +114,7 @@ struct symbolizer_costs symbolizer_costs(struct symbolizer *symbolizer)
 {
 	struct worker_counts counts = worker_counts(parser_worker(symbolizer->parser));
 	struct parse_cost cost = parser_cost(symbolizer->parser);
-
-	return (struct symbolizer_costs){
+	struct symbolizer_costs costs = {
 		.cpu_ns = cost.cpu_ns,
 		.memory_bytes = cost.memory_bytes,
 		.requests = counts.requests,
@@ -123,7 +122,18 @@ struct symbolizer_costs symbolizer_costs(struct symbolizer *symbolizer)
 		.timeouts = counts.timeouts,
 		.quarantined = symbolizer->quarantined,
 		.quarantined_last = symbolizer->quarantined_last,
+		.slow = symbolizer->slow,
+		.slow_last = symbolizer->slow_last,
 	};
+
+	for (size_t i = 0; i < symbolizer->tenants.list.count; i++) {
+		const struct tenant *tenant = symbolizer->tenants.list.items[i];
+
+		costs.tenants_over += tenant->skipped > 0;
+		costs.skipped += tenant->skipped;
+		costs.lookups_lost += tenant->lookups.lost;
+	}
+	return costs;
 }
 
 void symbols_deinit(struct symbols *symbols)

@@ -28,8 +28,8 @@ struct symbolizer {
 	int host_root;		       /* O_PATH of "/" */
 	struct root_identity root;     /* of the same */
 	struct worker_waiting waiting; /* in force while user addresses are named */
-	size_t quarantined;
-	string_id quarantined_last;
+	size_t quarantined, slow;      /* sources that are asked nothing more */
+	string_id quarantined_last, slow_last;
 };
 
 struct symbolizer_process {

@@ -3,6 +3,18 @@
 
 #include <stdlib.h>
 
+#include "symbolizer/parser.h"
+
+#define REQUESTS_MAX 4
+#define PART 10
+
+struct time_share_limit tenants_limit(uint32_t flags)
+{
+	uint64_t request_ms = flags & (PARSE_LINES | PARSE_INLINES) ? PARSER_LINES_TIMEOUT_MS : PARSER_TIMEOUT_MS;
+
+	return (struct time_share_limit){REQUESTS_MAX * request_ms * 1000000, PART};
+}
+
 struct tenant *tenants_find(struct tenants *tenants, uint64_t number)
 {
 	uint64_t hash = hash_words(number, 0);

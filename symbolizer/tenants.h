@@ -2,8 +2,8 @@
 /*
  * tenants: whose the processes are, container by container, and what each costs.
  *
- * A tenant is a number of the caller's (process_identity.tenant). What one does to whoever reads its files (path_lookup.h)
- * is noted here, so that it costs no other one.
+ * A tenant is a number of the caller's (process_identity.tenant). What one does to whoever reads its files, look-ups that
+ * do not come back (path_lookup.h) and time, is noted here, so that it costs no other one.
  */
 #ifndef SYMBOLIZER_TENANTS_H
 #define SYMBOLIZER_TENANTS_H
@@ -12,12 +12,18 @@
 
 #include "symbolizer/base/array.h"
 #include "symbolizer/base/hash_index.h"
+#include "symbolizer/base/time_share.h"
 #include "symbolizer/path_lookup.h"
 
 struct tenant {
 	uint64_t number;
 	struct path_lookups lookups;
+	struct time_share parsing; /* time that the child has spent on its files */
+	uint64_t skipped;	   /* addresses that were not asked for, as that was used up */
 };
+
+/* How long a tenant's files may take: that of four requests at once, and then a tenth of the time. @flags: parse_request's */
+struct time_share_limit tenants_limit(uint32_t flags);
 
 /* All zero: none. */
 struct tenants {

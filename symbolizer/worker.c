@@ -171,7 +171,7 @@ int worker_wait(struct worker *worker, int socket, int64_t deadline_ms)
 	}
 }
 
-static int start_child(struct worker *worker)
+static int take_new_child(struct worker *worker)
 {
 	int64_t deadline_ms = clock_now_ms() + (worker->asked ? 0 : START_TIMEOUT_MS);
 	int fds[WORKER_DESCRIPTORS_MAX];
@@ -194,6 +194,15 @@ static int start_child(struct worker *worker)
 	worker->child = child.pid;
 	worker->counts.stuck += child.stuck;
 	return 0;
+}
+
+static int start_child(struct worker *worker)
+{
+	uint64_t begun_ns = clock_now_ns();
+	int err = take_new_child(worker);
+
+	worker->counts.start_ns += clock_now_ns() - begun_ns;
+	return err;
 }
 
 uint32_t worker_generation(struct worker *worker)
@@ -250,18 +259,21 @@ int worker_call(struct worker *worker, const void *request, size_t bytes, const 
 		int timeout_ms, struct worker_bytes *ret_answer)
 {
 	struct worker_bytes answer = {0};
+	uint64_t begun_ns;
 	int err;
 
 	if (!bytes || bytes > WORKER_REQUEST_BYTES_MAX || fd_count > WORKER_DESCRIPTORS_MAX)
 		return -EINVAL;
 	if (worker->socket < 0 && start_child(worker))
 		return -EAGAIN;
+	begun_ns = clock_now_ns();
 	worker->counts.requests++;
 	signal_child(worker, SIGCONT);
 	if (send_request(worker, request, bytes, fds, fd_count))
 		err = -EIO;
 	else
 		err = take_answer(worker, clock_now_ms() + timeout_ms, &answer);
+	worker->counts.busy_ns += clock_now_ns() - begun_ns;
 	if (err) {
 		/* Whatever went wrong, this child is out of step: the next request gets a new one. */
 		drop_child(worker);

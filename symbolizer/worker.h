@@ -54,6 +54,8 @@ struct worker_counts {
 	uint64_t crashes;  /* the child died */
 	uint64_t timeouts; /* it was killed at its deadline */
 	uint64_t stuck;	   /* of them, left behind: they wait for a file system that does not answer */
+	uint64_t busy_ns;  /* that requests took until they were answered or given up */
+	uint64_t start_ns; /* that children took to start */
 };
 
 /* What to do while a request is under way, every few ms: drain buffers, nothing that asks the worker. */

@@ -147,6 +147,9 @@ int record_last_facts(struct record_session *session, uint64_t duration_ns)
 	put_number(&facts, "parser.crashes", names.crashes + rows.crashes);
 	put_number(&facts, "parser.timeouts", names.timeouts + rows.timeouts);
 	put_number(&facts, "parser.quarantined", names.quarantined);
+	put_number(&facts, "parser.slow", names.slow);
+	put_number(&facts, "parser.skipped", names.skipped);
+	put_number(&facts, "lookups.lost", names.lookups_lost);
 	put_java(&facts, session);
 	put_series(&facts, recorder_series(session->recorder));
 	put_number(&facts, "bpf.hits", ticks.hits);

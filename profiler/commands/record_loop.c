@@ -169,6 +169,28 @@ static void warn_of_parsers(const struct record_session *session)
 		    names.quarantined ? ", last " : "", shown);
 }
 
+/* What was left out, so that one container costs no other one its names. */
+static void warn_of_time(const struct record_session *session)
+{
+	struct symbolizer_costs names = symbolizer_costs(session->symbolizer);
+	char shown[128] = "";
+
+	if (names.slow) {
+		text_printable(string_table_text(symbolizer_strings(session->symbolizer), names.slow_last), shown,
+			       sizeof(shown));
+		log_warning("files that took too long, and were asked for no further names: %zu, last %s", names.slow,
+			    shown);
+	}
+	if (names.skipped)
+		log_warning(
+			"addresses without a name, as the files of their containers had used up their time: %llu, in "
+			"%zu containers",
+			(unsigned long long)names.skipped, names.tenants_over);
+	if (names.lookups_lost)
+		log_warning("look-ups in containers that waited for a file system which did not answer: %llu",
+			    (unsigned long long)names.lookups_lost);
+}
+
 static int sample(struct loop *loop, struct record_outcome *outcome)
 {
 	_cleanup_close_ int go = -1;
@@ -201,6 +223,7 @@ static int sample(struct loop *loop, struct record_outcome *outcome)
 	outcome->written = true;
 	if (recorder_kernel_hidden(loop->session.recorder))
 		log_warning("kernel functions have no names: set kernel.kptr_restrict to 0 or 1 and run as root");
+	warn_of_time(&loop->session);
 	warn_of_parsers(&loop->session);
 	if (!err)
 		return EXIT_OK;

@@ -18,7 +18,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "symbolizer/symbolizer.h"
+#include "symbolizer/base/clock.h"
+#include "symbolizer/symbolizer_private.h"
 
 #define LARGE "/usr/lib/x86_64-linux-gnu/libLLVM-14.so.1" /* clang's: its parser is still busy when it is killed */
 
@@ -181,6 +182,9 @@ static void test_symbolizer__a_file_that_kills_two_parsers_is_in_quarantine(void
 	killer = start_killer();
 	/* On a busy machine the killer comes late: it gets many chances. */
 	for (int i = 0; i < 10000; i++, addresses[0] += 64) {
+		/* And time, which is not what this is about. */
+		process_snapshot_mapping(process, addresses[0])->file->source.busy_ns = 0;
+		process->tenant->parsing.debt_ns = 0;
 		assert_int_equal(symbolizer_user(process, addresses, 1, &symbols), 0);
 		if (!strcmp(text(answer(0)->name), "[quarantined libLLVM-14.so.1]"))
 			break;
@@ -199,6 +203,34 @@ static void test_symbolizer__a_file_that_kills_two_parsers_is_in_quarantine(void
 	assert_string_equal(text(costs.quarantined_last), "libLLVM-14.so.1");
 	symbolizer_process_free(process);
 	munmap(mapped, 1 << 20);
+}
+
+static void test_symbolizer__tenant_whose_files_took_too_long_costs_no_other_one_its_names(void **state)
+{
+	struct process_identity identity = {.pid = getpid(), .start_ns = own_start_ns(), .tenant = 1};
+	struct process_identity other = {.pid = getpid(), .start_ns = own_start_ns(), .tenant = 2};
+	struct time_share_limit limit = tenants_limit(0);
+	uint64_t here = (uint64_t)test_symbolizer_here;
+	struct symbolizer_process *process, *others;
+	struct time_share *parsing;
+
+	assert_int_equal(symbolizer_process_new(symbolizer, &identity, &process), 0);
+	assert_int_equal(symbolizer_process_new(symbolizer, &other, &others), 0);
+	parsing = &process->tenant->parsing;
+	*parsing = (struct time_share){2 * limit.debt_ns, clock_now_ns()};
+	assert_int_equal(symbolizer_user(process, &here, 1, &symbols), 0);
+	assert_string_equal(text(answer(0)->name), "[container's parsing time is used up: test_symbolizer]");
+	assert_int_equal(symbolizer_costs(symbolizer).skipped, 1);
+	assert_int_equal(symbolizer_costs(symbolizer).tenants_over, 1);
+
+	assert_int_equal(symbolizer_user(others, &here, 1, &symbols), 0);
+	assert_string_equal(text(answer(0)->name), "test_symbolizer_here");
+	assert_true(others->tenant->parsing.debt_ns > 0);
+	/* What is known costs nothing. */
+	assert_int_equal(symbolizer_user(process, &here, 1, &symbols), 0);
+	assert_string_equal(text(answer(0)->name), "test_symbolizer_here");
+	symbolizer_process_free(process);
+	symbolizer_process_free(others);
 }
 
 static void test_symbolizer__kernel_addresses_have_names_or_a_reason(void **state)
@@ -221,6 +253,7 @@ int main(void)
 		TEST(test_symbolizer__another_image_under_the_pid_is_not_asked),
 		TEST(test_symbolizer__a_file_that_is_none_says_so),
 		TEST(test_symbolizer__a_file_that_kills_two_parsers_is_in_quarantine),
+		TEST(test_symbolizer__tenant_whose_files_took_too_long_costs_no_other_one_its_names),
 		TEST(test_symbolizer__kernel_addresses_have_names_or_a_reason),
 	};
 
