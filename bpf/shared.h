@@ -54,7 +54,7 @@ struct count_key {
 
 /* Bits of stack_event.flags. From STACK_END_SHIFT on: enum user_end. */
 #define STACK_KERNEL_THREAD 1u
-#define STACK_GUESSED_BY_FP 2u /* a step of the user stack was taken by frame pointer where none may be kept */
+#define STACK_GUESSED_BY_FP 2u /* a step was a guess: by frame pointer where none may be kept, or of that kind */
 #define STACK_UNMAPPED 4u      /* the user stack goes through what the process was not known to map */
 #define STACK_END_SHIFT 8
 
@@ -193,6 +193,7 @@ enum walk_cfa {
 	WALK_SIGNAL,
 	WALK_END,
 	WALK_UNSUPPORTED,
+	WALK_SP_INDEXED,
 };
 
 /* Beside enum walk_cfa, where a file has no rule. */
@@ -212,7 +213,7 @@ enum walk_fp {
 
 struct walk_rule {
 	u8 cfa; /* enum walk_cfa */
-	u8 fp;	/* enum walk_fp in the low four bits */
+	u8 fp;	/* enum walk_fp in the low four bits, a register's number in the high ones */
 	s16 fp_offset;
 	s32 cfa_offset;
 };

@@ -27,6 +27,7 @@ struct walk {
 	u32 flags;   /* STACK_GUESSED_BY_FP, STACK_UNMAPPED */
 	u32 count;   /* of frames, for the verifier's sake */
 	u64 ip, sp, fp;
+	u32 is_leaf;	 /* 1: the frame whose registers are all known */
 	u64 after_call;	 /* 1 where ip is a return address: the call lies before it */
 	u32 was_signal;	 /* 1 where the last step was over a signal frame */
 	u32 piece_bytes; /* of words that are there; 0: none */
@@ -49,6 +50,7 @@ struct {
 /* A rule in one register, as walk_rule_at() gives it. */
 #define RULE_CFA(rule) ((rule)&0xff)
 #define RULE_FP(rule) ((rule) >> 8 & 0xf)
+#define RULE_REGISTER(rule) ((u32)((rule) >> 12 & 0xf))
 #define RULE_FP_OFFSET(rule) ((s64)(s16)((rule) >> 16))
 #define RULE_CFA_OFFSET(rule) ((s64)(s32)((rule) >> 32))
 
@@ -282,21 +284,42 @@ static __always_inline enum user_end step_over_signal(struct walk *walk, u32 lev
 	return USER_END_UNSAID;
 }
 
+/* A CFA that is kept in memory: *(base + (offset >> 8)) + (offset & 0xff). */
+static __always_inline bool read_cfa(struct walk *walk, u32 level, u64 base, s64 offset, u64 *ret_cfa)
+{
+	if (!read_word(walk, level, base + (offset >> 8), ret_cfa))
+		return false;
+	*ret_cfa += offset & 0xff;
+	return true;
+}
+
 static __always_inline enum user_end find_cfa(struct walk *walk, u32 level, u64 rule, u64 pc, u64 *ret_cfa)
 {
 	u64 base = RULE_CFA(rule) == WALK_FP || RULE_CFA(rule) == WALK_FP_DEREF ? walk->fp : walk->sp;
+	u64 value = 0;
 
+	/* Assembly that calls its own helpers knows that they leave the register alone: but it is a guess. */
+	if (RULE_CFA(rule) == WALK_REGISTER || RULE_CFA(rule) == WALK_SP_INDEXED) {
+		value = user_register(RULE_REGISTER(rule));
+		walk->flags |= walk->is_leaf ? 0 : STACK_GUESSED_BY_FP;
+	}
 	switch (RULE_CFA(rule)) {
 	case WALK_SP:
 	case WALK_FP:
 		*ret_cfa = base + RULE_CFA_OFFSET(rule);
 		break;
+	case WALK_REGISTER:
+		*ret_cfa = value + RULE_CFA_OFFSET(rule);
+		break;
 	case WALK_PLT:
 		*ret_cfa = base + 8 + ((u64)at_most(RULE_CFA_OFFSET(rule), pc & 15) << 3);
 		break;
+	case WALK_SP_INDEXED:
+		base += value * sizeof(u64);
+		/* fallthrough */
 	case WALK_SP_DEREF:
 	case WALK_FP_DEREF:
-		if (!read_word(walk, level, base + RULE_CFA_OFFSET(rule), ret_cfa))
+		if (!read_cfa(walk, level, base, RULE_CFA_OFFSET(rule), ret_cfa))
 			return USER_END_UNREADABLE;
 		break;
 	default:
@@ -416,6 +439,7 @@ static __always_inline u32 walk_user_stack(u32 level, const struct user_register
 	walk->ip = registers->ip;
 	walk->sp = registers->sp;
 	walk->fp = registers->fp;
+	walk->is_leaf = 1;
 	walk->after_call = 0;
 	walk->flags = 0;
 	walk->piece_bytes = 0;
@@ -423,6 +447,7 @@ static __always_inline u32 walk_user_stack(u32 level, const struct user_register
 		u64 ip = walk->ip, exact = count && !walk->after_call;
 
 		end = walk_step(level);
+		walk->is_leaf = 0;
 		/* One more than where it is, where it is no return address: of what was interrupted, of the kernel's return. */
 		frames[count] = ip + (exact | walk->was_signal);
 	}

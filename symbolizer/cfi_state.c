@@ -26,7 +26,7 @@ static bool fits(int64_t value, int64_t low, int64_t high)
 	return value >= low && value <= high;
 }
 
-bool cfi_is_register_expression(const uint8_t *bytes, size_t size, uint8_t number, bool deref, int64_t *ret_offset)
+bool cfi_is_register_expression(const uint8_t *bytes, size_t size, uint8_t number, int64_t *ret_offset)
 {
 	struct cfi_cursor cursor = {bytes, bytes + size, false};
 	int64_t offset;
@@ -34,42 +34,79 @@ bool cfi_is_register_expression(const uint8_t *bytes, size_t size, uint8_t numbe
 	if (cfi_take(&cursor, 1) != (uint64_t)DW_OP_breg0 + number)
 		return false;
 	offset = cfi_take_sleb(&cursor);
-	if (deref && cfi_take(&cursor, 1) != DW_OP_deref)
-		return false;
 	if (cursor.bad || cursor.at != cursor.end)
 		return false;
 	*ret_offset = offset;
 	return true;
 }
 
+static bool is_plt(const uint8_t *bytes, size_t size)
+{
+	return size == sizeof(plt_cfa) && !memcmp(bytes, plt_cfa, PLT_CFA_LIMIT_AT) &&
+	       !memcmp(bytes + PLT_CFA_LIMIT_AT + 1, plt_cfa + PLT_CFA_LIMIT_AT + 1, size - PLT_CFA_LIMIT_AT - 1) &&
+	       (bytes[PLT_CFA_LIMIT_AT] == DW_OP_lit10 || bytes[PLT_CFA_LIMIT_AT] == DW_OP_lit11);
+}
+
+static bool take_op(struct cfi_cursor *cursor, uint8_t op)
+{
+	if (cursor->at == cursor->end || *cursor->at != op)
+		return false;
+	cursor->at++;
+	return true;
+}
+
+/* DW_OP_bregM 0, DW_OP_lit8, DW_OP_mul, DW_OP_plus: a word's number. */
+static bool take_index(struct cfi_cursor *cursor, uint8_t *ret_number)
+{
+	size_t left = (size_t)(cursor->end - cursor->at);
+
+	if (left < 5 || cursor->at[0] < DW_OP_breg0 || cursor->at[0] > DW_OP_breg15 || cursor->at[1] ||
+	    cursor->at[2] != DW_OP_lit8 || cursor->at[3] != DW_OP_mul || cursor->at[4] != DW_OP_plus)
+		return false;
+	*ret_number = cursor->at[0] - DW_OP_breg0;
+	cursor->at += 5;
+	return true;
+}
+
+/*
+ * Where hand-written assembly keeps its caller's stack pointer while it has aligned its own: in a word of the stack, in bn_mul_mont()
+ * of OpenSSL one whose place depends on a register.
+ * DW_OP_bregN offset, [as take_index()], DW_OP_deref, [DW_OP_plus_uconst addend]
+ */
 static void rule_of_expression(const struct cfi_state *state, const struct unwind_machine *machine,
 			       struct unwind_rule *rule)
 {
-	const uint8_t *bytes = state->expression;
-	size_t size = state->expression_bytes;
+	struct cfi_cursor cursor = {state->expression, state->expression + state->expression_bytes, false};
+	uint64_t addend = 0;
+	uint8_t index = 0;
 	int64_t offset;
 
 	rule->cfa = UNWIND_UNSUPPORTED;
-	if (size == sizeof(plt_cfa) && !memcmp(bytes, plt_cfa, PLT_CFA_LIMIT_AT) &&
-	    !memcmp(bytes + PLT_CFA_LIMIT_AT + 1, plt_cfa + PLT_CFA_LIMIT_AT + 1, size - PLT_CFA_LIMIT_AT - 1)) {
-		uint8_t limit = bytes[PLT_CFA_LIMIT_AT];
-
-		if (limit != DW_OP_lit10 && limit != DW_OP_lit11)
-			return;
+	if (is_plt(state->expression, state->expression_bytes)) {
 		rule->cfa = UNWIND_PLT;
-		rule->cfa_offset = limit - DW_OP_lit0;
+		rule->cfa_offset = state->expression[PLT_CFA_LIMIT_AT] - DW_OP_lit0;
 		return;
 	}
-	if (cfi_is_register_expression(bytes, size, machine->sp, true, &offset))
+	if (take_op(&cursor, DW_OP_breg0 + machine->sp))
 		rule->cfa = UNWIND_SP_DEREF;
-	else if (cfi_is_register_expression(bytes, size, machine->fp, true, &offset))
+	else if (take_op(&cursor, DW_OP_breg0 + machine->fp))
 		rule->cfa = UNWIND_FP_DEREF;
 	else
 		return;
-	if (!fits(offset, INT32_MIN, INT32_MAX))
-		rule->cfa = UNWIND_UNSUPPORTED;
+	offset = cfi_take_sleb(&cursor);
+	if (rule->cfa == UNWIND_SP_DEREF && take_index(&cursor, &index)) {
+		rule->cfa = UNWIND_SP_INDEXED;
+		rule->fp = (uint8_t)(index << 4);
+	}
+	if (!take_op(&cursor, DW_OP_deref))
+		cursor.bad = true;
+	else if (take_op(&cursor, DW_OP_plus_uconst))
+		addend = cfi_take_uleb(&cursor);
+	if (cursor.bad || cursor.at != cursor.end || !fits(offset, INT32_MIN >> 8, INT32_MAX >> 8) ||
+	    addend > UINT8_MAX)
+		*rule = (struct unwind_rule){.cfa = UNWIND_UNSUPPORTED};
 	else
-		rule->cfa_offset = (int32_t)offset;
+		rule->cfa_offset = (int32_t)(offset * 256 + (int64_t)addend);
 }
 
 static void rule_of_register(const struct cfi_state *state, const struct unwind_machine *machine,
@@ -82,10 +119,12 @@ static void rule_of_register(const struct cfi_state *state, const struct unwind_
 		rule->cfa = UNWIND_SP;
 	else if (state->cfa_register == machine->fp)
 		rule->cfa = UNWIND_FP;
-	else if (state->cfa_register < 16)
+	else if (state->cfa_register < 16) {
 		rule->cfa = UNWIND_REGISTER;
-	else
+		rule->fp = (uint8_t)(state->cfa_register << 4);
+	} else {
 		rule->cfa = UNWIND_UNSUPPORTED;
+	}
 }
 
 static void rule_of_fp(const struct cfi_state *state, struct unwind_rule *rule)
@@ -95,14 +134,14 @@ static void rule_of_fp(const struct cfi_state *state, struct unwind_rule *rule)
 		return;
 	case CFI_SAVED_AT_CFA:
 	case CFI_SAVED_AT_FP:
-		rule->fp = state->fp.kind == CFI_SAVED_AT_CFA ? UNWIND_FP_AT_CFA : UNWIND_FP_AT_FP;
+		rule->fp |= state->fp.kind == CFI_SAVED_AT_CFA ? UNWIND_FP_AT_CFA : UNWIND_FP_AT_FP;
 		rule->fp_offset = (int16_t)state->fp.offset;
 		if (!fits(state->fp.offset, INT16_MIN, INT16_MAX))
 			*rule = (struct unwind_rule){.cfa = UNWIND_UNSUPPORTED};
 		return;
 	case CFI_SAVED_UNDEFINED:
 	case CFI_SAVED_ELSEWHERE:
-		rule->fp = UNWIND_FP_LOST;
+		rule->fp |= UNWIND_FP_LOST;
 	}
 }
 
@@ -128,7 +167,5 @@ struct unwind_rule cfi_state_rule(const struct cfi_state *state, const struct un
 	if (rule.cfa == UNWIND_UNSUPPORTED)
 		return (struct unwind_rule){.cfa = UNWIND_UNSUPPORTED};
 	rule_of_fp(state, &rule);
-	if (rule.cfa == UNWIND_REGISTER)
-		rule.fp |= (uint8_t)(state->cfa_register << 4);
 	return rule;
 }

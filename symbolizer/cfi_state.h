@@ -31,7 +31,7 @@ struct cfi_state {
 /* The rule of a place; @signal: of a function that the kernel "calls" for a signal. */
 struct unwind_rule cfi_state_rule(const struct cfi_state *state, const struct unwind_machine *machine, bool signal);
 
-/* DW_OP_bregN offset [DW_OP_deref]: true where the whole expression is that. */
-bool cfi_is_register_expression(const uint8_t *bytes, size_t size, uint8_t number, bool deref, int64_t *ret_offset);
+/* DW_OP_bregN offset: true where the whole expression is that. */
+bool cfi_is_register_expression(const uint8_t *bytes, size_t size, uint8_t number, int64_t *ret_offset);
 
 #endif

@@ -169,7 +169,7 @@ static void set_saved_expression(struct program *program, uint64_t number)
 	cfi_skip(&program->cursor, bytes);
 	if (program->cursor.bad)
 		return;
-	if (cfi_is_register_expression(expression, bytes, program->run->section->machine->fp, false, &offset))
+	if (cfi_is_register_expression(expression, bytes, program->run->section->machine->fp, &offset))
 		set_saved(program, number, CFI_SAVED_AT_FP, offset);
 	else
 		set_saved(program, number, CFI_SAVED_ELSEWHERE, 0);

@@ -32,13 +32,14 @@ enum unwind_cfa {
 	UNWIND_GAP = 0,		/* nothing is known here: code without unwind data */
 	UNWIND_SP = 1,		/* SP + cfa_offset */
 	UNWIND_FP = 2,		/* FP + cfa_offset */
-	UNWIND_SP_DEREF = 3,	/* the word at SP + cfa_offset */
-	UNWIND_FP_DEREF = 4,	/* the word at FP + cfa_offset */
+	UNWIND_SP_DEREF = 3,	/* the word at SP + (cfa_offset >> 8), and cfa_offset & 0xff on top */
+	UNWIND_FP_DEREF = 4,	/* the same at FP + … */
 	UNWIND_PLT = 5,		/* SP + 8, and 8 more where (PC & 15) >= cfa_offset: one entry of a PLT */
-	UNWIND_REGISTER = 6,	/* register unwind_rule.fp >> 4 + cfa_offset: known at a leaf only */
+	UNWIND_REGISTER = 6,	/* register unwind_rule.fp >> 4 + cfa_offset: for sure at a leaf only */
 	UNWIND_SIGNAL = 7,	/* the kernel's signal frame at SP: registers from its ucontext */
 	UNWIND_END = 8,		/* a thread's first function: there is no caller */
 	UNWIND_UNSUPPORTED = 9, /* an expression that a table cannot hold */
+	UNWIND_SP_INDEXED = 10, /* as UNWIND_SP_DEREF, at SP + 8 * register + …; the register as for UNWIND_REGISTER */
 };
 
 /* Where the caller's FP is. In the low four bits of unwind_rule.fp. */
@@ -51,7 +52,7 @@ enum unwind_fp {
 
 struct unwind_rule {
 	uint8_t cfa; /* enum unwind_cfa */
-	uint8_t fp;  /* enum unwind_fp; for UNWIND_REGISTER its number in the high four bits */
+	uint8_t fp;  /* enum unwind_fp; a register's number, where the CFA needs one, in the high four bits */
 	int16_t fp_offset;
 	int32_t cfa_offset;
 };

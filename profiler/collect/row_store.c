@@ -14,7 +14,8 @@ _Static_assert(WALK_PAGE_SHIFT == UNWIND_PAGE_SHIFT, "pages");
 _Static_assert((int)WALK_SP == UNWIND_SP && (int)WALK_FP == UNWIND_FP && (int)WALK_SP_DEREF == UNWIND_SP_DEREF &&
 		       (int)WALK_FP_DEREF == UNWIND_FP_DEREF && (int)WALK_PLT == UNWIND_PLT &&
 		       (int)WALK_REGISTER == UNWIND_REGISTER && (int)WALK_SIGNAL == UNWIND_SIGNAL &&
-		       (int)WALK_END == UNWIND_END && (int)WALK_UNSUPPORTED == UNWIND_UNSUPPORTED,
+		       (int)WALK_END == UNWIND_END && (int)WALK_UNSUPPORTED == UNWIND_UNSUPPORTED &&
+		       (int)WALK_SP_INDEXED == UNWIND_SP_INDEXED,
 	       "kinds of rules");
 _Static_assert((int)WALK_FP_AT_CFA == UNWIND_FP_AT_CFA && (int)WALK_FP_AT_FP == UNWIND_FP_AT_FP &&
 		       (int)WALK_FP_LOST == UNWIND_FP_LOST,

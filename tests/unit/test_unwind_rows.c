@@ -40,10 +40,17 @@ static struct unwind_rule cfa_of(Dwarf_Frame *frame)
 		rule.cfa_offset = (int32_t)ops[0].number2;
 		if (rule.cfa == UNWIND_REGISTER)
 			rule.fp = (uint8_t)(ops[0].number << 4);
-	} else if (count == 2 && ops[1].atom == DW_OP_deref &&
+	} else if ((count == 2 || (count == 3 && ops[2].atom == DW_OP_plus_uconst)) && ops[1].atom == DW_OP_deref &&
 		   (ops[0].atom == DW_OP_breg6 || ops[0].atom == DW_OP_breg7)) {
 		rule.cfa = ops[0].atom == DW_OP_breg6 ? UNWIND_FP_DEREF : UNWIND_SP_DEREF;
-		rule.cfa_offset = (int32_t)ops[0].number;
+		rule.cfa_offset = (int32_t)ops[0].number * 256 + (count == 3 ? (int32_t)ops[2].number : 0);
+	} else if (count == 7 && ops[0].atom == DW_OP_breg7 && ops[1].atom == DW_OP_breg9 && !ops[1].number &&
+		   ops[2].atom == DW_OP_lit8 && ops[3].atom == DW_OP_mul && ops[4].atom == DW_OP_plus &&
+		   ops[5].atom == DW_OP_deref && ops[6].atom == DW_OP_plus_uconst) {
+		/* The only one that is known: in OpenSSL. */
+		rule.cfa = UNWIND_SP_INDEXED;
+		rule.fp = 9 << 4;
+		rule.cfa_offset = (int32_t)ops[0].number * 256 + (int32_t)ops[6].number;
 	} else if (count == 9 && ops[0].atom == DW_OP_breg7 && ops[0].number == 8 && ops[1].atom == DW_OP_breg16 &&
 		   ops[2].atom == DW_OP_lit15 && ops[3].atom == DW_OP_and && ops[5].atom == DW_OP_ge) {
 		rule.cfa = UNWIND_PLT;
