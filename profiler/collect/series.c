@@ -310,12 +310,16 @@ static int want(void *data, uint64_t id, const char *path)
 {
 	struct series *series = data;
 	struct container_info info;
+	const char *cgroup;
 	uint32_t row;
 	int err = container_resolver_describe(series->parts.resolver, path, &info);
 
 	if (err || info.kind != CONTAINER_CONTAINER)
 		return err;
 	err = owners_row(series->parts.owners, id, false, &row);
+	/* A sample of it came before its runtime had written down what it is. */
+	if (!err && owners_kind(series->parts.owners, row, &cgroup) != CONTAINER_CONTAINER)
+		err = owners_refresh(series->parts.owners);
 	if (!err && row < series->tracked_of.count && series->tracked_of.items[row] == FORGOTTEN)
 		series->tracked_of.items[row] = 0;
 	return err;
@@ -327,6 +331,8 @@ static int want_young(struct series *series, uint64_t now)
 	size_t kept = 0;
 	int err = 0;
 
+	if (series->young.count)
+		container_resolver_refresh(series->parts.resolver);
 	for (size_t i = 0; i < series->young.count; i++) {
 		struct young_cgroup young = series->young.items[i];
 

@@ -26,6 +26,7 @@
 struct cgroup_stat_reader {
 	char *mounts[CGROUP_STAT_HIERARCHIES]; /* NULL: not mounted */
 	struct cgroup_cpu_reader *limits;
+	bool blkio_counts; /* a cgroup without any disk's counts has used none */
 	size_t files_open, files_max;
 };
 
@@ -49,6 +50,19 @@ void cgroup_stat_reader_free(struct cgroup_stat_reader *reader)
 	free(reader);
 }
 
+/* Every host has read from its disks: where the root's file has no line for one, the kernel does not count (see take_blkio()). */
+static bool root_counts_blkio(const char *mount)
+{
+	_cleanup_close_ int fd = -1;
+	char file[PATH_MAX], text[TEXT_BYTES];
+
+	if (!mount)
+		return false;
+	snprintf(file, sizeof(file), "%s/blkio.throttle.io_service_bytes_recursive", mount);
+	fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	return fd >= 0 && !stat_text_read(fd, text, sizeof(text)) && text[0] >= '0' && text[0] <= '9';
+}
+
 int cgroup_stat_reader_new(const char *root, size_t files_max, struct cgroup_stat_reader **ret_reader)
 {
 	struct cgroup_stat_reader *reader = calloc(1, sizeof(*reader));
@@ -61,6 +75,7 @@ int cgroup_stat_reader_new(const char *root, size_t files_max, struct cgroup_sta
 		cgroup_stat_reader_free(reader);
 		return err;
 	}
+	reader->blkio_counts = root_counts_blkio(reader->mounts[CGROUP_STAT_BLKIO]);
 	reader->files_max = files_max;
 	*ret_reader = reader;
 	return 0;
@@ -211,6 +226,9 @@ bool cgroup_stat_read(struct cgroup_stat *stat, struct series_values *ret_values
 	}
 	if (!values.known)
 		return false;
+	for (unsigned int i = SERIES_IO_READ; stat->reader->blkio_counts && i <= SERIES_IO_WRITES; i++)
+		if (!(values.known & SERIES_BIT(i)))
+			series_put(&values, (enum series_measure)i, 0);
 	if (stat->memory_limited)
 		series_put(&values, SERIES_MEMORY_LIMIT, stat->memory_limit);
 	read_throttling(stat, text, &values);

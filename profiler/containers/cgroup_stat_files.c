@@ -141,22 +141,29 @@ static void take_io_stat(const char *text, struct series_values *values)
 	}
 }
 
-/* "8:0 Read 1", "8:0 Write 2" … and more kinds of the same; "Total 3" in the end. */
+/*
+ * "8:0 Read 1", "8:0 Write 2" … and more kinds of the same; "Total 3" in the end. Without a disk's line nobody knows: since
+ * 6.10 only disks are counted that have a limit for some cgroup.
+ */
 static void take_blkio(const char *text, enum series_measure reads, enum series_measure writes,
 		       struct series_values *values)
 {
 	uint64_t read_sum = 0, write_sum = 0;
 	unsigned long long number;
+	bool any = false;
 	char kind[16];
 
 	for (const char *line = text; line; line = stat_text_next(line)) {
 		if (sscanf(line, "%*[0-9:] %15s %llu", kind, &number) != 2)
 			continue;
+		any = true;
 		if (!strcmp(kind, "Read"))
 			read_sum += number;
 		else if (!strcmp(kind, "Write"))
 			write_sum += number;
 	}
+	if (!any)
+		return;
 	series_put(values, reads, read_sum);
 	series_put(values, writes, write_sum);
 }

@@ -171,7 +171,7 @@ static void put_unknown(const struct profile_series *series, const struct profil
 		{SERIES_CPU_SOME, "pressure (it has no files in cgroup v1, nor where the kernel runs without psi=1)"},
 		{SERIES_MEMORY_USAGE, "memory (no memory controller)"},
 		{SERIES_MEMORY_SLAB, "slab (in cgroup v1 it is only in the kernel's memory as a whole)"},
-		{SERIES_IO_READ, "block I/O (no io or blkio controller)"},
+		{SERIES_IO_READ, "block I/O (cgroup v1 counts it, since Linux 6.10, only on disks that have a limit)"},
 	};
 	const char *before = "Not known of containers: ";
 	uint64_t known = 0;

@@ -182,6 +182,25 @@ static void test_cgroup_stat__v1_controllers_tell_the_same_but_pressure_and_slab
 	end(&reading);
 }
 
+static void test_cgroup_stat__v1_block_io_is_known_where_the_kernel_counts_it(void **state)
+{
+	static const char own[] = "/sys/fs/cgroup/blkio/a/blkio.throttle.io_service_bytes_recursive";
+	static const char top[] = "/sys/fs/cgroup/blkio/blkio.throttle.io_service_bytes_recursive";
+	struct reading reading;
+
+	write_file(*state, "/proc/self/mountinfo", V1_MOUNTS);
+	write_v1(*state);
+	write_file(*state, own, "Total 0\n");
+	write_file(*state, top, "Total 0\n");
+	assert_true(start(&reading, *state, "/a", 100));
+	assert_false(knows(&reading.values, SERIES_IO_READ));
+	end(&reading);
+	write_file(*state, top, "8:0 Read 5\nTotal 5\n");
+	assert_true(start(&reading, *state, "/a", 100));
+	expect(&reading.values, SERIES_IO_READ, 0);
+	end(&reading);
+}
+
 static void test_cgroup_stat__hybrid_takes_use_and_pressure_from_v2_and_the_rest_from_v1(void **state)
 {
 	struct reading reading;
@@ -346,6 +365,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_cgroup_stat__unified_hierarchy_tells_all),
 		TEST(test_cgroup_stat__v1_controllers_tell_the_same_but_pressure_and_slab),
+		TEST(test_cgroup_stat__v1_block_io_is_known_where_the_kernel_counts_it),
 		TEST(test_cgroup_stat__hybrid_takes_use_and_pressure_from_v2_and_the_rest_from_v1),
 		TEST(test_cgroup_stat__new_numbers_are_read_with_and_without_files_that_stay_open),
 		TEST(test_cgroup_stat__a_limit_that_changes_is_seen_after_some_readings),
