@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <time.h>
 
 #include "profiler/containers/cgroup_stat.h"
 #include "profiler/containers/host_stat.h"
@@ -383,15 +384,27 @@ int series_start(struct series *series)
 	return err ? err : read_containers(series);
 }
 
+static uint64_t own_cpu_ns(void)
+{
+	struct timespec used;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+	return (uint64_t)used.tv_sec * 1000000000ull + (uint64_t)used.tv_nsec;
+}
+
 int series_tick(struct series *series)
 {
+	uint64_t before = own_cpu_ns();
 	int err = read_host(series);
 
 	if (!err)
 		err = want_young(series, clock_now_ns());
 	if (!err)
 		err = track_new(series);
-	return err ? err : read_containers(series);
+	if (!err)
+		err = read_containers(series);
+	series->counts.cpu_ns += own_cpu_ns() - before;
+	return err;
 }
 
 static int by_container_and_time(const void *left, const void *right)

@@ -31,6 +31,7 @@ struct series_counts {
 	uint64_t readings;
 	uint64_t put_off;  /* readings that had to wait for a later tick */
 	uint64_t left_out; /* containers beyond SERIES_CONTAINERS_MAX */
+	uint64_t cpu_ns;   /* what all that took */
 };
 
 /* The parts stay the caller's and must live longer. Returns 0 or -ENOMEM. */
