@@ -99,13 +99,15 @@ static __always_inline void lose(struct tick_counters *tick, u64 cgroup_id)
 static __always_inline void send_new(struct task_struct *task, struct cpu_state *state, struct tick_counters *tick)
 {
 	struct stack_event *event = &state->event;
-	u32 count = event->kernel_count + event->user_count;
+	u32 count = stack_event_frames(event);
 	u64 bytes = __builtin_offsetof(struct stack_event, frames) + count * sizeof(u64), zero = 0;
 	bool new_process;
 	long err;
 
 	event->address_space = address_space(task);
 	new_process = meet_process(task, state);
+	if (event->python_count)
+		send_python_functions(0, event);
 	if (bytes > sizeof(*event) || bpf_ringbuf_output(&events, event, bytes, wakeup_flag(new_process))) {
 		lose(tick, event->cgroup_id);
 		return;

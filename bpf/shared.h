@@ -46,6 +46,7 @@ enum event_type {
 	EVENT_CGROUP_MADE = 2,
 	EVENT_CGROUP_REMOVED = 3,
 	EVENT_CGROUP_RENAMED = 4,
+	EVENT_PYTHON_FUNCTION = 6,
 };
 
 struct count_key {
@@ -70,6 +71,25 @@ enum user_end {
 	USER_END_RULE,	     /* at a rule that tables do not hold */
 };
 
+/* How the walk of a thread's Python frames ended. */
+enum python_end {
+	PYTHON_END_NONE = 0,   /* the thread runs no Python, or no version that we know */
+	PYTHON_END_COMPLETE,   /* at a frame that no other one called */
+	PYTHON_END_DEPTH,      /* STACK_FRAMES_MAX */
+	PYTHON_END_UNREADABLE, /* memory of the interpreter that could not be read */
+	PYTHON_END_FOREIGN, /* what lies where the thread's state should be is not it (musl's libc, another layout) */
+	PYTHON_END_VERSION, /* an interpreter whose layout is not known */
+};
+
+/*
+ * A Python frame in stack_event.frames: in the low 48 bits what stands for its function, which was told before by a struct
+ * python_event. A frame with PYTHON_FRAME_EVALUATED is the innermost of those that one native call of
+ * _PyEval_EvalFrameDefault evaluates, unless it is the first of all: then one more call has no Python frame yet.
+ */
+#define PYTHON_FRAME_EVALUATED (1ull << 63)
+#define PYTHON_FUNCTION_BITS 48
+#define PYTHON_FUNCTION(word) ((word) & ((1ull << PYTHON_FUNCTION_BITS) - 1))
+
 /*
  * The first sample of a key. Identity of a process: tgid, start and exec generation together; address_space tells
  * whether what /proc shows is still the image that was sampled.
@@ -90,11 +110,47 @@ struct stack_event {
 	u8 kernel_count;
 	u8 user_count;
 	char comm[COMM_BYTES]; /* the thread's */
+	u8 python_count;
+	u8 python_end; /* enum python_end */
+	u8 pad[6];
 	/*
-	 * Kernel leaf first, then user leaf first; sent up to the last one used. All but leaves are return addresses: one
+	 * Kernel leaf first, then user leaf first, then Python leaf first; sent up to the last one used. All but leaves are return addresses: one
 	 * less is the place that called. (Of what a signal interrupted, one more than the place.)
 	 */
-	u64 frames[2 * STACK_FRAMES_MAX];
+	u64 frames[3 * STACK_FRAMES_MAX];
+};
+
+static inline u32 stack_event_frames(const struct stack_event *event)
+{
+	return (u32)event->kernel_count + event->user_count + event->python_count;
+}
+
+/* To be added to PYTHON_FUNCTION() for a number that tells a function from those of other processes. */
+static inline u64 python_process_number(u32 tgid, u32 exec_generation, u64 process_start_ns)
+{
+	u64 process = ((u64)tgid << 32 | exec_generation) * 0x9e3779b97f4a7c15ull ^ process_start_ns;
+
+	return (process ^ process >> 29) * 0xd6e8feb86659fd93ull;
+}
+
+#define PYTHON_FUNCTIONS_MAX 16384u /* whose names programs remember to have sent */
+#define PYTHON_TEXT_BYTES 256u
+
+/* A str object's characters, or some of them: of a name the first, of a path the last. */
+struct python_text {
+	u16 bytes;
+	u8 width; /* of a character, in bytes: 1 (Latin-1), 2 or 4; 0: it was no text */
+	u8 pad[5];
+	u8 at[PYTHON_TEXT_BYTES];
+};
+
+/* What a Python function is called. As the interpreter's memory has it: it may say anything. */
+struct python_event {
+	u32 type;		 /* EVENT_PYTHON_FUNCTION */
+	u32 line;		 /* its first */
+	u64 number;		 /* python_process_number() + PYTHON_FUNCTION() */
+	struct python_text name; /* co_qualname */
+	struct python_text file; /* co_filename */
 };
 
 /* What a process is while neither its start nor its stack's place changes: within execve(2) the latter does. */

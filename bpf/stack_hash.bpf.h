@@ -29,15 +29,16 @@ static __always_inline void mix(struct count_key *key, u64 word)
 static __always_inline void hash_sample(struct stack_event *event, u64 task_start_ns)
 {
 	struct count_key key = {.hash = {hash_seed[0], hash_seed[1]}};
-	u32 count = event->kernel_count + event->user_count;
+	u32 count = stack_event_frames(event);
 
 	mix(&key, (u64)event->tid << 32 | event->exec_generation);
 	mix(&key, task_start_ns);
 	mix(&key, event->cgroup_id);
 	mix(&key, *(u64 *)&event->comm[0]);
 	mix(&key, *(u64 *)&event->comm[8]);
-	mix(&key, (u64)event->flags << 48 | (u64)event->kernel_count << 32 | event->user_count);
-	for (u32 i = 0; i < 2 * STACK_FRAMES_MAX && i < count; i++)
+	mix(&key, (u64)event->flags << 48 | (u64)event->kernel_count << 32 | event->user_count |
+			  (u64)event->python_count << 8 | (u64)event->python_end << 16);
+	for (u32 i = 0; i < 3 * STACK_FRAMES_MAX && i < count; i++)
 		mix(&key, event->frames[i]);
 	event->key = key;
 }

@@ -7,6 +7,7 @@
 
 #include "bpf/frame_pointers.bpf.h"
 #include "bpf/maps.bpf.h"
+#include "bpf/python.bpf.h"
 #include "bpf/walk.bpf.h"
 
 /* Set by user space: -U and -K. */
@@ -35,6 +36,16 @@ static __always_inline u32 capture_user_stack(u32 tgid, u64 *frames, u16 *ret_fl
 	if (walk_by_tables)
 		*ret_flags = STACK_UNMAPPED;
 	return follow_frame_pointers(&registers, frames);
+}
+
+/* The Python frames behind the user stack that was walked last, where the process is known to run Python. */
+static __always_inline void capture_python_stack(u32 level, struct stack_event *event, u32 first)
+{
+	struct walk *walk = bpf_map_lookup_elem(&walks, &level);
+
+	if (walk && walk->process.python && first <= 2 * STACK_FRAMES_MAX)
+		*(volatile u8 *)&event->python_count =
+			walk_python_stack(level, &event->frames[first], &event->python_end);
 }
 
 static __always_inline u32 ask_kernel_for_user_stack(void *ctx, u64 *frames)
@@ -66,10 +77,15 @@ static __always_inline void capture_stacks(struct bpf_perf_event_data *ctx, stru
 		if (!user_count)
 			user_count = ask_kernel_for_user_stack(ctx, &event->frames[kernel_count]);
 	}
+	user_count &= STACK_FRAMES_MAX;
+	event->python_count = 0;
+	event->python_end = PYTHON_END_NONE;
+	if (walk_by_tables && user_count)
+		capture_python_stack(0, event, kernel_count + user_count);
 	event->flags |= flags;
 	event->kernel_count = kernel_count;
 	/* Volatile: else the verifier follows the loop over the frames once for each number that they can have. */
-	*(volatile u8 *)&event->user_count = user_count & STACK_FRAMES_MAX;
+	*(volatile u8 *)&event->user_count = user_count;
 }
 
 #endif

@@ -49,6 +49,7 @@ struct spinlock;
 struct task_group;
 struct task_struct;
 struct thread_info;
+struct thread_struct;
 struct upid;
 
 typedef unsigned char __u8;
@@ -191,6 +192,11 @@ struct spinlock {
 
 typedef struct spinlock spinlock_t;
 
+struct thread_struct {
+	long unsigned int sp;
+	long unsigned int fsbase;
+};
+
 struct task_struct {
 	struct thread_info thread_info;
 	unsigned int __state;
@@ -217,6 +223,7 @@ struct task_struct {
 	sigset_t blocked;
 	u64 self_exec_id;
 	struct css_set *cgroups;
+	struct thread_struct thread;
 };
 
 struct fred_cs {
@@ -353,6 +360,7 @@ struct cgroup {
 
 struct kernfs_node {
 	atomic_t count;
+	const char *name;
 	const void *ns;
 	unsigned int hash;
 	short unsigned int flags;
@@ -363,6 +371,7 @@ struct cgroup_root {
 	unsigned int subsys_mask;
 	int hierarchy_id;
 	unsigned int flags;
+	char name[64];
 };
 
 enum bpf_map_type {
@@ -407,6 +416,7 @@ struct cfs_rq {
 
 struct cfs_bandwidth {
 	raw_spinlock_t lock;
+	u64 runtime;
 	u8 idle;
 	u64 throttled_time;
 };
@@ -465,6 +475,12 @@ enum {
 enum {
 	BPF_F_USER_STACK = 256,
 };
+
+typedef struct {
+	unsigned char op;
+	unsigned char bits;
+	short unsigned int val;
+} code;
 
 #pragma clang attribute pop
 

@@ -80,6 +80,8 @@ static __always_inline void describe_task(struct task_struct *task, struct stack
 	BPF_CORE_READ_STR_INTO(&event->comm, task, comm);
 	event->kernel_count = 0;
 	event->user_count = 0;
+	event->python_count = 0;
+	event->python_end = PYTHON_END_NONE;
 }
 
 static __always_inline u32 frames_of(long bytes)

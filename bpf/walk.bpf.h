@@ -413,6 +413,7 @@ static __always_inline bool find_tables(u32 tgid, struct walk *walk)
 {
 	struct walk_process *process = bpf_map_lookup_elem(&walk_processes, &tgid);
 
+	walk->process.python = 0;
 	if (!process)
 		return false;
 	walk->process = *process;

@@ -225,7 +225,8 @@ static int find_spin(struct lock_waits *locks, int cpu, const struct spin_row *s
 	added->stack = RECORDING_STACK_ROOT;
 	err = hash_index_insert(&locks->spin_index, hash, number);
 	if (!err && spin->frame_count && spin->frame_count <= SPIN_FRAMES)
-		err = stacks_row(locks->stacks, NULL, spin->frames, spin->frame_count, NULL, 0, 0, &added->stack, &end);
+		err = stacks_row(locks->stacks, NULL, spin->frames, spin->frame_count, NULL, 0, 0, NULL, &added->stack,
+				 &end);
 	if (err) {
 		locks->spins.count--;
 		return err;

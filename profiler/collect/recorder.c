@@ -32,7 +32,7 @@ struct waiting_stack {
 	uint32_t set, number;
 	struct process *process;
 	size_t first;
-	uint8_t kernel_count, user_count;
+	uint8_t kernel_count, user_count, python_count, python_end;
 	uint16_t flags;
 };
 
@@ -43,6 +43,7 @@ struct recorder {
 	struct recorder_parts parts;
 	struct owners *owners;
 	struct processes *processes;
+	struct python_names *python_names;
 	struct stacks *stacks;
 	struct java_maps *java_maps; /* NULL: JVMs are not asked */
 	struct waits *waits;	     /* NULL: samples alone */
@@ -102,8 +103,10 @@ int recorder_new(const struct recorder_parts *parts, struct recorder **ret_recor
 	recorder->parts = *parts;
 	if (owners_new(parts->tree, parts->resolver, parts->writer, &recorder->owners) ||
 	    processes_new(recorder->parts.symbolizer, parts->writer, parts->sampler, &recorder->processes) ||
-	    stacks_new(recorder->parts.symbolizer, parts->writer, &recorder->stacks) || add_waits(recorder) ||
-	    add_java_maps(recorder) || add_series(recorder)) {
+	    python_names_new(parts->writer, sampler_python_functions_fd(parts->sampler), parts->lines,
+			     &recorder->python_names) ||
+	    stacks_new(recorder->parts.symbolizer, parts->writer, recorder->python_names, &recorder->stacks) ||
+	    add_waits(recorder) || add_java_maps(recorder) || add_series(recorder)) {
 		recorder_free(recorder);
 		return -ENOMEM;
 	}
@@ -120,6 +123,7 @@ void recorder_free(struct recorder *recorder)
 	java_maps_free(recorder->java_maps);
 	waits_free(recorder->waits);
 	stacks_free(recorder->stacks);
+	python_names_free(recorder->python_names);
 	processes_free(recorder->processes);
 	owners_free(recorder->owners);
 	array_deinit(&recorder->keys[0]);
@@ -197,7 +201,7 @@ static void look_again(struct recorder *recorder, const struct stack_event *even
 static int wait_for_name(struct recorder *recorder, const struct stack_event *event, struct process *process,
 			 uint32_t number)
 {
-	size_t count = (size_t)event->kernel_count + event->user_count;
+	size_t count = stack_event_frames(event);
 	struct waiting_stack *waiting = array_add(&recorder->waiting);
 
 	if (!waiting || array_reserve(&recorder->addresses, count))
@@ -209,6 +213,8 @@ static int wait_for_name(struct recorder *recorder, const struct stack_event *ev
 		.first = recorder->addresses.count,
 		.kernel_count = event->kernel_count,
 		.user_count = event->user_count,
+		.python_count = event->python_count,
+		.python_end = event->python_end,
 		.flags = event->flags,
 	};
 	memcpy(recorder->addresses.items + recorder->addresses.count, event->frames, count * sizeof(uint64_t));
@@ -268,6 +274,13 @@ static int take_cgroup(void *data, const struct cgroup_event *event)
 	return err == -ENOMEM ? err : 0;
 }
 
+static int take_python(void *data, const struct python_event *event, size_t size)
+{
+	struct recorder *recorder = data;
+
+	return python_names_take(recorder->python_names, event, size);
+}
+
 static int take_count(void *data, uint64_t token, uint64_t count)
 {
 	return add_count(data, token, count);
@@ -275,11 +288,13 @@ static int take_count(void *data, uint64_t token, uint64_t count)
 
 static int name_one(struct recorder *recorder, const struct waiting_stack *waiting, const uint64_t *addresses)
 {
+	const uint64_t *user = addresses + waiting->kernel_count;
+	struct python_frames python = {user + waiting->user_count, waiting->python_count, waiting->python_end};
 	struct recorded_key *key;
 	enum stack_end end;
 	uint32_t row;
-	int err = stacks_row(recorder->stacks, waiting->process, addresses, waiting->kernel_count,
-			     addresses + waiting->kernel_count, waiting->user_count, waiting->flags, &row, &end);
+	int err = stacks_row(recorder->stacks, waiting->process, addresses, waiting->kernel_count, user,
+			     waiting->user_count, waiting->flags, &python, &row, &end);
 
 	if (err)
 		return err;
@@ -362,7 +377,7 @@ static void take_cleared(void *data, uint32_t set)
 
 static struct sampler_callbacks callbacks_of(struct recorder *recorder)
 {
-	return (struct sampler_callbacks){take_stack, take_cgroup, take_count, take_cleared, recorder};
+	return (struct sampler_callbacks){take_stack, take_cgroup, take_python, take_count, take_cleared, recorder};
 }
 
 int recorder_start(struct recorder *recorder)

@@ -33,6 +33,7 @@ struct recorder_parts {
 	struct java_attach *java;	 /* JVMs are asked for their maps; NULL: they are not */
 	struct container_filter *filter; /* told of new cgroups; NULL: none */
 	bool filtered;			 /* not all containers are wanted */
+	bool lines;			 /* Python functions get a file and a line, as the symbolizer's do */
 	uint64_t start_ns;		 /* monotonic clock: sample times count from here */
 };
 

@@ -330,6 +330,11 @@ struct walk_map_fds sampler_walk_maps(const struct sampler *sampler)
 	return walk_programs_maps(sampler->skeleton);
 }
 
+int sampler_python_functions_fd(const struct sampler *sampler)
+{
+	return bpf_map__fd(sampler->skeleton->maps.python_functions);
+}
+
 int sampler_want_tgid(struct sampler *sampler, uint32_t tgid)
 {
 	uint8_t yes = 1;
@@ -361,11 +366,10 @@ void sampler_unseen(struct sampler *sampler, uint32_t tgid, uint32_t exec_genera
 
 static int take_stack(struct sampler *sampler, const struct stack_event *event, size_t size)
 {
-	size_t frames = (size_t)event->kernel_count + event->user_count;
 	uint32_t number;
 	int err;
 
-	if (size < offsetof(struct stack_event, frames) + frames * sizeof(uint64_t))
+	if (size < offsetof(struct stack_event, frames) + stack_event_frames(event) * sizeof(uint64_t))
 		return -EPROTO;
 	err = count_set_add(&sampler->sets[event->set & 1], &event->key, &number);
 	if (err)
@@ -380,6 +384,8 @@ static int take_event(void *data, void *bytes, size_t size)
 
 	if (event->type == EVENT_STACK)
 		return take_stack(sampler, event, size);
+	if (event->type == EVENT_PYTHON_FUNCTION)
+		return sampler->reading->python(sampler->reading->data, bytes, size);
 	return sampler->reading->cgroup(sampler->reading->data, bytes);
 }
 

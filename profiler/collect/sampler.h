@@ -44,6 +44,9 @@ void sampler_free(struct sampler *sampler);
 /* With walk_by_tables: the tables, which programs already keep up with forks and exits. */
 struct walk_map_fds sampler_walk_maps(const struct sampler *sampler);
 
+/* The map python_functions. */
+int sampler_python_functions_fd(const struct sampler *sampler);
+
 /* Filters; may be added to while sampling. 0, or -E2BIG past 16,384 entries. */
 int sampler_want_tgid(struct sampler *sampler, uint32_t tgid);
 int sampler_want_cgroup(struct sampler *sampler, uint64_t cgroup_id);
@@ -70,6 +73,8 @@ struct sampler_callbacks {
 	 * once the set that it was of is cleared (sets alternate). */
 	int (*stack)(void *data, const struct stack_event *event, uint64_t token);
 	int (*cgroup)(void *data, const struct cgroup_event *event);
+	/* What a Python function is called; before the first stack that has it. */
+	int (*python)(void *data, const struct python_event *event, size_t size);
 	/* Further samples of a key since the last call. */
 	int (*count)(void *data, uint64_t token, uint64_t count);
 	/* The keys of set @set are gone: their tokens will be given anew. */

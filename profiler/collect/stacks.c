@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "profiler/collect/named_addresses.h"
+#include "profiler/collect/python_stack.h"
 #include "symbolizer/base/array.h"
 
 #define KERNEL UINT32_MAX /* in place of a process row */
@@ -31,6 +32,7 @@ struct pending_address {
 struct stacks {
 	struct symbolizer *symbolizer;
 	struct recording_writer *writer;
+	struct python_names *python_names;
 	struct named_addresses named;
 	ARRAY(struct wanted_address) wanted;
 	ARRAY(uint64_t) asked; /* the addresses of one question */
@@ -39,7 +41,8 @@ struct stacks {
 	ARRAY(string_id) strings; /* the writer's number + 1 for each of the symbolizer's; 0: not known yet */
 };
 
-int stacks_new(struct symbolizer *symbolizer, struct recording_writer *writer, struct stacks **ret_stacks)
+int stacks_new(struct symbolizer *symbolizer, struct recording_writer *writer, struct python_names *names,
+	       struct stacks **ret_stacks)
 {
 	struct stacks *stacks = calloc(1, sizeof(*stacks));
 
@@ -47,6 +50,7 @@ int stacks_new(struct symbolizer *symbolizer, struct recording_writer *writer, s
 		return -ENOMEM;
 	stacks->symbolizer = symbolizer;
 	stacks->writer = writer;
+	stacks->python_names = names;
 	*ret_stacks = stacks;
 	return 0;
 }
@@ -308,6 +312,79 @@ static int rows_of(struct stacks *stacks, const struct process *process, const u
 	return 0;
 }
 
+/* Why Python frames are missing; NULL: they are not. */
+static const char *python_reason(enum python_end end)
+{
+	switch (end) {
+	case PYTHON_END_NONE:
+	case PYTHON_END_COMPLETE:
+		break;
+	case PYTHON_END_DEPTH:
+		return "[python: more than 127 frames]";
+	case PYTHON_END_UNREADABLE:
+		return "[python: frames not readable]";
+	case PYTHON_END_FOREIGN:
+		return "[python: thread state not found]";
+	case PYTHON_END_VERSION:
+		return "[python: version not known]";
+	}
+	return NULL;
+}
+
+/* The rows of all Python frames, leaf first, and of the reason why there are no more. */
+static int python_rows_of(struct stacks *stacks, const struct process *process, const struct python_frames *python,
+			  uint64_t words[STACK_FRAMES_MAX + 1], struct frame_rows *rows)
+{
+	uint64_t number = python_process_number(process->tgid, process->exec_generation, process->start_ns);
+	const char *reason = python_reason(python->end);
+	int err = 0;
+
+	rows->count = 0;
+	for (size_t i = 0; i < python->count && i < STACK_FRAMES_MAX && !err; i++) {
+		words[i] = python->words[i];
+		err = python_names_frame(stacks->python_names, number + PYTHON_FUNCTION(words[i]),
+					 &rows->rows[rows->count++]);
+	}
+	if (err || !reason)
+		return err;
+	words[rows->count] = 0;
+	return python_names_missing(stacks->python_names, reason, &rows->rows[rows->count++]);
+}
+
+/* Puts Python frames where the native ones that evaluate them are. A stack without such ones has no place for them. */
+static int merge_python(struct stacks *stacks, const struct process *process, const struct python_frames *python,
+			bool is_whole, struct frame_rows *rows)
+{
+	uint64_t words[STACK_FRAMES_MAX + 1];
+	bool evaluates[ROWS_MAX], any = false;
+	struct frame_rows native = *rows, interpreted;
+	struct python_stack stack;
+	int err;
+
+	for (size_t i = 0; i < native.count; i++) {
+		string_id name = recording_writer_frame_name(stacks->writer, native.rows[i]);
+
+		evaluates[i] = python_stack_evaluates(recording_writer_text(stacks->writer, name));
+		any |= evaluates[i];
+	}
+	if (!python->count && !any)
+		return 0;
+	err = python_rows_of(stacks, process, python, words, &interpreted);
+	if (err)
+		return err;
+	stack = (struct python_stack){
+		.native = native.rows,
+		.evaluates = evaluates,
+		.native_count = native.count,
+		.from_root = is_whole && python->end == PYTHON_END_COMPLETE,
+		.words = words,
+		.python = interpreted.rows,
+		.python_count = interpreted.count,
+	};
+	rows->count = python_stack_merge(&stack, rows->rows, ROWS_MAX);
+	return 0;
+}
+
 static int add_rows(struct stacks *stacks, const struct frame_rows *rows, uint32_t *row)
 {
 	for (size_t i = rows->count; i > 0; i--) {
@@ -346,7 +423,8 @@ int stacks_want(struct stacks *stacks, const struct process *process, const uint
 }
 
 int stacks_row(struct stacks *stacks, const struct process *process, const uint64_t *kernel, size_t kernel_count,
-	       const uint64_t *user, size_t user_count, uint16_t flags, uint32_t *ret_row, enum stack_end *ret_end)
+	       const uint64_t *user, size_t user_count, uint16_t flags, const struct python_frames *python,
+	       uint32_t *ret_row, enum stack_end *ret_end)
 {
 	uint32_t row = RECORDING_STACK_ROOT;
 	struct frame_rows rows;
@@ -359,6 +437,10 @@ int stacks_row(struct stacks *stacks, const struct process *process, const uint6
 		err = rows_of(stacks, process, user, count, &rows);
 		if (!err) {
 			*ret_end = count < user_count ? STACK_TRUNCATED : end_of(stacks, rows.rows, rows.count, flags);
+			if (python && python->end != PYTHON_END_NONE)
+				err = merge_python(stacks, process, python, stack_end_is_complete(*ret_end), &rows);
+		}
+		if (!err) {
 			err = add_rows(stacks, &rows, &row);
 		}
 	}

@@ -9,13 +9,22 @@
 #define STOKER_STACKS_H
 
 #include "profiler/collect/processes.h"
+#include "profiler/collect/python_names.h"
 #include "profiler/recording/recording_writer.h"
 #include "symbolizer/symbolizer.h"
 
 struct stacks;
 
-/* The others stay the caller's and must live longer. Returns 0 or -ENOMEM. */
-int stacks_new(struct symbolizer *symbolizer, struct recording_writer *writer, struct stacks **ret_stacks);
+/* The Python frames of a stack_event. */
+struct python_frames {
+	const uint64_t *words; /* [count], leaf first */
+	size_t count;
+	enum python_end end;
+};
+
+/* @names: of Python functions; NULL: stacks have none. The others stay the caller's and must live longer. Returns 0 or -ENOMEM. */
+int stacks_new(struct symbolizer *symbolizer, struct recording_writer *writer, struct python_names *names,
+	       struct stacks **ret_stacks);
 void stacks_free(struct stacks *stacks);
 
 /**
@@ -33,11 +42,13 @@ int stacks_name_wanted(struct stacks *stacks);
  * @process: whose it is
  * @kernel, @user: leaf first, as captured: leaves exact, callers as return addresses
  * @flags: stack_event.flags, which tell how the user part ended
+ * @python: what the interpreter evaluates; NULL: nothing
  * @ret_row: RECORDING_STACK_ROOT for an empty stack
  * Returns 0 or -ENOMEM.
  */
 int stacks_row(struct stacks *stacks, const struct process *process, const uint64_t *kernel, size_t kernel_count,
-	       const uint64_t *user, size_t user_count, uint16_t flags, uint32_t *ret_row, enum stack_end *ret_end);
+	       const uint64_t *user, size_t user_count, uint16_t flags, const struct python_frames *python,
+	       uint32_t *ret_row, enum stack_end *ret_end);
 
 /* Has a process JIT frames that no map names yet? */
 bool stacks_has_pending(const struct stacks *stacks, const struct process *process);

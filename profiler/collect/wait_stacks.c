@@ -172,7 +172,7 @@ static int name_one(struct wait_stacks *stacks, const struct unnamed *unnamed, c
 	enum stack_end end;
 	uint32_t row;
 	int err = stacks_row(stacks->parts.stacks, unnamed->process, kernel, unnamed->kernel_count,
-			     kernel + unnamed->kernel_count, unnamed->user_count, unnamed->flags, &row, &end);
+			     kernel + unnamed->kernel_count, unnamed->user_count, unnamed->flags, NULL, &row, &end);
 
 	if (err)
 		return err;

@@ -261,6 +261,7 @@ int record_setup(const struct record_settings *settings, struct record_session *
 		.filter = session->filter,
 		.java = session->java,
 		.filtered = settings->pids.entries.count || settings->containers.entries.count,
+		.lines = settings->lines,
 		.start_ns = session->start_ns,
 	};
 	return recorder_new(&parts, &session->recorder) ? refuse(-ENOMEM, "out of memory") : EXIT_OK;
