@@ -14,6 +14,7 @@
 #include "symbolizer/base/array.h"
 #include "symbolizer/base/cleanup.h"
 #include "symbolizer/java_protocol.h"
+#include "symbolizer/process_files.h"
 
 #define NAME "stoker-java"
 #define CHILDREN_MAX 16
@@ -220,4 +221,9 @@ int java_attach_answer(struct java_attach *attach, int timeout_ms, struct java_a
 uint32_t java_attach_under_way(const struct java_attach *attach)
 {
 	return attach->under_way;
+}
+
+uint64_t java_attach_cpu_ns(const struct java_attach *attach)
+{
+	return process_files_cpu_ns(attach->helper);
 }

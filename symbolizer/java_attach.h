@@ -49,6 +49,9 @@ int java_attach_ask(struct java_attach *attach, const struct java_question *ques
  */
 int java_attach_answer(struct java_attach *attach, int timeout_ms, struct java_answer *ret_answer);
 
+/* CPU time of the helper and of its children that have ended, to 10 ms. */
+uint64_t java_attach_cpu_ns(const struct java_attach *attach);
+
 /* Questions without an answer so far. */
 uint32_t java_attach_under_way(const struct java_attach *attach);
 

@@ -151,6 +151,22 @@ int process_files_read(pid_t pid, const char *name, char *text, size_t size)
 	return 0;
 }
 
+uint64_t process_files_cpu_ns(pid_t pid)
+{
+	uint64_t user, system, children_user, children_system;
+	char text[1024], *at;
+
+	/* Fields 14 to 17 of proc(5)'s stat; the comm before them may hold anything. */
+	if (process_files_read(pid, "stat", text, sizeof(text)))
+		return 0;
+	at = strrchr(text, ')');
+	if (!at ||
+	    sscanf(at, ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64,
+		   &user, &system, &children_user, &children_system) != 4)
+		return 0;
+	return (user + system + children_user + children_system) * (1000000000ull / (uint64_t)sysconf(_SC_CLK_TCK));
+}
+
 /* The host's user that a process's user namespace calls root. */
 static bool is_namespace_root(pid_t pid, uid_t uid)
 {

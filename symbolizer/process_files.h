@@ -59,6 +59,9 @@ int process_files_reopen(int path_fd);
  */
 int process_files_perf_map(pid_t pid, uint32_t ns_pid);
 
+/* CPU time of a process and of those of its children that it has waited for, to 10 ms; 0 where there is none. */
+uint64_t process_files_cpu_ns(pid_t pid);
+
 /* Reads at most @size - 1 bytes of /proc/PID/NAME; 0 with a NUL-terminated @text, or a negative errno. */
 int process_files_read(pid_t pid, const char *name, char *text, size_t size);
 

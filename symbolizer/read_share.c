@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "symbolizer/read_share.h"
 
-#include <sys/resource.h>
+#include <time.h>
 
 #include "symbolizer/base/clock.h"
 
+/* getrusage(2) would know it to the last tick of the kernel's clock only. */
 static uint64_t cpu_ns(void)
 {
-	struct rusage used;
+	struct timespec used;
 
-	if (getrusage(RUSAGE_THREAD, &used))
+	if (clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used))
 		return 0;
-	return (uint64_t)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) * 1000000000ull +
-	       (uint64_t)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) * 1000ull;
+	return (uint64_t)used.tv_sec * 1000000000ull + (uint64_t)used.tv_nsec;
 }
 
 bool read_share_begin(struct read_share *share)

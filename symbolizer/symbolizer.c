@@ -115,7 +115,7 @@ struct symbolizer_costs symbolizer_costs(struct symbolizer *symbolizer)
 	struct worker_counts counts = worker_counts(parser_worker(symbolizer->parser));
 	struct parse_cost cost = parser_cost(symbolizer->parser);
 	struct symbolizer_costs costs = {
-		.cpu_ns = cost.cpu_ns,
+		.cpu_ns = cost.cpu_ns + worker_cpu_ns(parser_worker(symbolizer->parser)),
 		.memory_bytes = cost.memory_bytes,
 		.requests = counts.requests,
 		.crashes = counts.crashes,
@@ -225,7 +225,7 @@ static int read_kernel(struct symbolizer *symbolizer)
 	int err;
 
 	symbolizer->kernel_read_ns = clock_now_ns();
-	err = kernel_symbols_new(KALLSYMS, &fresh);
+	err = kernel_symbols_new(symbolizer->options.kallsyms ? symbolizer->options.kallsyms : KALLSYMS, &fresh);
 	if (err)
 		return err == -ENOMEM ? err : 0;
 	kernel_symbols_free(symbolizer->kernel);

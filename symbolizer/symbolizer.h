@@ -5,7 +5,7 @@
  * A process is known to it as a snapshot: its executable mappings as they were when it was first seen (and after each
  * refresh), with the files behind them pinned open, so that names are found after the process and its container are
  * gone. Files are shared: two containers that map the same file cost one table. Kernel symbols are read once, and
- * again when an address is in none of them.
+ * again when an address is in none of them and they are two seconds old.
  *
  * "No symbol" is an answer: symbol.named is false and the name is a reason in brackets. Names are raw text from
  * strangers. Everything that a container wrote is parsed in a child process without rights (worker.h): what it names
@@ -54,8 +54,9 @@ struct symbols {
 void symbols_deinit(struct symbols *symbols);
 
 struct symbolizer_options {
-	bool lines;   /* source files and lines, from DWARF */
-	bool inlines; /* functions that were inlined, from DWARF */
+	bool lines;	      /* source files and lines, from DWARF */
+	bool inlines;	      /* functions that were inlined, from DWARF */
+	const char *kallsyms; /* NULL: /proc/kallsyms; not copied */
 };
 
 /* Which process, and how to know that /proc still shows the one that was sampled. */
@@ -138,9 +139,9 @@ int symbolizer_file(struct symbolizer *symbolizer, const char *path, const uint6
 /* True where /proc/kallsyms hides its addresses: set kernel.kptr_restrict=0 or run as root. Known after a look-up. */
 bool symbolizer_kernel_hidden(const struct symbolizer *symbolizer);
 
-/* What the child has cost, and what went wrong in it. */
+/* What its processes have cost, and what went wrong in them. */
 struct symbolizer_costs {
-	uint64_t cpu_ns;       /* of the child that runs now */
+	uint64_t cpu_ns;       /* of all of them */
 	uint64_t memory_bytes; /* the most that it had resident */
 	uint64_t requests, crashes, timeouts;
 	size_t quarantined;	    /* files that killed it twice and are asked nothing more */

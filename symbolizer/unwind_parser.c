@@ -228,7 +228,7 @@ int unwind_parser_rows(struct unwind_parser *parser, int path_fd, struct unwind_
 struct unwind_parser_costs unwind_parser_costs(const struct unwind_parser *parser)
 {
 	return (struct unwind_parser_costs){
-		.cpu_ns = __atomic_load_n(&parser->cpu_ns, __ATOMIC_RELAXED),
+		.cpu_ns = __atomic_load_n(&parser->cpu_ns, __ATOMIC_RELAXED) + worker_cpu_ns(parser->worker),
 		.memory_bytes = __atomic_load_n(&parser->memory_bytes, __ATOMIC_RELAXED),
 		.crashes = __atomic_load_n(&parser->crashes, __ATOMIC_RELAXED),
 		.timeouts = __atomic_load_n(&parser->timeouts, __ATOMIC_RELAXED),

@@ -38,7 +38,7 @@ int unwind_parser_read(const struct worker_bytes *answer, struct unwind_rows *ro
 
 /* What the worker has cost, and what went wrong in it. */
 struct unwind_parser_costs {
-	uint64_t cpu_ns;       /* of the child that runs now, up to its last answer */
+	uint64_t cpu_ns;       /* of all its processes, of the child that runs now up to its last answer */
 	uint64_t memory_bytes; /* the most that it had resident */
 	uint64_t crashes, timeouts;
 };

@@ -135,6 +135,11 @@ static bool child_sleeps(const struct worker *worker)
 	return !state || state[1] != ' ' || state[2] != 'R';
 }
 
+uint64_t worker_cpu_ns(const struct worker *worker)
+{
+	return process_files_cpu_ns(worker->nursery_pid);
+}
+
 static uint64_t child_cpu_ns(const struct worker *worker)
 {
 	struct timespec used;

@@ -118,4 +118,7 @@ int worker_bytes_add(struct worker_bytes *bytes, const void *data, size_t size);
 
 struct worker_counts worker_counts(const struct worker *worker);
 
+/* CPU time of the nursery and of all children that have ended, to 10 ms: all but that of the child that runs now. */
+uint64_t worker_cpu_ns(const struct worker *worker);
+
 #endif

@@ -87,10 +87,11 @@ static int drop_capabilities(void)
 static int allow(scmp_filter_ctx filter)
 {
 	static const int calls[] = {
-		SCMP_SYS(read),		SCMP_SYS(pread64), SCMP_SYS(lseek),	 SCMP_SYS(fstat),
-		SCMP_SYS(close),	SCMP_SYS(dup),	   SCMP_SYS(munmap),	 SCMP_SYS(mremap),
-		SCMP_SYS(madvise),	SCMP_SYS(brk),	   SCMP_SYS(futex),	 SCMP_SYS(getrusage),
-		SCMP_SYS(rt_sigreturn), SCMP_SYS(exit),	   SCMP_SYS(exit_group), SCMP_SYS(sched_yield),
+		SCMP_SYS(read),		 SCMP_SYS(pread64),	 SCMP_SYS(lseek),  SCMP_SYS(fstat),
+		SCMP_SYS(close),	 SCMP_SYS(dup),		 SCMP_SYS(munmap), SCMP_SYS(mremap),
+		SCMP_SYS(madvise),	 SCMP_SYS(brk),		 SCMP_SYS(futex),  SCMP_SYS(getrusage),
+		SCMP_SYS(clock_gettime), SCMP_SYS(rt_sigreturn), SCMP_SYS(exit),   SCMP_SYS(exit_group),
+		SCMP_SYS(sched_yield),
 	};
 	int err = 0;
 

@@ -135,13 +135,14 @@ int record_last_facts(struct record_session *session, uint64_t duration_ns)
 	struct facts facts = {.writer = session->writer};
 	struct unwind_parser_costs rows = {0};
 	struct tick_counters ticks = {0};
+	uint64_t java_ns = session->java ? java_attach_cpu_ns(session->java) : 0;
 	uint64_t runs = 0, run_ns = sampler_run_ns(session->sampler, &runs);
 
 	if (session->unwind_parser)
 		rows = unwind_parser_costs(session->unwind_parser);
 	facts.err = sampler_ticks(session->sampler, &ticks);
 	put_number(&facts, "duration_ns", duration_ns);
-	put_number(&facts, "self.cpu_ns", own_cpu_ns() + names.cpu_ns + rows.cpu_ns);
+	put_number(&facts, "self.cpu_ns", own_cpu_ns() + names.cpu_ns + rows.cpu_ns + java_ns);
 	put_number(&facts, "self.memory_bytes",
 		   own_memory_bytes() + sampler_map_bytes(session->sampler) + names.memory_bytes + rows.memory_bytes);
 	put_number(&facts, "parser.requests", names.requests);

@@ -244,6 +244,53 @@ static void test_symbolizer__kernel_addresses_have_names_or_a_reason(void **stat
 			    symbolizer_kernel_hidden(symbolizer) ? "[kernel: kptr_restrict]" : "[kernel: no symbol]");
 }
 
+static const char *kernel_name(struct symbolizer *of, uint64_t address)
+{
+	assert_int_equal(symbolizer_kernel(of, &address, 1, &symbols), 0);
+	return string_table_text(symbolizer_strings(of), answer(0)->name);
+}
+
+static void append(const char *path, const char *text)
+{
+	FILE *file = fopen(path, "a");
+
+	assert_non_null(file);
+	fputs(text, file);
+	fclose(file);
+}
+
+static void test_symbolizer__kernel_symbol_that_came_later_is_found_once_the_others_are_old(void **state)
+{
+	char path[] = "/tmp/kallsyms.XXXXXX";
+	const struct symbolizer_options options = {.kallsyms = path};
+	struct symbolizer *later;
+	uint64_t read_ns;
+
+	close(mkstemp(path));
+	append(path, "ffffffff81000000 T old_function\n");
+	assert_int_equal(symbolizer_new(&options, &later), 0);
+	assert_string_equal(kernel_name(later, 0xffffffff81000010), "old_function");
+	read_ns = later->kernel_read_ns;
+	append(path, "ffffffffc0000000 t bpf_prog_6deef7357e7b4530_later\t[bpf]\n");
+
+	/* As if it had just been read, then as if that were long ago. */
+	later->kernel_read_ns = clock_now_ns() + 1000000000000ull;
+	assert_string_equal(kernel_name(later, 0xffffffffc0000010), "[kernel: no symbol]");
+	later->kernel_read_ns = 0;
+	assert_string_equal(kernel_name(later, 0xffffffff81000010), "old_function");
+	assert_int_equal(later->kernel_read_ns, 0);
+	assert_string_equal(kernel_name(later, 0xffffffffc0000010), "bpf_prog_6deef7357e7b4530_later");
+	assert_string_equal(string_table_text(symbolizer_strings(later), answer(0)->module), "bpf");
+	assert_true(later->kernel_read_ns >= read_ns);
+
+	/* One that nobody has does not have them read for each question. */
+	read_ns = later->kernel_read_ns = clock_now_ns() + 1000000000000ull;
+	assert_string_equal(kernel_name(later, 0xfffffffff0000000), "[kernel: no symbol]");
+	assert_int_equal(later->kernel_read_ns, read_ns);
+	symbolizer_free(later);
+	assert_int_equal(unlink(path), 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -254,6 +301,7 @@ int main(void)
 		TEST(test_symbolizer__a_file_that_is_none_says_so),
 		TEST(test_symbolizer__a_file_that_kills_two_parsers_is_in_quarantine),
 		TEST(test_symbolizer__tenant_whose_files_took_too_long_costs_no_other_one_its_names),
+		TEST(test_symbolizer__kernel_symbol_that_came_later_is_found_once_the_others_are_old),
 		TEST(test_symbolizer__kernel_addresses_have_names_or_a_reason),
 	};
 
