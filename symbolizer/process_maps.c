@@ -11,10 +11,12 @@
 #include <unistd.h>
 
 #include "symbolizer/base/cleanup.h"
+#include "symbolizer/base/clock.h"
 #include "symbolizer/process_files.h"
 
 #define MAPPINGS_MAX 65536
 #define TEXT_BYTES_MAX (64u << 20)
+#define READ_NS_MAX 500000000ull
 #define TICK_NS 10000000ull /* USER_HZ is 100 on every architecture that we know */
 #define THREADS_TRIED_MAX 64
 
@@ -41,6 +43,7 @@ static enum mapping_kind kind_of(const char *path, bool deleted, uint64_t inode)
 /* A line, whatever it maps. */
 struct line {
 	uint64_t start, end, offset, inode;
+	uint32_t device;
 	bool executable, deleted;
 	char *path; /* in the text, without " (deleted)" */
 };
@@ -66,6 +69,7 @@ static bool read_line(char *text, struct line *ret_line)
 	    strlen(permissions) < 3 || line.start >= line.end || !path_at)
 		return false;
 	line.executable = permissions[2] == 'x';
+	line.device = major << 20 | minor; /* as the kernel's dev_t */
 	line.path = text + path_at;
 	length = strlen(line.path);
 	line.deleted = length >= sizeof(mark) && !strcmp(line.path + length - (sizeof(mark) - 1), mark);
@@ -96,6 +100,7 @@ static int add_mapping(struct reader *reader, const struct line *line)
 		.end = line->end,
 		.offset = line->offset,
 		.inode = line->inode,
+		.device = line->device,
 		.kind = kind_of(line->path, line->deleted, line->inode),
 		.file_start = line->start,
 		.file_end = line->end,
@@ -119,6 +124,7 @@ static int take_moved_code(struct reader *reader, const struct line *line)
 	mapping->kind = MAPPING_FILE;
 	mapping->offset = before->offset + (code->start - before->start);
 	mapping->inode = before->inode;
+	mapping->device = before->device;
 	mapping->file_start = before->start;
 	mapping->file_end = before->end;
 	return name_mapping(reader, mapping, before->path);
@@ -168,6 +174,7 @@ int process_maps_read(pid_t pid, char **ret_text)
 {
 	_cleanup_close_ int fd = -1;
 	_cleanup_free_ char *text = NULL;
+	uint64_t until = clock_now_ns() + READ_NS_MAX;
 	size_t room = 32768, used = 0;
 	char path[32];
 
@@ -184,7 +191,7 @@ int process_maps_read(pid_t pid, char **ret_text)
 			return -errno;
 		used += (size_t)got;
 		text[used] = '\0';
-		if (!got || used >= TEXT_BYTES_MAX) {
+		if (!got || used >= TEXT_BYTES_MAX || clock_now_ns() > until) {
 			*ret_text = take_ptr(text);
 			return 0;
 		}

@@ -26,7 +26,8 @@ struct mapping {
 	uint64_t offset;     /* in the file */
 	uint64_t file_start,
 		file_end; /* the line that shows the file: this one, or a neighbour where its code was moved */
-	uint64_t inode;	  /* as the line shows it: to know the line again, not the file */
+	uint64_t inode;	  /* with the device as the line shows it: to know the line again, not the file */
+	uint32_t device;
 	enum mapping_kind kind;
 	string_id name;		  /* base name of the file, or what stands in brackets */
 	string_id path;		  /* the whole of it as the process sees it, without " (deleted)" */
@@ -50,12 +51,18 @@ int process_maps_parse(char *text, struct string_table *strings, struct mapping_
 /**
  * process_maps_read() - the text of /proc/PID/maps
  * @ret_text: to be freed by the caller; empty for a process without memory (kernel thread, zombie)
- * At most 64 MiB. Errors: -ESRCH, what open(2) or read(2) gave, -ENOMEM.
+ * At most 64 MiB, and what comes in half a second: a process that maps and unmaps makes each piece wait. Errors: -ESRCH, what open(2) or read(2) gave, -ENOMEM.
  */
 int process_maps_read(pid_t pid, char **ret_text);
 
 /* Whose files below /proc show the process's memory: its own, or those of a thread that lives where the first has ended. */
 pid_t process_maps_reader(pid_t pid);
+
+/* Do two lines of one reading show the same file? */
+static inline bool process_maps_same_file(const struct mapping *a, const struct mapping *b)
+{
+	return a->kind == b->kind && a->inode == b->inode && a->device == b->device && a->path == b->path && a->inode;
+}
 
 /* When a process started, on the boot-time clock, to 10 ms. False where there is none. */
 bool process_maps_start(pid_t pid, uint64_t *ret_start_ns);

@@ -7,11 +7,13 @@
 #include <sys/stat.h>
 
 #include "symbolizer/base/cleanup.h"
+#include "symbolizer/base/clock.h"
 #include "symbolizer/process_files.h"
 #include "symbolizer/symbolizer_private.h"
 
 /* Those of now and those of before: a process that maps and unmaps for ever does not grow for ever. */
 #define MAPPINGS_KEPT_MAX 131072
+#define PIN_NS_MAX 500000000ull /* for the files of one process */
 
 /* The first of [count] sorted mappings that ends above an address, or @count. */
 static size_t first_above(const struct mapping_array *mappings, size_t count, uint64_t address)
@@ -36,7 +38,8 @@ static const struct mapping *known_line(const struct mapping_array *old, const s
 	const struct mapping *known = &old->list.items[at];
 
 	if (at == old->list.count || known->start != mapping->start || known->end != mapping->end ||
-	    known->offset != mapping->offset || known->inode != mapping->inode || known->path != mapping->path)
+	    known->offset != mapping->offset || known->inode != mapping->inode || known->device != mapping->device ||
+	    known->path != mapping->path)
 		return NULL;
 	return known;
 }
@@ -68,6 +71,8 @@ static bool may_be_file(const struct symbolizer_process *process, const struct m
 /* A file that cannot be pinned leaves the mapping without one: its frames then say so. */
 static int pin_files(struct symbolizer_process *process, pid_t pid, struct mapping_array *mappings)
 {
+	uint64_t until = clock_now_ns() + PIN_NS_MAX;
+
 	for (size_t i = 0; i < mappings->list.count; i++) {
 		struct mapping *mapping = &mappings->list.items[i];
 		const struct mapping *known = known_line(&process->mappings, mapping);
@@ -79,10 +84,13 @@ static int pin_files(struct symbolizer_process *process, pid_t pid, struct mappi
 			mapping->file = process->symbolizer->vdso;
 		else if (known && known->file && known->file->state == PINNED_OPEN)
 			mapping->file = known->file;
+		else if (i && mapping[-1].file && mapping[-1].file->state == PINNED_OPEN &&
+			 process_maps_same_file(&mapping[-1], mapping))
+			mapping->file = mapping[-1].file;
 		/* The process may have another root by now. */
 		if (mapping->file && mapping->kind != MAPPING_VDSO)
 			file_cache_note_root(mapping->file, process->root);
-		if (mapping->file || !may_be_file(process, mapping) ||
+		if (mapping->file || !may_be_file(process, mapping) || clock_now_ns() > until ||
 		    process_files_mapped(pid, mapping->file_start, mapping->file_end, &fd, &status))
 			continue;
 		err = file_cache_pin(process->symbolizer->files, fd, &status, &mapping->file);

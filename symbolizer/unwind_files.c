@@ -53,8 +53,9 @@ static int parse(char *text, struct unwind_mapping_array *ret)
 		/* Its file cannot be opened by the bounds of code that was moved. */
 		bool moved = mapping->file_start != mapping->start;
 
-		*array_add(&ret->list) = (struct unwind_mapping){mapping->start, mapping->end, mapping->offset,
-								 kind_of(moved ? MAPPING_JIT : mapping->kind)};
+		*array_add(&ret->list) = (struct unwind_mapping){
+			mapping->start, mapping->end, mapping->offset, kind_of(moved ? MAPPING_JIT : mapping->kind),
+			i && !moved && process_maps_same_file(&mapping[-1], mapping)};
 	}
 	return 0;
 }

@@ -27,6 +27,7 @@ struct unwind_mapping {
 	uint64_t start, end; /* [start, end) */
 	uint64_t offset;     /* in the file */
 	enum unwind_mapping_kind kind;
+	bool same_file; /* as the one before it in the array */
 };
 
 struct unwind_mapping_array {

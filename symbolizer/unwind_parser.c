@@ -208,9 +208,12 @@ int unwind_parser_rows(struct unwind_parser *parser, int path_fd, struct unwind_
 			break;
 		called = worker_call(parser->worker, "", 1, &fd, 1, TIMEOUT_MS, &parser->answer);
 
-		if (called == -ETIME)
+		if (called == -ETIME) {
 			silent_devices_note(&parser->silent, fd, parser->worker, stuck);
-		if (called == -EIO || called == -ETIME)
+			err = called;
+			break;
+		}
+		if (called == -EIO)
 			continue;
 		err = called ? called : unwind_parser_read(&parser->answer, rows);
 		if (err != -EBADMSG)

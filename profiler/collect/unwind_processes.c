@@ -9,12 +9,17 @@
 #include <unistd.h>
 
 #include "profiler/collect/count_set.h"
+#include "profiler/collect/map_changes.h"
 #include "profiler/collect/number_ranges.h"
 #include "symbolizer/base/cleanup.h"
+#include "symbolizer/base/clock.h"
 #include "symbolizer/base/text.h"
 
-#define IDLE_SWEEPS 2	    /* a program may have copied a reference while it went away: at most once */
-#define SWEEPS_PER_CENSUS 8 /* between two looks at which processes still live */
+#define IDLE_SWEEPS 2		 /* a program may have copied a reference while it went away: at most once */
+#define SWEEPS_PER_CENSUS 8	 /* between two looks at which processes still live */
+#define READ_NS_MAX 500000000ull /* for opening the files of one process */
+#define LIST_PART 16		 /* of the numbers that are free: the most that a list takes, */
+#define LIST_MIN 128		 /* but for this many */
 
 /* Of the list of mappings whose first number this is; slots is 0 for other numbers. */
 struct list_state {
@@ -30,7 +35,8 @@ struct unwind_processes {
 	struct number_ranges numbers;
 	struct list_state lists[WALK_MAPPINGS_MAX];
 	struct walk_mapping list[WALK_PROCESS_MAPPINGS_MAX + 2]; /* the one being made */
-	uint32_t list_count;
+	uint32_t list_count, list_max, list_cut;		 /* @list_cut had no place in it */
+	struct map_changes changes;
 	bool mapped_files[WALK_FILES_MAX];
 	uint64_t generation;
 	uint64_t sweeps;
@@ -60,6 +66,8 @@ void unwind_processes_free(struct unwind_processes *processes)
 	free(processes);
 }
 
+static void free_unreferenced(struct unwind_processes *processes);
+
 static int take_numbers(struct unwind_processes *processes, uint32_t slots, uint32_t *ret_first)
 {
 	int err = number_ranges_take(&processes->numbers, slots, ret_first);
@@ -68,7 +76,7 @@ static int take_numbers(struct unwind_processes *processes, uint32_t slots, uint
 		return err;
 	for (int i = 0; i < IDLE_SWEEPS; i++) {
 		count_set_wait_for_programs();
-		unwind_processes_sweep(processes);
+		free_unreferenced(processes);
 	}
 	return number_ranges_take(&processes->numbers, slots, ret_first);
 }
@@ -96,6 +104,9 @@ static int publish(struct unwind_processes *processes, uint32_t tgid)
 	uint32_t slots = processes->list_count + 1;
 	int err = take_numbers(processes, slots, &process.first);
 
+	map_changes_made(&processes->changes, tgid, slots);
+	if (processes->list_cut > processes->counts.cut)
+		processes->counts.cut = processes->list_cut;
 	if (!err) {
 		memcpy(&mappings[process.first + 1], processes->list, process.count * sizeof(*mappings));
 		mappings[process.first] = (struct walk_mapping){.start = process.generation, .end = process.generation};
@@ -111,6 +122,16 @@ static int publish(struct unwind_processes *processes, uint32_t tgid)
 	return err == -E2BIG ? -ENOSPC : err;
 }
 
+/* Containers that map their code in pieces leave room for the others. */
+static void start_list(struct unwind_processes *processes)
+{
+	uint32_t most = processes->numbers.free_count / LIST_PART;
+
+	most = most > LIST_MIN ? most : LIST_MIN;
+	processes->list_max = most < WALK_PROCESS_MAPPINGS_MAX ? most : WALK_PROCESS_MAPPINGS_MAX;
+	processes->list_count = processes->list_cut = 0;
+}
+
 static void add(struct unwind_processes *processes, const struct walk_mapping *mapping)
 {
 	struct walk_mapping *last = &processes->list[processes->list_count];
@@ -120,17 +141,17 @@ static void add(struct unwind_processes *processes, const struct walk_mapping *m
 		last[-1].end = mapping->end;
 		return;
 	}
-	if (processes->list_count < WALK_PROCESS_MAPPINGS_MAX) {
+	if (processes->list_count < processes->list_max) {
 		*last = *mapping;
 		processes->list_count++;
 	} else {
-		processes->counts.cut++;
+		processes->list_cut++;
 	}
 }
 
-/* False for mappings in which no frame can lie, or whose file is gone. */
+/* False for mappings in which no frame can lie, or whose file is gone. @file: its number, or UNWIND_NO_FILE. */
 static bool resolve(struct unwind_processes *processes, uint32_t tgid, const struct unwind_mapping *mapping,
-		    struct walk_mapping *ret)
+		    uint32_t file, struct walk_mapping *ret)
 {
 	struct unwind_identity identity;
 	int path_fd = -1;
@@ -146,6 +167,9 @@ static bool resolve(struct unwind_processes *processes, uint32_t tgid, const str
 		return ret->file != UNWIND_NO_FILE;
 	case UNWIND_MAPPING_FILE:
 		ret->bias = mapping->start - mapping->offset;
+		ret->file = file;
+		if (file != UNWIND_NO_FILE)
+			return true;
 		if (unwind_files_open((pid_t)tgid, mapping->start, mapping->end, &path_fd, &identity)) {
 			processes->counts.gone++;
 			return false;
@@ -161,13 +185,25 @@ static bool resolve(struct unwind_processes *processes, uint32_t tgid, const str
 int unwind_processes_read(struct unwind_processes *processes, uint32_t tgid)
 {
 	struct unwind_mapping_array mappings = {0};
-	struct walk_mapping mapping;
+	struct walk_mapping mapping = {.kind = WALK_JIT};
+	uint64_t until = clock_now_ns() + READ_NS_MAX;
 	int err = unwind_files_mappings((pid_t)tgid, &mappings);
 
-	processes->list_count = 0;
-	for (size_t i = 0; i < mappings.list.count && !err; i++)
-		if (resolve(processes, tgid, &mappings.list.items[i], &mapping))
+	start_list(processes);
+	for (size_t i = 0; i < mappings.list.count && !err; i++) {
+		const struct unwind_mapping *one = &mappings.list.items[i];
+		uint32_t file = one->same_file && mapping.kind == WALK_FILE ? mapping.file : UNWIND_NO_FILE;
+
+		/* What has no place anyway is not opened: it may be a hundred thousand files. */
+		if (processes->list_count == processes->list_max || clock_now_ns() > until) {
+			processes->list_cut++;
+			continue;
+		}
+		if (resolve(processes, tgid, one, file, &mapping))
 			add(processes, &mapping);
+		else
+			mapping.kind = WALK_JIT;
+	}
 	array_deinit(&mappings.list);
 	processes->counts.read++;
 	return err ? err : publish(processes, tgid);
@@ -201,7 +237,7 @@ static void merge(struct unwind_processes *processes, const struct walk_process 
 	const struct walk_mapping *old = &processes->maps->mappings->at[process->first + 1];
 	bool added = false;
 
-	processes->list_count = 0;
+	start_list(processes);
 	for (uint32_t i = 0; i < process->count; i++) {
 		struct walk_mapping before = old[i], after = old[i];
 
@@ -238,7 +274,9 @@ int unwind_processes_map(struct unwind_processes *processes, uint32_t tgid, cons
 	struct walk_mapping resolved;
 	bool known = walk_maps_process(processes->maps, tgid, &process);
 
-	if (!resolve(processes, tgid, mapping, &resolved) || (known && is_known(processes, &process, &resolved)))
+	if (!map_changes_at_once(&processes->changes, tgid) ||
+	    !resolve(processes, tgid, mapping, UNWIND_NO_FILE, &resolved) ||
+	    (known && is_known(processes, &process, &resolved)))
 		return 0;
 	merge(processes, &process, &resolved);
 	processes->counts.changed++;
@@ -248,6 +286,7 @@ int unwind_processes_map(struct unwind_processes *processes, uint32_t tgid, cons
 void unwind_processes_exec(struct unwind_processes *processes, uint32_t tgid)
 {
 	walk_maps_forget_process(processes->maps, tgid);
+	map_changes_forget(&processes->changes, tgid);
 }
 
 static void mark_python(void *data, uint32_t tgid, const struct walk_process *process)
@@ -294,7 +333,7 @@ static void mark_files(struct unwind_processes *processes, uint32_t first)
 			processes->mapped_files[mappings[i].file] = true;
 }
 
-void unwind_processes_sweep(struct unwind_processes *processes)
+static void free_unreferenced(struct unwind_processes *processes)
 {
 	memset(processes->mapped_files, 0, sizeof(processes->mapped_files));
 	processes->census = ++processes->sweeps % SWEEPS_PER_CENSUS == 0;
@@ -315,6 +354,19 @@ void unwind_processes_sweep(struct unwind_processes *processes)
 		list->slots = 0;
 	}
 	unwind_tables_sweep(processes->tables, processes->mapped_files);
+}
+
+static void read_late(void *data, uint32_t tgid)
+{
+	struct unwind_processes *processes = data;
+
+	unwind_processes_read(processes, tgid);
+}
+
+void unwind_processes_sweep(struct unwind_processes *processes)
+{
+	free_unreferenced(processes);
+	map_changes_sweep(&processes->changes, read_late, processes);
 }
 
 struct unwind_processes_counts unwind_processes_counts(const struct unwind_processes *processes)

@@ -18,7 +18,7 @@ struct unwind_processes;
 struct unwind_processes_counts {
 	uint64_t read;	  /* lists read from /proc */
 	uint64_t changed; /* mappings added one by one */
-	uint64_t cut;	  /* lists that lost mappings past WALK_PROCESS_MAPPINGS_MAX */
+	uint64_t cut;	  /* mappings of one process that had no place in its list: the most so far */
 	uint64_t no_room; /* processes and lists past the tables' size */
 	uint64_t gone;	  /* files that could not be opened any more */
 };
@@ -33,7 +33,10 @@ int unwind_processes_read(struct unwind_processes *processes, uint32_t tgid);
 /* The same for every process that there is and that is not known; the files of busy ones are wanted first. */
 void unwind_processes_read_all(struct unwind_processes *processes);
 
-/* One more mapping: what it overlaps is gone. Errors as above. */
+/*
+ * One more mapping: what it overlaps is gone. Errors as above. Of a process that maps and maps (map_changes.h) it is taken
+ * later, together with the others.
+ */
 int unwind_processes_map(struct unwind_processes *processes, uint32_t tgid, const struct unwind_mapping *mapping);
 
 /* A process runs another program now, and has no mappings yet. */

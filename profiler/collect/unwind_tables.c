@@ -19,8 +19,8 @@ enum file_state {
 	FILE_FREE,
 	FILE_WAITING, /* to be parsed */
 	FILE_PARSING,
-	FILE_LOADED, /* also with no rows, where there is no unwind data */
-	FILE_EVICTED,
+	FILE_LOADED,  /* also with no rows, where there is no unwind data */
+	FILE_EVICTED, /* without rows for now: for want of room, or of time to parse it */
 };
 
 struct file {
@@ -181,6 +181,16 @@ static bool evict_one(struct unwind_tables *tables, uint32_t number)
 	return true;
 }
 
+/* Not at once: others would get no turn. */
+static void try_later(struct unwind_tables *tables, struct file *file)
+{
+	file->state = FILE_EVICTED;
+	file->retry_wait = file->retry_wait ? 2 * file->retry_wait : 1;
+	if (file->retry_wait > RETRY_SWEEPS_MAX)
+		file->retry_wait = RETRY_SWEEPS_MAX;
+	file->retry_at = tables->maps->files->epoch + file->retry_wait;
+}
+
 static void load(struct unwind_tables *tables, uint32_t number, const struct unwind_rows *rows)
 {
 	static const struct unwind_rows none;
@@ -200,11 +210,7 @@ static void load(struct unwind_tables *tables, uint32_t number, const struct unw
 		tables->counts.loaded++;
 		return;
 	}
-	file->state = FILE_EVICTED;
-	file->retry_wait = file->retry_wait ? 2 * file->retry_wait : 1;
-	if (file->retry_wait > RETRY_SWEEPS_MAX)
-		file->retry_wait = RETRY_SWEEPS_MAX;
-	file->retry_at = tables->maps->files->epoch + file->retry_wait;
+	try_later(tables, file);
 	tables->counts.no_room++;
 }
 
@@ -307,6 +313,12 @@ bool unwind_tables_load_one(struct unwind_tables *tables)
 
 	pthread_mutex_lock(&tables->lock);
 	tables->counts.waiting--;
+	tables->counts.parse_ns += clock_now_ns() - start_ns;
+	if (err == -ETIME) {
+		try_later(tables, file);
+		pthread_mutex_unlock(&tables->lock);
+		return true;
+	}
 	if (err) {
 		/* No ELF, or a broken one: loaded, and empty. */
 		log_debug("no unwind data from file %u: %s", number, strerror(-err));
@@ -315,7 +327,6 @@ bool unwind_tables_load_one(struct unwind_tables *tables)
 	}
 	show_python(tables, number, &rows.python);
 	load(tables, number, &rows);
-	tables->counts.parse_ns += clock_now_ns() - start_ns;
 	pthread_mutex_unlock(&tables->lock);
 	return true;
 }

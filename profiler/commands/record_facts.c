@@ -120,6 +120,34 @@ static void put_series(struct facts *facts, const struct series_counts *counts)
 	put_number(facts, "series.cpu_ns", counts->cpu_ns);
 }
 
+static void put_unwinding(struct facts *facts, struct record_session *session)
+{
+	struct unwinder_counts counts;
+
+	if (!session->unwinder)
+		return;
+	counts = unwinder_counts(session->unwinder);
+	put_number(facts, "unwind.files", counts.tables.files);
+	put_number(facts, "unwind.loaded", counts.tables.loaded);
+	put_number(facts, "unwind.failed", counts.tables.failed);
+	put_number(facts, "unwind.evicted", counts.tables.evictions);
+	put_number(facts, "unwind.no_room", counts.tables.no_room);
+	put_number(facts, "unwind.row_bytes", counts.tables.row_bytes);
+	put_number(facts, "unwind.parse_ns", counts.tables.parse_ns);
+	put_number(facts, "unwind.mappings_cut", counts.processes.cut);
+	put_number(facts, "unwind.lists_no_room", counts.processes.no_room);
+	put_number(facts, "unwind.records_lost", counts.records_lost);
+	if (counts.processes.cut || counts.processes.no_room)
+		log_warning("code that is mapped in too many pieces is walked by frame pointers: %" PRIu64
+			    " pieces of one process were too many, %" PRIu64 " times there was no room for a process",
+			    counts.processes.cut, counts.processes.no_room);
+	if (counts.tables.evictions || counts.tables.no_room)
+		log_warning("the unwind tables of what runs do not fit: %u were taken out for others, %u times one "
+			    "found no "
+			    "room; --unwind-memory gives more",
+			    counts.tables.evictions, counts.tables.no_room);
+}
+
 static uint64_t own_cpu_ns(void)
 {
 	struct rusage used;
@@ -154,6 +182,7 @@ int record_last_facts(struct record_session *session, uint64_t duration_ns)
 	put_number(&facts, "lookups.lost", names.lookups_lost);
 	put_java(&facts, session);
 	put_series(&facts, recorder_series(session->recorder));
+	put_unwinding(&facts, session);
 	put_number(&facts, "bpf.hits", ticks.hits);
 	put_number(&facts, "bpf.sent", ticks.sent);
 	if (runs) {
