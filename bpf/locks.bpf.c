@@ -2,28 +2,13 @@
 /*
  * locks: waits for kernel locks, from the contention tracepoints (5.19). Only slow paths fire them.
  *
- * Two worlds, kept apart:
- *
- * Sleeping locks. The wait is remembered with its task. Its first begin counts: a mutex tells again when it goes from
- * spinning to sleeping, and may do so several times. A wait that slept is told with its stack, the owner as it began, and
- * who woke it; one that did not adds to a counter and no more.
- *
- * Spinlocks. A hash map's bucket lock is a spinlock that fires these tracepoints itself: whoever touches such a map here
- * comes back for the same bucket and locks the host up. So nothing here takes a lock: per-CPU arrays with fixed rows, a
- * guard against our own stack-taking, and the cgroup's id read from the task instead of its slot from a map.
+ * Spinlocks are a world apart: spins.bpf.h. Of a sleeping lock, the wait is remembered with its task. Its first begin
+ * counts: a mutex tells again when it goes from spinning to sleeping, and may do so several times. A wait that slept is
+ * told with its stack, with who held the lock as it began and as it went to sleep, and with who woke it; one that did not
+ * adds to a counter and no more.
  */
-#include "bpf/wait_stacks.bpf.h"
-
-/* include/trace/events/lock.h */
-#define FLAG_SPIN 1u
-#define FLAG_READ 2u
-#define FLAG_WRITE 4u
-#define FLAG_RT 8u
-#define FLAG_PERCPU 16u
-#define FLAG_MUTEX 32u
-
-#define OWNER_FLAGS 7ull  /* below a task's address in a mutex's or rwsem's owner */
-#define OWNER_READER 1ull /* of an rwsem: some reader, a hint only */
+#include "bpf/lock_owner.bpf.h"
+#include "bpf/spins.bpf.h"
 
 /* Which of the two maps takes new waits; flipped by user space while it empties the other. */
 u32 active_locks = 0;
@@ -49,201 +34,6 @@ struct {
 	__type(value, struct lock_sums);
 } new_lock_sums SEC(".maps");
 
-/* Spinlock waits of one CPU: an interrupt may wait for a lock while what it interrupted waits, too. */
-#define SPINS_NESTED 4
-#define SPIN_LONG_NS 20000 /* from here on each has its stack */
-#define SPIN_ONE_IN 32	   /* of the shorter ones */
-#define SPIN_PROBES 8
-
-struct spinning {
-	u32 depth;
-	u32 busy;
-	u64 turn;
-	struct {
-		u64 lock;
-		u64 begin_ns;
-		u64 flags;
-	} at[SPINS_NESTED];
-	u64 frames[SPIN_FRAMES];
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, u32);
-	__type(value, struct spinning);
-} spins SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, u32);
-	__type(value, struct spin_losses);
-} spin_losses SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, SPIN_ROWS);
-	__type(key, u32);
-	__type(value, struct spin_row);
-} spin_rows SEC(".maps");
-
-static __always_inline u32 kind_of(u32 flags)
-{
-	if (flags & FLAG_SPIN && !(flags & FLAG_MUTEX)) {
-		if (flags & FLAG_READ)
-			return LOCK_RWLOCK_READ;
-		return flags & FLAG_WRITE ? LOCK_RWLOCK_WRITE : LOCK_SPIN;
-	}
-	if (flags & FLAG_MUTEX)
-		return LOCK_MUTEX;
-	if (flags & FLAG_PERCPU)
-		return LOCK_PERCPU;
-	if (flags & FLAG_RT)
-		return LOCK_RT;
-	return flags & FLAG_READ ? LOCK_RWSEM_READ : LOCK_RWSEM_WRITE;
-}
-
-static __always_inline void lose_spin(u64 ns)
-{
-	u32 zero = 0;
-	struct spin_losses *losses = bpf_map_lookup_elem(&spin_losses, &zero);
-
-	if (!losses)
-		return;
-	losses->waits++;
-	losses->waits_ns += ns;
-}
-
-static __always_inline void begin_spin(u64 lock, u32 flags)
-{
-	u32 zero = 0, depth;
-	struct spinning *spinning = bpf_map_lookup_elem(&spins, &zero);
-
-	if (!spinning)
-		return;
-	depth = spinning->depth;
-	if (depth >= SPINS_NESTED) {
-		lose_spin(0);
-		return;
-	}
-	spinning->at[depth & (SPINS_NESTED - 1)].lock = lock;
-	spinning->at[depth & (SPINS_NESTED - 1)].flags = flags;
-	spinning->at[depth & (SPINS_NESTED - 1)].begin_ns = bpf_ktime_get_ns();
-	spinning->depth = depth + 1;
-}
-
-static __always_inline struct spin_row *find_spin_row(u64 hash, u64 cgroup_id, u32 kind)
-{
-	for (u32 i = 0; i < SPIN_PROBES; i++) {
-		u32 number = (hash + i) & (SPIN_ROWS - 1);
-		struct spin_row *row = bpf_map_lookup_elem(&spin_rows, &number);
-
-		if (!row)
-			return NULL;
-		if (row->hash == hash)
-			return row;
-		if (!row->hash) {
-			row->cgroup_id = cgroup_id;
-			row->kind = kind;
-			row->frame_count = 0;
-			row->hash = hash;
-			return row;
-		}
-	}
-	return NULL;
-}
-
-/* Frames as they are: which of them are the lock's own is known by name, to user space. */
-static __always_inline u32 take_spin_frames(void *ctx, struct spinning *spinning, u64 *hash)
-{
-	long bytes = bpf_get_stack(ctx, spinning->frames, sizeof(spinning->frames), 0);
-	u32 count = bytes > 0 ? (u32)bytes / sizeof(u64) : 0;
-
-	for (u32 i = 0; i < SPIN_FRAMES && i < count; i++)
-		*hash = (*hash ^ spinning->frames[i]) * MIX_1;
-	return count <= SPIN_FRAMES ? count : SPIN_FRAMES;
-}
-
-static __always_inline void count_spin(void *ctx, struct spinning *spinning, u32 flags, u64 ns)
-{
-	struct task_struct *task = bpf_get_current_task_btf();
-	u64 cgroup_id = cgroup_id_of(task), hash;
-	u32 count = 0, kind = kind_of(flags);
-	struct spin_row *row;
-
-	if (!slot_is_wanted(task->tgid, cgroup_id))
-		return;
-	if (task->flags & PF_KTHREAD)
-		cgroup_id = 0;
-	hash = (cgroup_id ^ kind) * MIX_1;
-	if (ns >= SPIN_LONG_NS || spinning->turn++ % SPIN_ONE_IN == 0)
-		count = take_spin_frames(ctx, spinning, &hash);
-	row = find_spin_row(hash | 1, cgroup_id, kind);
-	if (!row) {
-		lose_spin(ns);
-		return;
-	}
-	if (count && !row->frame_count) {
-		for (u32 i = 0; i < SPIN_FRAMES; i++)
-			row->frames[i] = spinning->frames[i];
-		row->frame_count = count;
-	}
-	row->count++;
-	row->total_ns += ns;
-	if (ns > row->max_ns)
-		row->max_ns = ns;
-}
-
-/* True where the lock was one that a CPU of ours was spinning for. */
-static __always_inline bool end_spin(void *ctx, u64 lock)
-{
-	u32 zero = 0, depth;
-	struct spinning *spinning = bpf_map_lookup_elem(&spins, &zero);
-	u64 ns;
-
-	if (!spinning || !spinning->depth)
-		return false;
-	depth = spinning->depth - 1;
-	if (spinning->at[depth & (SPINS_NESTED - 1)].lock != lock) {
-		/* An end that was not seen: what lies above it is over. */
-		if (!depth || spinning->at[(depth - 1) & (SPINS_NESTED - 1)].lock != lock)
-			return false;
-		depth--;
-		lose_spin(0);
-	}
-	ns = bpf_ktime_get_ns() - spinning->at[depth & (SPINS_NESTED - 1)].begin_ns;
-	spinning->depth = depth;
-	if (spinning->busy) {
-		lose_spin(ns);
-		return true;
-	}
-	spinning->busy = 1;
-	count_spin(ctx, spinning, spinning->at[depth & (SPINS_NESTED - 1)].flags, ns);
-	spinning->busy = 0;
-	return true;
-}
-
-/* The slot of who holds the lock now; 0: nobody, or not to be known. */
-static __always_inline u32 owner_slot(struct task_struct *waiter, u64 lock, u32 flags)
-{
-	struct rw_semaphore *rwsem = (struct rw_semaphore *)lock;
-	struct mutex *mutex = (struct mutex *)lock;
-	struct task_struct *owner;
-	u64 word = 0;
-
-	if (flags & FLAG_MUTEX)
-		word = BPF_CORE_READ(mutex, owner.counter);
-	else if (!(flags & (FLAG_PERCPU | FLAG_RT)))
-		word = BPF_CORE_READ(rwsem, owner.counter);
-	owner = (struct task_struct *)(word & ~OWNER_FLAGS);
-	if (!owner || (owner == waiter && word & OWNER_READER))
-		return SLOT_UNWANTED;
-	if (BPF_CORE_READ(owner, flags) & PF_KTHREAD)
-		return SLOT_KERNEL;
-	return slot_of_cgroup(cgroup_id_of(owner));
-}
-
 static __always_inline void begin_wait(u64 lock, u32 flags)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
@@ -251,19 +41,19 @@ static __always_inline void begin_wait(u64 lock, u32 flags)
 
 	if (!times || slot_of(task, times) == SLOT_UNWANTED)
 		return;
-	if (times->lock == lock) {
-		if (!times->lock_owner_slot)
-			times->lock_owner_slot = owner_slot(task, lock, flags);
-		return;
+	if (times->lock != lock) {
+		times->lock_ns = bpf_ktime_get_ns();
+		times->lock_flags = flags;
+		times->lock_owner_slot = SLOT_UNWANTED;
+		times->lock_owner = (struct count_key){};
+		times->lock_owner_state = LOCK_OWNER_UNTOLD;
+		times->lock_waker_slot = SLOT_UNWANTED;
+		times->lock_waker = (struct count_key){};
+		times->lock_woken_ns = 0;
+		times->lock_switches = task->nvcsw;
+		times->lock = lock;
 	}
-	times->lock_ns = bpf_ktime_get_ns();
-	times->lock_flags = flags;
-	times->lock_owner_slot = owner_slot(task, lock, flags);
-	times->lock_waker_slot = SLOT_UNWANTED;
-	times->lock_waker = (struct count_key){};
-	times->lock_woken_ns = 0;
-	times->lock_switches = task->nvcsw;
-	times->lock = lock;
+	look_at_owner(task, times, lock, flags);
 }
 
 SEC("tp_btf/contention_begin")
@@ -367,7 +157,7 @@ static __always_inline void end_wait(void *ctx, u64 lock)
 	times->lock = 0;
 	add_to_call(task, times, ns);
 	key.slot = times->slot;
-	key.kind = kind_of(times->lock_flags);
+	key.kind = lock_kind_of(times->lock_flags);
 	if (task->nvcsw == times->lock_switches) {
 		tally(key.slot, key.kind, ns);
 		return;
@@ -379,7 +169,10 @@ static __always_inline void end_wait(void *ctx, u64 lock)
 	if (event)
 		key.stack = event->key;
 	key.waker = times->lock_waker;
+	key.owner = times->lock_owner;
 	key.owner_slot = times->lock_owner_slot;
+	key.owner_state = times->lock_owner_state;
+	key.lock = lock_identity(lock, &key.where);
 	key.waker_slot = times->lock_waker_slot;
 	note_lock_wait(&key, lock, ns, handoff);
 }
@@ -389,5 +182,19 @@ int lock_got(u64 *ctx)
 {
 	if (!end_spin(ctx, ctx[0]))
 		end_wait(ctx, ctx[0]);
+	return 0;
+}
+
+SEC("iter/kmem_cache")
+int tell_slab_name(struct bpf_iter__kmem_cache *ctx)
+{
+	struct slab_name told = {};
+	struct kmem_cache *cache = ctx->s;
+
+	if (!cache)
+		return 0;
+	told.cache = (u64)cache;
+	bpf_probe_read_kernel_str(told.name, sizeof(told.name), BPF_CORE_READ(cache, name));
+	bpf_seq_write(ctx->meta->seq, &told, sizeof(told));
 	return 0;
 }

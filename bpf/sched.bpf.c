@@ -216,20 +216,6 @@ static __always_inline void leave(void *ctx, struct task_struct *task, bool pree
 		take_blocked_stack(ctx, task, times);
 }
 
-/* A task that is off its CPU: the kernel's part alone, without the scheduler's and the locks' own functions. */
-static __noinline int take_others_stack(struct task_struct *task, struct stack_event *event)
-{
-	if (!event)
-		return 0;
-	describe_task(task, event);
-	if (want_kernel_stacks)
-		event->kernel_count =
-			frames_of(bpf_get_task_stack(task, event->frames, STACK_FRAMES_MAX * sizeof(u64), 0));
-	hash_sample(event, task->start_boottime);
-	send_wait_stack(task, event);
-	return 0;
-}
-
 static __noinline int note_wait(const struct wait_key *key, u64 ns)
 {
 	struct wait_sums *sums, first = {.count = 1, .total_ns = ns, .max_ns = ns};
@@ -271,7 +257,7 @@ static __noinline int note_blocked(struct task_struct *task, struct task_times *
 		return 0;
 	if (!times->stack.hash[0]) {
 		event = bpf_map_lookup_elem(&wait_scratch, &zero);
-		take_others_stack(task, event);
+		take_others_stack(task, event, false);
 		if (event)
 			times->stack = event->key;
 		times->wait_flags = 0;

@@ -147,14 +147,36 @@ enum lock_kind {
 };
 #define LOCK_KINDS 8
 
+/* Where a lock lies. Values are those of enum lock_place in the recording. */
+enum lock_where {
+	LOCK_UNTOLD = 0,    /* not looked at */
+	LOCK_STATIC = 1,    /* data of the kernel or of a module */
+	LOCK_IN_SLAB = 2,   /* in an object of a slab cache */
+	LOCK_ELSEWHERE = 3, /* memory of other kinds, or this kernel does not tell of its caches */
+};
+
+/* What is known of who holds a lock. Values are those of enum lock_owner in the recording. */
+enum lock_owner_state {
+	LOCK_OWNER_UNTOLD = 0, /* this kind of lock does not tell */
+	LOCK_OWNER_NOBODY = 1, /* free, or on its way to the next one */
+	LOCK_OWNER_READER = 2, /* readers: one of them is named, which may be gone */
+	LOCK_OWNER_RAN = 3,    /* on a CPU: where, cannot be read */
+	LOCK_OWNER_READY = 4,  /* off its CPU and ready to run: it waited for one */
+	LOCK_OWNER_ASLEEP = 5,
+};
+
 /* Waits for a sleeping lock that slept. Slots of 0: not known. */
 struct lock_key {
 	struct count_key stack;
 	struct count_key waker; /* who ended it: the one that let go of the lock */
+	struct count_key owner; /* where it was, off its CPU; 0: not taken */
+	u64 lock;		/* LOCK_STATIC: its address; LOCK_IN_SLAB: the cache's; else 0 */
+	u32 where;		/* enum lock_where */
+	u32 kind;		/* enum lock_kind */
 	u32 slot;
 	u32 owner_slot; /* who held it as the wait began */
+	u32 owner_state;
 	u32 waker_slot;
-	u32 kind; /* enum lock_kind */
 };
 
 #define LOCK_OCTAVES (HISTOGRAM_BUCKETS / 4)
@@ -177,6 +199,13 @@ struct lock_tally {
 };
 #define LOCK_TALLY(slot, kind) ((slot)*LOCK_KINDS + (kind))
 
+/* What an iterator tells of each slab cache. */
+#define SLAB_NAME_BYTES 56
+struct slab_name {
+	u64 cache;
+	char name[SLAB_NAME_BYTES]; /* NUL-terminated */
+};
+
 /*
  * Waits for spinlocks, on one CPU, by cgroup, kind and callers. A row is found by its hash and is never given away again.
  * Stacks are taken of long waits, and of some of the short ones: the others are in rows without frames.
@@ -186,11 +215,14 @@ struct lock_tally {
 struct spin_row {
 	u64 hash; /* 0: free */
 	u64 cgroup_id;
+	u64 lock; /* as lock_key.lock */
 	u64 count;
 	u64 total_ns;
 	u64 max_ns;
+	u32 where; /* enum lock_where */
 	u32 kind;
 	u32 frame_count;
+	u32 pad;
 	u64 frames[SPIN_FRAMES]; /* leaf first */
 };
 

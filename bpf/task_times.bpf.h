@@ -65,8 +65,11 @@ struct task_times {
 	u64 lock_woken_ns;
 	u64 lock_switches; /* task->nvcsw as it began: has it slept since? */
 	struct count_key lock_waker;
+	struct count_key lock_owner;
 	u32 lock_flags;
 	u32 lock_owner_slot;
+	u16 lock_owner_state; /* enum lock_owner_state */
+	u16 lock_owner_slept; /* it was looked at as the wait went to sleep */
 	u32 lock_waker_slot;
 	u32 wait_flags;
 	u32 site; /* of sites, plus 1; 0: none */

@@ -10,7 +10,9 @@
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
+struct bpf_iter__kmem_cache;
 struct bpf_iter__task;
+struct bpf_iter_meta;
 struct bpf_perf_event_data;
 struct bpf_raw_tracepoint_args;
 struct cfs_bandwidth;
@@ -24,12 +26,15 @@ struct ctl_table;
 struct ctl_table_header;
 struct ctl_table_root;
 struct ctl_table_set;
+struct file;
 struct files_struct;
 struct fred_cs;
 struct hlist_head;
 struct hlist_node;
 struct kernfs_node;
+struct kmem_cache;
 struct list_head;
+struct lock_class_key;
 struct mm_struct;
 struct mutex;
 struct ns_common;
@@ -41,9 +46,13 @@ struct qspinlock;
 struct raw_spinlock;
 struct rb_node;
 struct rb_root;
+struct rb_root_cached;
 struct refcount_struct;
+struct rt_mutex_base;
 struct rw_semaphore;
 struct sched_entity;
+struct sched_rt_entity;
+struct seq_file;
 struct signal_struct;
 struct spinlock;
 struct task_group;
@@ -85,11 +94,15 @@ enum {
 	true = 1,
 };
 
+typedef long unsigned int __kernel_ulong_t;
+
 typedef int __kernel_pid_t;
 
 typedef unsigned int __kernel_uid32_t;
 
 typedef unsigned int __kernel_gid32_t;
+
+typedef __kernel_ulong_t __kernel_size_t;
 
 typedef __u16 __be16;
 
@@ -104,6 +117,8 @@ typedef _Bool bool;
 typedef __kernel_uid32_t uid_t;
 
 typedef __kernel_gid32_t gid_t;
+
+typedef __kernel_size_t size_t;
 
 typedef struct {
 	int counter;
@@ -148,6 +163,11 @@ struct sched_entity {
 	struct cfs_rq *cfs_rq;
 };
 
+struct sched_rt_entity {
+	short unsigned int on_rq;
+	struct sched_rt_entity *parent;
+};
+
 struct qspinlock {
 	union {
 		atomic_t val;
@@ -164,6 +184,11 @@ typedef struct raw_spinlock raw_spinlock_t;
 
 struct rb_root {
 	struct rb_node *rb_node;
+};
+
+struct rb_root_cached {
+	struct rb_root rb_root;
+	struct rb_node *rb_leftmost;
 };
 
 typedef atomic64_t atomic_long_t;
@@ -205,6 +230,7 @@ struct task_struct {
 	int on_cpu;
 	int on_rq;
 	struct sched_entity se;
+	struct sched_rt_entity rt;
 	bool throttled;
 	struct list_head tasks;
 	struct mm_struct *mm;
@@ -224,6 +250,9 @@ struct task_struct {
 	u64 self_exec_id;
 	struct css_set *cgroups;
 	struct thread_struct thread;
+};
+
+struct lock_class_key {
 };
 
 struct fred_cs {
@@ -342,6 +371,9 @@ struct cgroup_subsys_state {
 	struct cgroup_subsys_state *parent;
 };
 
+struct file {
+};
+
 struct ctl_table_root {
 	struct ctl_table_set default_set;
 	struct ctl_table_set * (*lookup)(struct ctl_table_root *);
@@ -356,6 +388,13 @@ struct cgroup {
 	struct kernfs_node *kn;
 	struct cgroup_subsys_state *subsys[12];
 	struct cgroup_root *root;
+};
+
+struct seq_file {
+	size_t from;
+	size_t count;
+	struct mutex lock;
+	const struct file *file;
 };
 
 struct kernfs_node {
@@ -387,6 +426,8 @@ enum bpf_func_id {
 	BPF_FUNC_get_current_task_btf = 158,
 	BPF_FUNC_task_pt_regs = 175,
 };
+
+typedef unsigned int slab_flags_t;
 
 enum cgroup_subsys_id {
 	cpu_cgrp_id = 1,
@@ -429,6 +470,18 @@ struct task_group {
 	struct cfs_bandwidth cfs_bandwidth;
 };
 
+struct rt_mutex_base {
+	raw_spinlock_t wait_lock;
+	struct rb_root_cached waiters;
+	struct task_struct *owner;
+};
+
+struct bpf_iter_meta {
+	union {
+		struct seq_file *seq;
+	};
+};
+
 struct bpf_raw_tracepoint_args {
 	__u64 args[0];
 };
@@ -453,6 +506,9 @@ enum {
 
 struct bpf_iter__task {
 	union {
+		struct bpf_iter_meta *meta;
+	};
+	union {
 		struct task_struct *task;
 	};
 };
@@ -474,6 +530,22 @@ enum {
 
 enum {
 	BPF_F_USER_STACK = 256,
+};
+
+struct kmem_cache {
+	struct lock_class_key lock_key;
+	slab_flags_t flags;
+	unsigned int offset;
+	const char *name;
+};
+
+struct bpf_iter__kmem_cache {
+	union {
+		struct bpf_iter_meta *meta;
+	};
+	union {
+		struct kmem_cache *s;
+	};
 };
 
 typedef struct {

@@ -138,4 +138,25 @@ static __noinline int take_own_stack(void *ctx, struct stack_event *event, u32 s
 	return 0;
 }
 
+/*
+ * A task that is off its CPU: the kernel's part alone, without the scheduler's and the locks' own functions. With
+ * @of_process one stack stands for all of its threads.
+ */
+static __noinline int take_others_stack(struct task_struct *task, struct stack_event *event, bool of_process)
+{
+	struct task_struct *leader = task->group_leader;
+
+	if (!event)
+		return 0;
+	describe_task(task, event);
+	if (of_process)
+		event->tid = event->tgid;
+	if (want_kernel_stacks)
+		event->kernel_count =
+			frames_of(bpf_get_task_stack(task, event->frames, STACK_FRAMES_MAX * sizeof(u64), 0));
+	hash_sample(event, of_process ? leader->start_boottime : task->start_boottime);
+	send_wait_stack(task, event);
+	return 0;
+}
+
 #endif

@@ -62,16 +62,7 @@ bool blocked_is_scheduler(const char *function)
 
 static void collect(const struct profile *profile, uint32_t stack, struct kernel_names *kernel)
 {
-	kernel->count = 0;
-	for (; stack != RECORDING_STACK_ROOT && kernel->count < FRAMES_MAX;
-	     stack = profile->rows.stacks.items[stack].parent) {
-		const struct recording_frame *frame =
-			&profile->rows.frames.items[profile->rows.stacks.items[stack].frame];
-
-		if (frame->kind != FRAME_KERNEL)
-			break;
-		kernel->names[kernel->count++] = string_table_text(&profile->rows.strings, frame->name);
-	}
+	kernel->count = kernel_entry_names(profile, stack, kernel->names, FRAMES_MAX);
 }
 
 static int add_text(struct blocked_places *places, const char *text, string_id *ret_id)

@@ -91,22 +91,14 @@ static const char *text_of(const struct finding *finding, string_id id)
 
 static int classify(struct finding *finding, uint32_t stack, struct stack_class *ret_class)
 {
-	const struct recording_tables *rows = &finding->profile->rows;
 	struct stack_class *class = &finding->classes[stack];
 	const char *names[DEPTH_MAX];
 	struct kernel_entry entry;
 	size_t count = 0;
 	int err = 0;
 
-	for (uint32_t at = stack; !class->known && at != RECORDING_STACK_ROOT && count < DEPTH_MAX;
-	     at = rows->stacks.items[at].parent) {
-		const struct recording_frame *frame = &rows->frames.items[rows->stacks.items[at].frame];
-
-		if (frame->kind != FRAME_KERNEL)
-			break;
-		names[count++] = string_table_text(&rows->strings, frame->name);
-	}
 	if (!class->known) {
+		count = kernel_entry_names(finding->profile, stack, names, DEPTH_MAX);
 		kernel_entry_find(names, count, &entry);
 		class->kind = (uint8_t)entry.kind;
 		if (entry.kind != KERNEL_ENTRY_NONE)

@@ -262,3 +262,18 @@ void kernel_entry_find(const char *const *names, size_t count, struct kernel_ent
 	}
 	*ret_entry = entry;
 }
+
+size_t kernel_entry_names(const struct profile *profile, uint32_t stack, const char **ret_names, size_t max)
+{
+	const struct recording_tables *rows = &profile->rows;
+	size_t count = 0;
+
+	for (; stack != RECORDING_STACK_ROOT && count < max; stack = rows->stacks.items[stack].parent) {
+		const struct recording_frame *frame = &rows->frames.items[rows->stacks.items[stack].frame];
+
+		if (frame->kind != FRAME_KERNEL)
+			break;
+		ret_names[count++] = string_table_text(&rows->strings, frame->name);
+	}
+	return count;
+}

@@ -12,6 +12,8 @@
 
 #include <stddef.h>
 
+#include "profiler/profile/profile.h"
+
 enum kernel_entry_kind {
 	KERNEL_ENTRY_NONE, /* nothing but the sampling itself: the CPU was not in the kernel */
 	KERNEL_ENTRY_SYSTEM_CALL,
@@ -34,5 +36,8 @@ struct kernel_entry {
  * @names: [count] names of the kernel frames, leaf first
  */
 void kernel_entry_find(const char *const *names, size_t count, struct kernel_entry *ret_entry);
+
+/* The names of a stack's kernel frames, leaf first: at most @max. Valid as long as the profile. Returns how many. */
+size_t kernel_entry_names(const struct profile *profile, uint32_t stack, const char **ret_names, size_t max);
 
 #endif

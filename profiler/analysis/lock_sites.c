@@ -5,10 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "profiler/analysis/kernel_entry.h"
+#include "profiler/analysis/lock_place.h"
 #include "symbolizer/base/cleanup.h"
-
-#define FRAMES_MAX 256
 
 struct finding {
 	const struct profile *profile;
@@ -20,8 +18,10 @@ struct finding {
 
 void lock_sites_deinit(struct lock_sites *sites)
 {
-	for (size_t i = 0; i < sites->list.count; i++)
+	for (size_t i = 0; i < sites->list.count; i++) {
 		array_deinit(&sites->list.items[i].blame);
+		array_deinit(&sites->list.items[i].holders);
+	}
 	array_deinit(&sites->list);
 	array_deinit(&sites->total.blame);
 	string_table_deinit(&sites->strings);
@@ -44,6 +44,18 @@ const char *lock_class_name(uint8_t lock_class)
 	return lock_class <= LOCK_CLASSES ? names[lock_class] : "unknown";
 }
 
+const char *lock_holder_how(uint8_t how)
+{
+	static const char *const names[] = {
+		[LOCK_OWNER_IS_UNTOLD] = "unknown",	      [LOCK_OWNER_IS_NOBODY] = "just gone",
+		[LOCK_OWNER_IS_READER] = "reading",	      [LOCK_OWNER_IS_ON_CPU] = "on a CPU",
+		[LOCK_OWNER_IS_QUEUED] = "waiting for a CPU", [LOCK_OWNER_IS_ASLEEP] = "asleep",
+		[LOCK_HOLDER_LET_GO] = "letting go",
+	};
+
+	return how < ARRAY_LENGTH(names) ? names[how] : "unknown";
+}
+
 /* 64 bits, of which each lock sets one: with so many still 0, so many locks are the likeliest (-64 ln(zeros / 64)). */
 unsigned int lock_sites_different(uint64_t seen)
 {
@@ -55,67 +67,29 @@ unsigned int lock_sites_different(uint64_t seen)
 	return guesses[64 - __builtin_popcountll(seen)];
 }
 
-static bool is_lock_function(const char *name)
+static int add_text(struct lock_sites *sites, const char *text, string_id *ret_id)
 {
-	static const char *const prefixes[] = {
-		"mutex_lock",	    "__mutex_lock",  "ww_mutex_lock",	 "down_read",	       "down_write",
-		"__down_read",	    "__down_write",  "rwsem_",		 "percpu_down_",       "__percpu_down_",
-		"percpu_rwsem_",    "rt_mutex_",     "__rt_mutex_",	 "_raw_spin_",	       "_raw_read_lock",
-		"_raw_write_lock",  "do_raw_spin_",  "queued_spin_",	 "native_queued_",     "__pv_queued_",
-		"pv_queued_",	    "queued_read_",  "queued_write_",	 "down_interruptible", "down_killable",
-		"__schedule",	    "schedule",	     "preempt_schedule", "__raw_callee_",      "osq_",
-		"trace_contention", "__down_common", "mm_lock_",	 "lock_mm_and_",       "resilient_",
-	};
-
-	for (size_t i = 0; i < ARRAY_LENGTH(prefixes); i++)
-		if (!strncmp(name, prefixes[i], strlen(prefixes[i])))
-			return true;
-	return false;
-}
-
-static size_t kernel_names(const struct profile *profile, uint32_t stack, const char **names)
-{
-	size_t count = 0;
-
-	for (; stack != RECORDING_STACK_ROOT && count < FRAMES_MAX; stack = profile->rows.stacks.items[stack].parent) {
-		const struct recording_frame *frame =
-			&profile->rows.frames.items[profile->rows.stacks.items[stack].frame];
-
-		if (frame->kind != FRAME_KERNEL)
-			break;
-		names[count++] = string_table_text(&profile->rows.strings, frame->name);
-	}
-	return count;
+	return string_table_add(&sites->strings, text, strlen(text), ret_id);
 }
 
 static int describe(struct finding *finding, const struct recording_lock *lock, struct lock_site *site)
 {
-	const char *names[FRAMES_MAX];
-	size_t count = kernel_names(finding->profile, lock->stack, names), taker = 0;
-	struct kernel_entry entry;
-	char function[KERNEL_NAME_BYTES];
-	int err;
+	const char *name = string_table_text(&finding->profile->rows.strings, lock->name);
+	struct lock_place_names place;
+	int err = add_text(finding->sites, name, &site->name);
 
-	if (!count)
-		return 0;
-	while (taker + 1 < count && is_lock_function(names[taker]))
-		taker++;
-	/* "foo.isra.0" is foo to whoever reads its source. */
-	snprintf(function, sizeof(function), "%.*s", (int)strcspn(names[taker], names[taker][0] == '[' ? "" : "."),
-		 names[taker]);
-	err = string_table_add(&finding->sites->strings, function, strlen(function), &site->function);
-	if (err || finding->by != LOCKS_BY_STACK)
+	site->place = lock->place;
+	if (err || !lock_place_find(finding->profile, lock->stack, &place))
 		return err;
-	kernel_entry_find(names, count, &entry);
-	return entry.kind == KERNEL_ENTRY_NONE
-		       ? 0
-		       : string_table_add(&finding->sites->strings, entry.name, strlen(entry.name), &site->entry);
+	err = add_text(finding->sites, place.function, &site->function);
+	return err || finding->by != LOCKS_BY_STACK ? err : add_text(finding->sites, place.entry, &site->entry);
 }
 
 static int find_or_add(struct finding *finding, const struct lock_site *wanted, uint32_t *ret_number)
 {
-	uint64_t hash = hash_words((uint64_t)wanted->container << 8 | wanted->lock_class,
-				   (uint64_t)wanted->entry << 32 | wanted->function);
+	uint64_t hash = hash_words(hash_words((uint64_t)wanted->container << 8 | wanted->lock_class,
+					      (uint64_t)wanted->entry << 32 | wanted->function),
+				   (uint64_t)wanted->place << 32 | wanted->name);
 	uint32_t number;
 
 	for (size_t at = hash_index_first(&finding->index, hash);
@@ -123,7 +97,8 @@ static int find_or_add(struct finding *finding, const struct lock_site *wanted, 
 		const struct lock_site *site = &finding->sites->list.items[number];
 
 		if (site->container == wanted->container && site->lock_class == wanted->lock_class &&
-		    site->entry == wanted->entry && site->function == wanted->function) {
+		    site->entry == wanted->entry && site->function == wanted->function &&
+		    site->place == wanted->place && site->name == wanted->name) {
 			*ret_number = number;
 			return 0;
 		}
@@ -157,9 +132,14 @@ static int blame(struct lock_site *site, uint32_t container, uint32_t culprit, u
 	return 0;
 }
 
+static uint64_t held_ns(const struct recording_lock *lock)
+{
+	return lock->total_ns > lock->handoff_ns ? lock->total_ns - lock->handoff_ns : 0;
+}
+
 static int blame_both(struct lock_site *site, const struct recording_lock *lock)
 {
-	uint64_t held = lock->total_ns > lock->handoff_ns ? lock->total_ns - lock->handoff_ns : 0;
+	uint64_t held = held_ns(lock);
 	uint32_t owner = lock->owner_container, waker = lock->waker_container;
 	int err;
 
@@ -186,41 +166,84 @@ static int add_to(struct lock_site *site, const struct recording_lock *lock)
 	}
 	site->handoff_ns += lock->handoff_ns;
 	site->seen |= lock->seen;
+	if (lock->owner < LOCK_OWNERS)
+		site->owner_ns[lock->owner] += held_ns(lock);
 	site->both += both ? lock->count : 0;
 	site->agreed += both && lock->owner_container == lock->waker_container ? lock->count : 0;
 	return blame_both(site, lock);
 }
 
+/* Where the culprit was: its stack @stack, or none that is known. */
+static int add_holder(struct finding *finding, struct lock_site *site, uint8_t how, uint32_t stack, uint64_t ns)
+{
+	struct lock_holder wanted = {.how = how, .stack = stack}, *known = NULL;
+	struct lock_place_names place;
+	int err = 0;
+
+	if (!ns)
+		return 0;
+	if (lock_place_find(finding->profile, stack, &place)) {
+		err = add_text(finding->sites, place.function, &wanted.function);
+		if (!err)
+			err = add_text(finding->sites, place.entry, &wanted.entry);
+	}
+	for (size_t i = 0; i < site->holders.count && !err && !known; i++) {
+		struct lock_holder *holder = &site->holders.items[i];
+
+		if (holder->how == how && holder->function == wanted.function && holder->entry == wanted.entry)
+			known = holder;
+	}
+	if (err)
+		return err;
+	if (!known) {
+		known = array_add(&site->holders);
+		if (!known)
+			return -ENOMEM;
+		*known = wanted;
+	}
+	known->ns += ns;
+	return 0;
+}
+
 /* By owner: a site for each culprit, which only has the time that is blamed on it. */
 static int add_owner(struct finding *finding, const struct recording_lock *lock, uint32_t culprit, uint64_t ns,
-		     bool count)
+		     bool count, struct lock_site **ret_site)
 {
-	struct lock_site wanted = {.lock_class = LOCK_CLASSES, .container = culprit}, *site;
+	struct lock_site wanted = {.lock_class = LOCK_CLASSES, .container = culprit};
 	uint32_t number;
 	int err = find_or_add(finding, &wanted, &number);
 
 	if (err)
 		return err;
-	site = &finding->sites->list.items[number];
-	site->count += count ? lock->count : 0;
-	site->total_ns += ns;
-	return blame(site, lock->container, culprit, ns);
+	*ret_site = &finding->sites->list.items[number];
+	(*ret_site)->count += count ? lock->count : 0;
+	(*ret_site)->total_ns += ns;
+	return blame(*ret_site, lock->container, culprit, ns);
 }
 
 static int add_owners(struct finding *finding, const struct recording_lock *lock)
 {
-	uint64_t held = lock->total_ns > lock->handoff_ns ? lock->total_ns - lock->handoff_ns : 0;
+	uint64_t held = held_ns(lock), owners = held / 2;
 	uint32_t owner = lock->owner_container, waker = lock->waker_container;
+	struct lock_site *site;
 	int err;
 
 	if (lock->flags & RECORDING_LOCK_SPUN)
 		return 0;
-	if (owner == RECORDING_NONE)
+	if (owner == RECORDING_NONE) {
 		owner = waker;
-	if (waker == RECORDING_NONE)
+		owners = 0;
+	}
+	if (waker == RECORDING_NONE) {
 		waker = owner;
-	err = add_owner(finding, lock, owner, held / 2, true);
-	return err ? err : add_owner(finding, lock, waker, held - held / 2, owner != waker);
+		owners = held;
+	}
+	err = add_owner(finding, lock, owner, owners, true, &site);
+	if (!err)
+		err = add_holder(finding, site, lock->owner, lock->owner_stack, owners);
+	if (!err)
+		err = add_owner(finding, lock, waker, held - owners, owner != waker, &site);
+	return err ? err : add_holder(finding, site, LOCK_HOLDER_LET_GO, lock->waker_stack, held - owners);
 }
 
 static int add_lock(struct finding *finding, uint32_t recorded)
@@ -275,8 +298,21 @@ static int worst_first(const void *left, const void *right)
 	return a->culprit < b->culprit ? -1 : a->culprit > b->culprit;
 }
 
+static int longest_held_first(const void *left, const void *right)
+{
+	const struct lock_holder *a = left, *b = right;
+
+	if (a->ns != b->ns)
+		return a->ns < b->ns ? 1 : -1;
+	if (a->how != b->how)
+		return a->how < b->how ? -1 : 1;
+	return a->function < b->function ? -1 : a->function > b->function;
+}
+
 static void sort(struct lock_site *site)
 {
+	if (site->holders.count)
+		qsort(site->holders.items, site->holders.count, sizeof(*site->holders.items), longest_held_first);
 	if (site->blame.count)
 		qsort(site->blame.items, site->blame.count, sizeof(*site->blame.items), worst_first);
 }

@@ -2,7 +2,8 @@
 /*
  * lock_sites: waits for kernel locks, summed up by the lock, and who made whom wait.
  *
- * A lock is called by its class and by the function that took it: the first one that is not the locks' own. Whose fault a
+ * A lock is called by its class, by the function that took it (the first one that is not the locks' own), and by its symbol or
+ * the slab cache of the object that it lies in, where the recording knows them. Whose fault a
  * wait was is told as shares of sums, never of single waits: of the time until the waiter was woken, half goes to who held
  * the lock as the wait began and half to who let go of it in the end; where only one of them is known, all to that one. The
  * rest of the wait, from the waking on, is handoff: the lock was free, or on the way.
@@ -14,9 +15,9 @@
 #include "symbolizer/base/array.h"
 
 enum locks_grouping {
-	LOCKS_BY_LOCK,	    /* class and function */
+	LOCKS_BY_LOCK,	    /* class, function, and which one */
 	LOCKS_BY_CONTAINER, /* that waits */
-	LOCKS_BY_STACK,	    /* class, function, and the system call that it is under */
+	LOCKS_BY_STACK,	    /* the same, and the system call that it is under */
 	LOCKS_BY_OWNER,	    /* container that made others, or itself, wait */
 };
 
@@ -27,10 +28,23 @@ struct lock_blame {
 	uint64_t ns;
 };
 
+#define LOCK_HOLDER_LET_GO LOCK_OWNERS /* as it woke the waiter */
+
+/* Where a container was while it made others wait. */
+struct lock_holder {
+	uint8_t how;	    /* enum lock_owner, as the wait began; or LOCK_HOLDER_LET_GO */
+	string_id function; /* in lock_sites.strings; 0: no stack */
+	string_id entry;    /* likewise; "" where it cannot be told */
+	uint32_t stack;	    /* row: one of its stacks; or RECORDING_STACK_ROOT */
+	uint64_t ns;
+};
+
 struct lock_site {
 	uint8_t lock_class; /* enum lock_class; LOCK_CLASSES where several are in it */
 	string_id function; /* in lock_sites.strings; 0: stacks were not taken, or several */
 	string_id entry;    /* likewise: the system call, "page faults" … */
+	uint8_t place;	    /* enum lock_place; LOCK_PLACE_UNTOLD where several are in it */
+	string_id name;	    /* as @place tells; 0: not known */
 	uint32_t container; /* row, for LOCKS_BY_CONTAINER and LOCKS_BY_OWNER; else RECORDING_NONE */
 	uint64_t count;
 	uint64_t total_ns;
@@ -39,10 +53,12 @@ struct lock_site {
 	uint64_t spun_ns;
 	uint64_t handoff_ns;
 	uint64_t seen;			       /* recording_lock.seen */
+	uint64_t owner_ns[LOCK_OWNERS];	       /* of waits that slept, less the handoff: what was known of the owner */
 	uint64_t both;			       /* waits of which owner and waker are known … */
 	uint64_t agreed;		       /* … and are the same container */
 	uint64_t histogram[RECORDING_BUCKETS]; /* of waits that slept: every fourth bucket holds an octave */
 	ARRAY(struct lock_blame) blame;	       /* the longest first; handoff and waits without sleep are in none */
+	ARRAY(struct lock_holder) holders;     /* for LOCKS_BY_OWNER: the longest first */
 };
 
 struct lock_sites {
@@ -57,6 +73,9 @@ void lock_sites_deinit(struct lock_sites *sites);
 
 /* "mutex", "rwsem, reading" …; "several" for LOCK_CLASSES. */
 const char *lock_class_name(uint8_t lock_class);
+
+/* "asleep", "on a CPU" …; of a lock_holder.how. */
+const char *lock_holder_how(uint8_t how);
 
 /* How many different locks these bits stand for: a guess that is good up to a hundred; 0: more than can be told. */
 unsigned int lock_sites_different(uint64_t seen);

@@ -8,6 +8,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include "profiler/collect/lock_names.h"
 #include "profiler/collect/map_pair.h"
 #include "symbolizer/base/array.h"
 #include "symbolizer/base/cleanup.h"
@@ -22,6 +23,11 @@ _Static_assert((int)LOCK_KINDS == LOCK_CLASSES && (int)LOCK_MUTEX == LOCK_CLASS_
 		       (int)LOCK_RWLOCK_READ == LOCK_CLASS_RWLOCK_READ &&
 		       (int)LOCK_RWLOCK_WRITE == LOCK_CLASS_RWLOCK_WRITE,
 	       "the recording's values are the programs'");
+_Static_assert((int)LOCK_STATIC == LOCK_PLACE_STATIC && (int)LOCK_IN_SLAB == LOCK_PLACE_SLAB &&
+		       (int)LOCK_ELSEWHERE == LOCK_PLACE_ELSEWHERE && (int)LOCK_OWNER_NOBODY == LOCK_OWNER_IS_NOBODY &&
+		       (int)LOCK_OWNER_READER == LOCK_OWNER_IS_READER && (int)LOCK_OWNER_RAN == LOCK_OWNER_IS_ON_CPU &&
+		       (int)LOCK_OWNER_READY == LOCK_OWNER_IS_QUEUED && (int)LOCK_OWNER_ASLEEP == LOCK_OWNER_IS_ASLEEP,
+	       "likewise");
 
 struct fetched_lock {
 	struct lock_key key;
@@ -42,6 +48,7 @@ struct lock_waits {
 	struct recording_writer *writer;
 	struct owners *owners;
 	struct stacks *stacks;
+	struct lock_names *names;
 	int cpus;
 	struct map_pair maps;				   /* of struct fetched_lock */
 	struct lock_tally tallies[SLOTS_MAX * LOCK_KINDS]; /* told */
@@ -65,6 +72,10 @@ int lock_waits_new(struct stoker_bpf *skeleton, struct slots *slots, struct wait
 	locks->stacks = stacks;
 	map_pair_init(&locks->maps, skeleton->maps.locks_0, skeleton->maps.locks_1, &skeleton->bss->active_locks);
 	locks->cpus = libbpf_num_possible_cpus();
+	if (lock_names_new(skeleton, writer, &locks->names)) {
+		free(locks);
+		return -ENOMEM;
+	}
 	*ret_locks = locks;
 	return 0;
 }
@@ -76,6 +87,7 @@ void lock_waits_free(struct lock_waits *locks)
 	map_pair_deinit(&locks->maps);
 	array_deinit(&locks->spins);
 	hash_index_deinit(&locks->spin_index);
+	lock_names_free(locks->names);
 	free(locks);
 }
 
@@ -91,6 +103,8 @@ static const struct recording_lock nobody = {
 	.waker_container = RECORDING_NONE,
 	.waker_thread = RECORDING_NONE,
 	.waker_stack = RECORDING_STACK_ROOT,
+	.owner_thread = RECORDING_NONE,
+	.owner_stack = RECORDING_STACK_ROOT,
 };
 
 static int write_octaves(struct lock_waits *locks, const struct lock_sums *sums, uint32_t row)
@@ -131,6 +145,13 @@ static int write_one(struct lock_waits *locks, const struct fetched_lock *lock, 
 		row.waker_thread = end.thread;
 		row.waker_stack = end.stack;
 	}
+	if (wait_stacks_find(locks->wait_stacks, &key->owner, &end)) {
+		row.owner_thread = end.thread;
+		row.owner_stack = end.stack;
+	}
+	row.owner = (uint8_t)key->owner_state;
+	row.place = (uint8_t)key->where;
+	row.name = lock_names_find(locks->names, key->where, key->lock);
 	if (!err && key->owner_slot != SLOT_UNWANTED)
 		err = slots_row(locks->slots, key->owner_slot, &row.owner_container);
 	if (!err && key->waker_slot != SLOT_UNWANTED)
@@ -144,6 +165,13 @@ int lock_waits_write(struct lock_waits *locks, uint64_t time_ns)
 {
 	int err = 0;
 
+	for (size_t i = 0; i < locks->maps.count && !err; i++) {
+		const struct fetched_lock *lock = map_pair_entry(&locks->maps, i);
+
+		err = lock_names_want(locks->names, lock->key.where, lock->key.lock);
+	}
+	if (!err)
+		err = lock_names_look_up(locks->names);
 	for (size_t i = 0; i < locks->maps.count && !err; i++)
 		err = write_one(locks, map_pair_entry(&locks->maps, i), time_ns);
 	map_pair_clear(&locks->maps);
@@ -249,23 +277,31 @@ static int write_spin(struct lock_waits *locks, int cpu, const struct spin_row *
 	if (err || now.count == told->told.count)
 		return err;
 	row.lock_class = (uint8_t)spin->kind;
+	row.place = (uint8_t)spin->where;
+	row.name = lock_names_find(locks->names, spin->where, spin->lock);
 	row.stack = told->stack;
 	err = owners_row(locks->owners, spin->cgroup_id, !spin->cgroup_id, &row.container);
 	return err ? err : write_spun(locks, &now, &told->told, &row, time_ns);
 }
 
+/* Twice over the rows: what their locks are called is looked up for all of them at once. */
 static int write_spins(struct lock_waits *locks, uint64_t time_ns)
 {
-	int fd = bpf_map__fd(locks->skeleton->maps.spin_rows);
-	_cleanup_free_ struct spin_row *by_cpu = calloc((size_t)locks->cpus, sizeof(*by_cpu));
-	int err = by_cpu ? 0 : -ENOMEM;
+	int fd = bpf_map__fd(locks->skeleton->maps.spin_rows), err = 0;
+	_cleanup_free_ struct spin_row *rows = calloc((size_t)locks->cpus * SPIN_ROWS, sizeof(*rows));
 
-	for (uint32_t number = 0; number < SPIN_ROWS && !err; number++) {
-		if (bpf_map_lookup_elem(fd, &number, by_cpu))
+	if (!rows)
+		return -ENOMEM;
+	for (uint32_t number = 0; number < SPIN_ROWS; number++)
+		if (bpf_map_lookup_elem(fd, &number, &rows[number * (size_t)locks->cpus]))
 			return -errno;
-		for (int cpu = 0; cpu < locks->cpus && !err; cpu++)
-			err = write_spin(locks, cpu, &by_cpu[cpu], time_ns);
-	}
+	for (size_t i = 0; i < (size_t)locks->cpus * SPIN_ROWS && !err; i++)
+		if (rows[i].hash)
+			err = lock_names_want(locks->names, rows[i].where, rows[i].lock);
+	if (!err)
+		err = lock_names_look_up(locks->names);
+	for (size_t i = 0; i < (size_t)locks->cpus * SPIN_ROWS && !err; i++)
+		err = write_spin(locks, (int)(i % (size_t)locks->cpus), &rows[i], time_ns);
 	return err;
 }
 

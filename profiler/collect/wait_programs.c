@@ -67,56 +67,63 @@ size_t wait_programs_list(struct stoker_bpf *skeleton, const struct wait_setting
 	return count;
 }
 
-/*
- * Whether task storage is made without the kernel's general allocator, which a program under a run-queue lock must not
- * call: where the map has an allocator of its own.
- */
-static bool storage_is_safe(void)
+static bool has_member(const struct btf *btf, const char *name, const char *member)
 {
-	struct btf *btf = btf__load_vmlinux_btf();
-	int id = btf ? btf__find_by_name_kind(btf, "bpf_local_storage_map", BTF_KIND_STRUCT) : -1;
+	int id = btf ? btf__find_by_name_kind(btf, name, BTF_KIND_STRUCT) : -1;
 	const struct btf_type *type = id > 0 ? btf__type_by_id(btf, (uint32_t)id) : NULL;
-	bool safe = false;
 
 	for (unsigned int i = 0; type && i < btf_vlen(type); i++) {
-		const char *name = btf__name_by_offset(btf, btf_members(type)[i].name_off);
+		const char *known = btf__name_by_offset(btf, btf_members(type)[i].name_off);
 
-		safe = safe || (name && !strcmp(name, "selem_ma"));
+		if (known && !strcmp(known, member))
+			return true;
 	}
-	btf__free(btf);
-	return safe;
+	return false;
+}
+
+static bool has(const struct btf *btf, const char *name, uint32_t kind)
+{
+	return btf && btf__find_by_name_kind(btf, name, kind) > 0;
 }
 
 /* Whether sched_switch gives the state that a task left with: three arguments or four, and the one of all of them. */
-static bool switch_has_state(void)
+static bool switch_has_state(const struct btf *btf)
 {
-	struct btf *btf = btf__load_vmlinux_btf();
 	int id = btf ? btf__find_by_name_kind(btf, "btf_trace_sched_switch", BTF_KIND_TYPEDEF) : -1;
 	const struct btf_type *type = id > 0 ? btf__type_by_id(btf, (uint32_t)id) : NULL;
-	bool has = false;
 
 	if (type)
 		type = btf__type_by_id(btf, type->type);
 	if (type && btf_is_ptr(type))
 		type = btf__type_by_id(btf, type->type);
-	if (type && btf_is_func_proto(type))
-		has = btf_vlen(type) > 4;
-	btf__free(btf);
-	return has;
-}
-
-static bool kernel_has(const char *name, uint32_t kind)
-{
-	struct btf *btf = btf__load_vmlinux_btf();
-	bool has = btf && btf__find_by_name_kind(btf, name, kind) > 0;
-
-	btf__free(btf);
-	return has;
+	return type && btf_is_func_proto(type) && btf_vlen(type) > 4;
 }
 
 bool wait_programs_have_locks(void)
 {
-	return kernel_has("btf_trace_contention_begin", BTF_KIND_TYPEDEF);
+	struct btf *btf = btf__load_vmlinux_btf();
+	bool have = has(btf, "btf_trace_contention_begin", BTF_KIND_TYPEDEF);
+
+	btf__free(btf);
+	return have;
+}
+
+static void probe(struct stoker_bpf *skeleton, const struct wait_settings *settings)
+{
+	struct btf *btf = btf__load_vmlinux_btf();
+
+	/*
+	 * Task storage may be made where its map has an allocator of its own: a program under a run-queue lock must not call
+	 * the kernel's general one.
+	 */
+	skeleton->rodata->times_in_storage = has_member(btf, "bpf_local_storage_map", "selem_ma");
+	skeleton->rodata->switch_has_state = switch_has_state(btf);
+	skeleton->rodata->can_cast =
+		(settings->syscalls || settings->syscall_counts) && has(btf, "bpf_rdonly_cast", BTF_KIND_FUNC);
+	skeleton->rodata->have_task_from_pid = settings->locks && has(btf, "bpf_task_from_pid", BTF_KIND_FUNC);
+	skeleton->rodata->have_slab_caches = settings->locks && has(btf, "bpf_get_kmem_cache", BTF_KIND_FUNC) &&
+					     has(btf, "bpf_iter__kmem_cache", BTF_KIND_STRUCT);
+	btf__free(btf);
 }
 
 static uint32_t call_rows(void)
@@ -131,12 +138,10 @@ static uint32_t call_rows(void)
 static void configure_maps(struct stoker_bpf *skeleton, const struct wait_settings *settings)
 {
 	bool any = wait_settings_any(settings), calls = settings->syscalls || settings->syscall_counts;
-	bool storage = any && storage_is_safe(), times = settings->offcpu || settings->runq;
+	bool storage = skeleton->rodata->times_in_storage, times = settings->offcpu || settings->runq;
 	bool stacks = settings->offcpu || settings->locks;
 	uint32_t rows = call_rows();
 
-	skeleton->rodata->times_in_storage = storage;
-	skeleton->rodata->switch_has_state = any && switch_has_state();
 	skeleton->rodata->split_calls = settings->syscalls;
 	skeleton->rodata->count_times = times;
 	skeleton->rodata->want_blocked = settings->offcpu;
@@ -145,7 +150,6 @@ static void configure_maps(struct stoker_bpf *skeleton, const struct wait_settin
 	skeleton->rodata->want_queued = settings->runq;
 	skeleton->rodata->min_block_ns = settings->min_block_ns;
 	skeleton->rodata->call_rows_max = rows;
-	skeleton->rodata->can_cast = calls && kernel_has("bpf_rdonly_cast", BTF_KIND_FUNC);
 	bpf_map__set_max_entries(skeleton->maps.call_row_keys, rows);
 	bpf_map__set_max_entries(skeleton->maps.call_rows, rows);
 	bpf_map__set_max_entries(skeleton->maps.call_tallies, rows);
@@ -194,7 +198,7 @@ void wait_programs_configure(struct stoker_bpf *skeleton, const struct wait_sett
 		skeleton->progs.call_entered, skeleton->progs.call_returned,  skeleton->progs.call_tallied,
 		skeleton->progs.task_made,    skeleton->progs.task_switched,  skeleton->progs.task_woken,
 		skeleton->progs.task_begun,   skeleton->progs.task_until_end, skeleton->progs.lock_contended,
-		skeleton->progs.lock_got,
+		skeleton->progs.lock_got,     skeleton->progs.tell_slab_name,
 	};
 	struct bpf_program *wanted[WAIT_PROGRAMS_MAX];
 	size_t count = wait_programs_list(skeleton, settings, wanted);
@@ -204,5 +208,8 @@ void wait_programs_configure(struct stoker_bpf *skeleton, const struct wait_sett
 	for (size_t i = 0; i < count; i++)
 		bpf_program__set_autoload(wanted[i], true);
 	bpf_program__set_autoload(skeleton->progs.task_until_end, settings->offcpu || settings->runq);
+	if (wait_settings_any(settings))
+		probe(skeleton, settings);
+	bpf_program__set_autoload(skeleton->progs.tell_slab_name, skeleton->rodata->have_slab_caches);
 	configure_maps(skeleton, settings);
 }

@@ -12,6 +12,7 @@
 
 #include "profiler/collect/blocked.h"
 #include "profiler/collect/call_counter.h"
+#include "profiler/collect/iterator.h"
 #include "profiler/collect/lock_waits.h"
 #include "profiler/collect/slot_times.h"
 #include "profiler/collect/slots.h"
@@ -217,17 +218,12 @@ static int losses_to_facts(struct waits *waits)
 /* Runs the iterator over all tasks: what each was at until the end. */
 static int take_unfinished(struct waits *waits)
 {
-	struct bpf_link *link = bpf_program__attach_iter(waits->skeleton->progs.task_until_end, NULL);
-	_cleanup_close_ int fd = -1;
-	char byte[64];
+	_cleanup_fclose_ FILE *file = NULL;
+	int err = iterator_open(waits->skeleton->progs.task_until_end, &file);
 
-	if (!link)
-		return -errno;
-	fd = bpf_iter_create(bpf_link__fd(link));
-	while (fd >= 0 && read(fd, byte, sizeof(byte)) > 0)
+	while (!err && fgetc(file) != EOF)
 		continue;
-	bpf_link__destroy(link);
-	return fd < 0 ? fd : 0;
+	return err;
 }
 
 void waits_end(struct waits *waits)

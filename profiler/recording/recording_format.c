@@ -191,6 +191,11 @@ static const struct table_column lock_columns[] = {
 	NUMBER(struct recording_lock, max_ns),
 	NUMBER(struct recording_lock, handoff_ns),
 	NUMBER(struct recording_lock, seen),
+	NUMBER(struct recording_lock, place),
+	STRING(struct recording_lock, name),
+	NUMBER(struct recording_lock, owner),
+	ROW_OR_NONE(TABLE_THREADS, struct recording_lock, owner_thread),
+	ROW_OR_NONE(TABLE_STACKS, struct recording_lock, owner_stack),
 };
 
 #define SERIES_MORE(measure) NUMBER(struct recording_series, values.values[measure])

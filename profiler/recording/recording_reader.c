@@ -115,6 +115,13 @@ static int decode_columns(struct part *part, enum table_id table, size_t columns
 	return 0;
 }
 
+static void refer_to_none(const struct table_shape *shape, size_t first_column, char *rows, uint64_t count)
+{
+	for (size_t c = first_column; c < shape->column_count; c++)
+		for (uint64_t i = 0; i < count && shape->columns[c].or_none; i++)
+			column_set(&shape->columns[c], rows + i * shape->row_bytes, UINT32_MAX);
+}
+
 static int decode_rows(struct part *part, enum table_id table, size_t columns, uint64_t count)
 {
 	const struct table_shape *shape = &recording_shapes[table];
@@ -132,6 +139,7 @@ static int decode_rows(struct part *part, enum table_id table, size_t columns, u
 		return -ENOMEM;
 	/* Padding too: rows may be compared and hashed as bytes. */
 	memset((char *)array->items + array->count * shape->row_bytes, 0, count * shape->row_bytes);
+	refer_to_none(shape, columns, (char *)array->items + array->count * shape->row_bytes, count);
 	err = decode_columns(part, table, columns, (char *)array->items + array->count * shape->row_bytes, count,
 			     array->count);
 	if (!err)
@@ -156,11 +164,12 @@ static int decode_tables(struct part *part)
 	return err;
 }
 
-/* Columns that an older stoker did not write are 0, which must not name a row. */
+/* Columns that an older stoker did not write are 0, which must not name a row: a reference is to none, if it may be. */
 static bool may_lack(const struct table_shape *shape, size_t columns)
 {
 	for (size_t c = columns; c < shape->column_count; c++)
-		if (shape->columns[c].refers_to != REFERS_TO_NOTHING && shape->columns[c].refers_to != TABLE_STRINGS)
+		if (shape->columns[c].refers_to != REFERS_TO_NOTHING && shape->columns[c].refers_to != TABLE_STRINGS &&
+		    !shape->columns[c].or_none)
 			return false;
 	return true;
 }

@@ -112,6 +112,25 @@ enum lock_class {
 };
 #define LOCK_CLASSES 8
 
+/* Where a lock lies. Values are on disk: append only. */
+enum lock_place {
+	LOCK_PLACE_UNTOLD = 0,	  /* not looked at */
+	LOCK_PLACE_STATIC = 1,	  /* data of the kernel or of a module: the name is that of its symbol */
+	LOCK_PLACE_SLAB = 2,	  /* an object of a slab cache: the name is the cache's */
+	LOCK_PLACE_ELSEWHERE = 3, /* memory of other kinds, or the kernel does not tell of its caches (before 6.13) */
+};
+
+/* What was known of who held a lock, as the waiter went to sleep. Values are on disk: append only. */
+enum lock_owner {
+	LOCK_OWNER_IS_UNTOLD = 0, /* this kind of lock does not tell */
+	LOCK_OWNER_IS_NOBODY = 1, /* it was free, or on its way to the next one */
+	LOCK_OWNER_IS_READER = 2, /* readers: one of them is named, which may have been gone */
+	LOCK_OWNER_IS_ON_CPU = 3, /* where, cannot be read */
+	LOCK_OWNER_IS_QUEUED = 4, /* ready to run, waiting for a CPU */
+	LOCK_OWNER_IS_ASLEEP = 5,
+};
+#define LOCK_OWNERS 6
+
 /* Bits of recording_lock.flags. */
 #define RECORDING_LOCK_SPUN \
 	1u /* waits that did not sleep: no thread, owner or waker; the stack is the kernel's, if any */
@@ -135,8 +154,13 @@ struct recording_lock {
 	uint64_t count;
 	uint64_t total_ns;
 	uint64_t max_ns;
-	uint64_t handoff_ns; /* of the total: woken, and on the way to a CPU and the lock */
-	uint64_t seen;	     /* a bit for each lock's hash, out of 64: how many different locks */
+	uint64_t handoff_ns;   /* of the total: woken, and on the way to a CPU and the lock */
+	uint64_t seen;	       /* a bit for each lock's hash, out of 64: how many different locks */
+	uint8_t place;	       /* enum lock_place */
+	string_id name;	       /* as @place tells; 0: not known */
+	uint8_t owner;	       /* enum lock_owner */
+	uint32_t owner_thread; /* row, or RECORDING_NONE; it stands for all threads of its process */
+	uint32_t owner_stack;  /* row, or RECORDING_STACK_ROOT: the kernel's part, where it was off its CPU */
 };
 
 /* What a histogram is of. Values are on disk: append only. */

@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "profiler/render/locks.h"
 
-#include <errno.h>
-
+#include "profiler/analysis/lock_place.h"
 #include "profiler/analysis/percentile.h"
 #include "profiler/render/columns.h"
 #include "profiler/render/duration.h"
-#include "profiler/render/json.h"
 #include "profiler/render/table.h"
 #include "symbolizer/base/cleanup.h"
 #include "symbolizer/base/text.h"
@@ -14,14 +12,19 @@
 #define ROWS_SHOWN 20
 #define CULPRITS_SHOWN 3
 #define PAIRS_SHOWN 20
+#define HOLDERS_SHOWN 10
+#define PLACES_SHOWN 5
+#define FRAMES_SHOWN 4
+#define LOCKS_OWN_FRAMES 16
 
-enum { LOCK, CLASS, WAITS, SPUN, TOTAL, MEAN, P99, MAX, HANDOFF, LOCKS, AGREE, CULPRITS, COLUMNS };
+enum { LOCK, CLASS, WHICH, WAITS, SPUN, TOTAL, MEAN, P99, MAX, HANDOFF, LOCKS, AGREE, CULPRITS, COLUMNS };
 
 static const struct column columns[COLUMNS] = {
-	[LOCK] = {"TAKEN BY", false, 44}, [CLASS] = {"LOCK", false, 16}, [WAITS] = {"WAITS", true, 27},
-	[SPUN] = {"NO SLEEP", true, 27},  [TOTAL] = {"TOTAL", true, 12}, [MEAN] = {"MEAN", true, 12},
-	[P99] = {"P99", true, 12},	  [MAX] = {"MAX", true, 12},	 [HANDOFF] = {"HANDOFF", true, 12},
-	[LOCKS] = {"LOCKS", true, 8},	  [AGREE] = {"AGREE", true, 8},	 [CULPRITS] = {"HELD BY", false, 80},
+	[LOCK] = {"TAKEN BY", false, 44},    [CLASS] = {"LOCK", false, 16},   [WHICH] = {"WHICH", false, 32},
+	[WAITS] = {"WAITS", true, 27},	     [SPUN] = {"NO SLEEP", true, 27}, [TOTAL] = {"TOTAL", true, 12},
+	[MEAN] = {"MEAN", true, 12},	     [P99] = {"P99", true, 12},	      [MAX] = {"MAX", true, 12},
+	[HANDOFF] = {"HANDOFF", true, 12},   [LOCKS] = {"LOCKS", true, 8},    [AGREE] = {"AGREE", true, 8},
+	[CULPRITS] = {"HELD BY", false, 80},
 };
 
 static void container_name(const struct profile *profile, uint32_t container, char *text, size_t size)
@@ -50,6 +53,26 @@ static void site_name(const struct lock_sites *sites, const struct profile *prof
 	}
 	text_printable(string_table_text(&sites->strings, site->entry), entry, sizeof(entry));
 	snprintf(text, size, "%s: %s", entry, function);
+}
+
+/* What is known of the lock itself. */
+static void which_lock(const struct lock_sites *sites, const struct lock_site *site, char *text, size_t size)
+{
+	static const char *const unnamed[] = {
+		[LOCK_PLACE_UNTOLD] = "-",
+		[LOCK_PLACE_STATIC] = "(static)",
+		[LOCK_PLACE_SLAB] = "(in a slab)",
+		[LOCK_PLACE_ELSEWHERE] = "(unknown)",
+	};
+	const char *name = string_table_text(&sites->strings, site->name);
+	char safe[120];
+
+	text_printable(name, safe, sizeof(safe));
+	if (*name)
+		snprintf(text, size, "%s%s", site->place == LOCK_PLACE_SLAB ? "in " : "", safe);
+	else
+		snprintf(text, size, "%s",
+			 site->place < ARRAY_LENGTH(unnamed) ? unnamed[site->place] : unnamed[LOCK_PLACE_ELSEWHERE]);
 }
 
 /* Of all waiters together: who made them wait. */
@@ -92,6 +115,7 @@ static int put_site(struct column_table *table, const struct lock_sites *sites, 
 		snprintf(cells[i], COLUMN_CELL_BYTES, "-");
 	site_name(sites, profile, site, by, cells[LOCK], COLUMN_CELL_BYTES);
 	snprintf(cells[CLASS], COLUMN_CELL_BYTES, "%s", lock_class_name(site->lock_class));
+	which_lock(sites, site, cells[WHICH], COLUMN_CELL_BYTES);
 	text_grouped(site->count, cells[WAITS], COLUMN_CELL_BYTES);
 	if (site->spun)
 		text_grouped(site->spun, cells[SPUN], COLUMN_CELL_BYTES);
@@ -136,6 +160,82 @@ static void put_pairs(const struct lock_sites *sites, const struct profile *prof
 		fprintf(out, "   and %zu more pairs\n", total->blame.count - PAIRS_SHOWN);
 }
 
+static void put_holder(const struct lock_sites *sites, const struct profile *profile, const struct lock_holder *holder,
+		       uint64_t whole, FILE *out)
+{
+	const char *names[FRAMES_SHOWN + LOCKS_OWN_FRAMES], *entry = string_table_text(&sites->strings, holder->entry);
+	size_t count = kernel_entry_names(profile, holder->stack, names, ARRAY_LENGTH(names)), first = 0;
+	char safe[120];
+
+	while (first + 1 < count && lock_place_is_locks_own(names[first]))
+		first++;
+	text_printable(*entry ? entry : "the kernel", safe, sizeof(safe));
+	fprintf(out, "   %3.0f%%  %s", 100.0 * (double)holder->ns / (double)whole, lock_holder_how(holder->how));
+	if (holder->function)
+		fprintf(out, " in %s:", safe);
+	else if (holder->how >= LOCK_OWNER_IS_READER && holder->how <= LOCK_OWNER_IS_ASLEEP)
+		fputs(", its stack cannot be read", out);
+	for (size_t i = first; i < count && i < first + FRAMES_SHOWN; i++) {
+		text_printable(names[i], safe, sizeof(safe));
+		fprintf(out, "%s %s", i > first ? " <-" : "", safe);
+	}
+	fputc('\n', out);
+}
+
+static void put_holders(const struct lock_sites *sites, const struct profile *profile, FILE *out)
+{
+	if (sites->list.count)
+		fputs("\nWhere they were while they made others wait: as the wait began, and as they let go:\n", out);
+	for (size_t i = 0; i < sites->list.count && i < HOLDERS_SHOWN; i++) {
+		const struct lock_site *site = &sites->list.items[i];
+		char name[64], text[16];
+
+		container_name(profile, site->container, name, sizeof(name));
+		fprintf(out, "%s, %s:\n", name, duration_text(site->total_ns, text, sizeof(text)));
+		for (size_t j = 0; j < site->holders.count && j < PLACES_SHOWN; j++)
+			put_holder(sites, profile, &site->holders.items[j], site->total_ns, out);
+		if (site->holders.count > PLACES_SHOWN)
+			fprintf(out, "   (%zu more)\n", site->holders.count - PLACES_SHOWN);
+	}
+}
+
+/* How much of the time the owner's own place is known, and why not. */
+static void put_owners_account(const struct lock_site *total, FILE *out)
+{
+	uint64_t whole = 0;
+	const char *comma = "";
+
+	for (size_t i = 0; i < LOCK_OWNERS; i++)
+		whole += total->owner_ns[i];
+	if (!whole)
+		return;
+	fputs("The owner, as waits that slept began:", out);
+	for (size_t i = LOCK_OWNERS; i-- > 0;) {
+		if (!total->owner_ns[i])
+			continue;
+		fprintf(out, "%s %s %.0f%%", comma, lock_holder_how((uint8_t)i),
+			100.0 * (double)total->owner_ns[i] / (double)whole);
+		comma = ",";
+	}
+	fputs(" of the time.\n", out);
+}
+
+static void put_places_account(const struct lock_sites *sites, FILE *out)
+{
+	bool nameless[LOCK_PLACE_ELSEWHERE + 1] = {false};
+
+	for (size_t i = 0; i < sites->list.count; i++) {
+		const struct lock_site *site = &sites->list.items[i];
+
+		if (site->place <= LOCK_PLACE_ELSEWHERE && !site->name)
+			nameless[site->place] = true;
+	}
+	if (nameless[LOCK_PLACE_STATIC])
+		fputs("(static): in the kernel's own data, of which it has no symbols (CONFIG_KALLSYMS_ALL).\n", out);
+	if (nameless[LOCK_PLACE_ELSEWHERE])
+		fputs("(unknown): neither in the kernel's own data nor, as far as it tells (6.13), in a slab.\n", out);
+}
+
 static void put_account(const struct lock_sites *sites, const struct profile *profile, FILE *out)
 {
 	static const struct {
@@ -154,6 +254,8 @@ static void put_account(const struct lock_sites *sites, const struct profile *pr
 		text_grouped(total->count, all, sizeof(all)),
 		text_grouped(total->count - total->spun, slept, sizeof(slept)),
 		text_grouped(total->spun, spun, sizeof(spun)), duration_text(total->total_ns, time, sizeof(time)));
+	put_owners_account(total, out);
+	put_places_account(sites, out);
 	for (size_t i = 0; i < ARRAY_LENGTH(losses); i++) {
 		uint64_t lost = profile_fact_number(profile, losses[i].fact);
 
@@ -177,85 +279,10 @@ int render_locks_text(const struct lock_sites *sites, const struct profile *prof
 		column_table_print(&table, out);
 	if (sites->list.count > max)
 		fprintf(out, "(%zu more: -n shows them)\n", sites->list.count - max);
+	if (options->by == LOCKS_BY_OWNER)
+		put_holders(sites, profile, out);
 	put_pairs(sites, profile, out);
 	fputc('\n', out);
 	put_account(sites, profile, out);
 	return render_accounting(profile, out);
-}
-
-static struct json_object *blame_json(const struct lock_site *site, const struct profile *profile)
-{
-	_cleanup_json_ struct json_object *array = json_object_new_array();
-	int err = array ? 0 : -ENOMEM;
-
-	for (size_t i = 0; i < site->blame.count && !err; i++) {
-		const struct lock_blame *pair = &site->blame.items[i];
-		_cleanup_json_ struct json_object *one = json_object_new_object();
-
-		err = one ? json_add(one, "waiter", json_container(profile, pair->container)) : -ENOMEM;
-		if (!err && pair->culprit != RECORDING_NONE)
-			err = json_add(one, "holder", json_container(profile, pair->culprit));
-		if (!err)
-			err = json_add_number(one, "ns", pair->ns);
-		if (!err)
-			err = json_append(array, take_ptr(one));
-	}
-	return err ? NULL : take_ptr(array);
-}
-
-static struct json_object *site_json(const struct lock_sites *sites, const struct profile *profile,
-				     const struct lock_site *site)
-{
-	_cleanup_json_ struct json_object *one = json_object_new_object();
-	const struct {
-		const char *key;
-		uint64_t number;
-	} numbers[] = {
-		{"waits", site->count},
-		{"did_not_sleep", site->spun},
-		{"did_not_sleep_ns", site->spun_ns},
-		{"ns", site->total_ns},
-		{"max_ns", site->max_ns},
-		{"p50_ns", percentile_ns(site->histogram, 0.5, site->max_ns)},
-		{"p99_ns", percentile_ns(site->histogram, 0.99, site->max_ns)},
-		{"handoff_ns", site->handoff_ns},
-		{"different_locks", lock_sites_different(site->seen)},
-		{"owner_and_waker_known", site->both},
-		{"owner_and_waker_agree", site->agreed},
-	};
-	int err = one ? json_add_text(one, "class", lock_class_name(site->lock_class)) : -ENOMEM;
-
-	if (!err && site->function)
-		err = json_add_text(one, "taken_by", string_table_text(&sites->strings, site->function));
-	if (!err && site->entry)
-		err = json_add_text(one, "in", string_table_text(&sites->strings, site->entry));
-	if (!err && site->container != RECORDING_NONE)
-		err = json_add(one, "container", json_container(profile, site->container));
-	for (size_t i = 0; i < ARRAY_LENGTH(numbers) && !err; i++)
-		err = json_add_number(one, numbers[i].key, numbers[i].number);
-	if (!err)
-		err = json_add(one, "blame", blame_json(site, profile));
-	return err ? NULL : take_ptr(one);
-}
-
-int render_locks_json(const struct lock_sites *sites, const struct profile *profile,
-		      const struct locks_options *options, FILE *out)
-{
-	static const char *const facts[] = {"locks.lost", "locks.lost_ns", "locks.spins_lost", "waits.stacks_lost",
-					    "waits.missed"};
-	static const char *const keys[] = {"lost", "lost_ns", "spins_lost", "stacks_lost", "missed"};
-	_cleanup_json_ struct json_object *top = json_object_new_object(), *list = json_object_new_array();
-	int err = top && list ? 0 : -ENOMEM;
-
-	for (size_t i = 0; i < sites->list.count && !err; i++)
-		err = json_append(list, site_json(sites, profile, &sites->list.items[i]));
-	if (!err)
-		err = json_add(top, "locks", take_ptr(list));
-	if (!err)
-		err = json_add(top, "total", site_json(sites, profile, &sites->total));
-	for (size_t i = 0; i < ARRAY_LENGTH(facts) && !err; i++)
-		err = json_add_number(top, keys[i], profile_fact_number(profile, facts[i]));
-	if (!err)
-		err = json_add_account(top, profile);
-	return err ? err : json_print(top, out);
 }

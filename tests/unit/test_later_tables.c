@@ -88,6 +88,24 @@ static void test_later_tables__columns_that_an_older_writer_did_not_know_are_0(v
 	recording_tables_deinit(&tables);
 }
 
+static void test_later_tables__references_that_an_older_writer_did_not_know_are_to_none(void **state)
+{
+	static const uint8_t containers[] = {TABLE_CONTAINERS, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0};
+	static const uint8_t locks[] = {TABLE_LOCKS, 1, 4, 4, LOCK_CLASS_RT_MUTEX, 0, 0, 0};
+	struct recording_tables tables;
+	FILE *file = new_file();
+
+	add_chunk(file, CHUNK_ROWS, containers, sizeof(containers));
+	add_chunk(file, CHUNK_MORE, locks, sizeof(locks));
+	assert_true(reads(file, &tables));
+	assert_int_equal(tables.locks.count, 1);
+	assert_int_equal(tables.locks.items[0].lock_class, LOCK_CLASS_RT_MUTEX);
+	assert_int_equal(tables.locks.items[0].thread, RECORDING_NONE);
+	assert_int_equal(tables.locks.items[0].owner_stack, RECORDING_STACK_ROOT);
+	assert_int_equal(tables.locks.items[0].seen, 0);
+	recording_tables_deinit(&tables);
+}
+
 static void test_later_tables__what_refers_to_nothing_ends_the_recording(void **state)
 {
 	/* No containers: neither may a row name one, nor leave the column out. */
@@ -158,6 +176,7 @@ int main(void)
 		cmocka_unit_test(test_later_tables__unknown_kinds_of_chunks_are_skipped),
 		cmocka_unit_test(test_later_tables__unknown_tables_and_columns_are_skipped),
 		cmocka_unit_test(test_later_tables__columns_that_an_older_writer_did_not_know_are_0),
+		cmocka_unit_test(test_later_tables__references_that_an_older_writer_did_not_know_are_to_none),
 		cmocka_unit_test(test_later_tables__what_refers_to_nothing_ends_the_recording),
 		cmocka_unit_test(test_later_tables__rows_come_back_as_they_were_written),
 	};

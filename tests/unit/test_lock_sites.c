@@ -39,7 +39,14 @@ static uint32_t add_lock(struct maker *maker, uint32_t container, uint32_t owner
 		.owner_container = owner,
 		.waker_container = waker,
 		.waker_thread = RECORDING_NONE,
-		.waker_stack = RECORDING_STACK_ROOT,
+		.waker_stack = stack_of(maker, "do_syscall_64;__x64_sys_rename;unlock_rename;mutex_unlock;wake_up_q"),
+		.place = LOCK_PLACE_SLAB,
+		.name = maker_text(maker, "ext4_inode_cache"),
+		.owner = owner == RECORDING_NONE ? LOCK_OWNER_IS_NOBODY : LOCK_OWNER_IS_ASLEEP,
+		.owner_thread = owner,
+		.owner_stack = owner == RECORDING_NONE
+				       ? RECORDING_STACK_ROOT
+				       : stack_of(maker, "do_syscall_64;__x64_sys_fsync;jbd2_log_wait_commit;schedule"),
 		.count = 2,
 		.total_ns = ms * 1000000,
 		.max_ns = ms * 1000000,
@@ -64,6 +71,9 @@ static void add_spun(struct maker *maker, uint32_t container, uint8_t lock_class
 		.waker_container = RECORDING_NONE,
 		.waker_thread = RECORDING_NONE,
 		.waker_stack = RECORDING_STACK_ROOT,
+		.place = lock_class == LOCK_CLASS_SPINLOCK ? LOCK_PLACE_STATIC : LOCK_PLACE_UNTOLD,
+		.owner_thread = RECORDING_NONE,
+		.owner_stack = RECORDING_STACK_ROOT,
 		.count = 100,
 		.total_ns = 50000,
 	};
@@ -142,6 +152,15 @@ static void test_lock_sites__by_owner_and_by_container(void **state)
 	assert_int_equal(lock_sites_init(&sites, profile, LOCKS_BY_OWNER), 0);
 	assert_int_equal(sites.list.items[0].container, 1);
 	assert_int_equal(sites.list.items[0].total_ns, 12000000);
+	/* db held it for half of 8 ms, asleep, and let go at the end of it, of 4 and of 2 ms more. */
+	assert_int_equal(sites.list.items[0].holders.count, 2);
+	assert_int_equal(sites.list.items[0].holders.items[0].how, LOCK_HOLDER_LET_GO);
+	assert_int_equal(sites.list.items[0].holders.items[0].ns, 8000000);
+	assert_string_equal(string_table_text(&sites.strings, sites.list.items[0].holders.items[0].function),
+			    "unlock_rename");
+	assert_int_equal(sites.list.items[0].holders.items[1].how, LOCK_OWNER_IS_ASLEEP);
+	assert_int_equal(sites.list.items[0].holders.items[1].ns, 4000000);
+	assert_string_equal(string_table_text(&sites.strings, sites.list.items[0].holders.items[1].entry), "fsync");
 	lock_sites_deinit(&sites);
 	assert_int_equal(lock_sites_init(&sites, profile, LOCKS_BY_CONTAINER), 0);
 	assert_int_equal(sites.list.items[0].container, 0);
@@ -178,9 +197,19 @@ static void test_lock_sites__report_has_pairs_and_its_account(void **state)
 {
 	struct profile *profile = two_containers();
 	_cleanup_free_ char *text = printed(profile, LOCKS_BY_LOCK, false),
-			    *json = printed(profile, LOCKS_BY_STACK, true);
+			    *json = printed(profile, LOCKS_BY_STACK, true),
+			    *owners = printed(profile, LOCKS_BY_OWNER, false),
+			    *owners_json = printed(profile, LOCKS_BY_OWNER, true);
 
-	assert_non_null(strstr(text, "lock_rename    mutex         8"));
+	assert_non_null(strstr(text, "lock_rename    mutex     in ext4_inode_cache      8"));
+	assert_non_null(strstr(text, "folio_add_lru  spinlock  (static)"));
+	assert_non_null(strstr(text, "asleep 86%, just gone 14% of the time."));
+	assert_non_null(strstr(text, "(static): in the kernel's own data, of which it has no symbols"));
+	assert_non_null(strstr(owners, "33%  asleep in fsync: jbd2_log_wait_commit <- __x64_sys_fsync"));
+	assert_non_null(strstr(owners, "67%  letting go in rename: unlock_rename"));
+	assert_non_null(strstr(owners_json, "\"was\": \"asleep\""));
+	assert_non_null(strstr(owners_json, "\"at\": \"jbd2_log_wait_commit\""));
+	assert_non_null(strstr(json, "\"slab\": \"ext4_inode_cache\""));
 	assert_non_null(strstr(text, "db 86%, web 14%"));
 	assert_non_null(strstr(text, "web waited 12.0 ms for db\n"));
 	assert_non_null(strstr(text, "web waited 2.00 ms for itself\n"));

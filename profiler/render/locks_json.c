@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
+
+#include "profiler/analysis/lock_place.h"
+#include "profiler/analysis/percentile.h"
+#include "profiler/render/json.h"
+#include "profiler/render/locks.h"
+#include "symbolizer/base/cleanup.h"
+
+#define FRAMES_MAX 256
+
+static struct json_object *blame_json(const struct lock_site *site, const struct profile *profile)
+{
+	_cleanup_json_ struct json_object *array = json_object_new_array();
+	int err = array ? 0 : -ENOMEM;
+
+	for (size_t i = 0; i < site->blame.count && !err; i++) {
+		const struct lock_blame *pair = &site->blame.items[i];
+		_cleanup_json_ struct json_object *one = json_object_new_object();
+
+		err = one ? json_add(one, "waiter", json_container(profile, pair->container)) : -ENOMEM;
+		if (!err && pair->culprit != RECORDING_NONE)
+			err = json_add(one, "holder", json_container(profile, pair->culprit));
+		if (!err)
+			err = json_add_number(one, "ns", pair->ns);
+		if (!err)
+			err = json_append(array, take_ptr(one));
+	}
+	return err ? NULL : take_ptr(array);
+}
+
+static struct json_object *holder_json(const struct lock_sites *sites, const struct profile *profile,
+				       const struct lock_holder *holder)
+{
+	_cleanup_json_ struct json_object *one = json_object_new_object(), *stack = json_object_new_array();
+	const char *names[FRAMES_MAX];
+	size_t count = kernel_entry_names(profile, holder->stack, names, FRAMES_MAX);
+	int err = one && stack ? json_add_text(one, "was", lock_holder_how(holder->how)) : -ENOMEM;
+
+	if (!err && holder->function)
+		err = json_add_text(one, "at", string_table_text(&sites->strings, holder->function));
+	if (!err && holder->entry)
+		err = json_add_text(one, "in", string_table_text(&sites->strings, holder->entry));
+	if (!err)
+		err = json_add_number(one, "ns", holder->ns);
+	for (size_t i = 0; i < count && !err; i++)
+		err = json_append(stack, json_object_new_string(names[i]));
+	if (!err)
+		err = json_add(one, "stack", take_ptr(stack));
+	return err ? NULL : take_ptr(one);
+}
+
+static int add_holders(struct json_object *object, const struct lock_sites *sites, const struct profile *profile,
+		       const struct lock_site *site)
+{
+	_cleanup_json_ struct json_object *array = json_object_new_array();
+	int err = array ? 0 : -ENOMEM;
+
+	for (size_t i = 0; i < site->holders.count && !err; i++)
+		err = json_append(array, holder_json(sites, profile, &site->holders.items[i]));
+	return err ? err : json_add(object, "holding", take_ptr(array));
+}
+
+static int add_which(struct json_object *object, const struct lock_sites *sites, const struct lock_site *site)
+{
+	static const char *const keys[] = {
+		[LOCK_PLACE_STATIC] = "symbol",
+		[LOCK_PLACE_SLAB] = "slab",
+	};
+	static const char *const places[] = {"unknown", "static", "slab", "elsewhere"};
+	int err = json_add_text(object, "lies", site->place < ARRAY_LENGTH(places) ? places[site->place] : "unknown");
+
+	if (err || !site->name || site->place >= ARRAY_LENGTH(keys) || !keys[site->place])
+		return err;
+	return json_add_text(object, keys[site->place], string_table_text(&sites->strings, site->name));
+}
+
+static struct json_object *site_json(const struct lock_sites *sites, const struct profile *profile,
+				     const struct lock_site *site)
+{
+	_cleanup_json_ struct json_object *one = json_object_new_object();
+	const struct {
+		const char *key;
+		uint64_t number;
+	} numbers[] = {
+		{"waits", site->count},
+		{"did_not_sleep", site->spun},
+		{"did_not_sleep_ns", site->spun_ns},
+		{"ns", site->total_ns},
+		{"max_ns", site->max_ns},
+		{"p50_ns", percentile_ns(site->histogram, 0.5, site->max_ns)},
+		{"p99_ns", percentile_ns(site->histogram, 0.99, site->max_ns)},
+		{"handoff_ns", site->handoff_ns},
+		{"different_locks", lock_sites_different(site->seen)},
+		{"owner_asleep_ns", site->owner_ns[LOCK_OWNER_IS_ASLEEP]},
+		{"owner_queued_ns", site->owner_ns[LOCK_OWNER_IS_QUEUED]},
+		{"owner_on_cpu_ns", site->owner_ns[LOCK_OWNER_IS_ON_CPU]},
+		{"owner_reading_ns", site->owner_ns[LOCK_OWNER_IS_READER]},
+		{"owner_nobody_ns", site->owner_ns[LOCK_OWNER_IS_NOBODY]},
+		{"owner_untold_ns", site->owner_ns[LOCK_OWNER_IS_UNTOLD]},
+		{"owner_and_waker_known", site->both},
+		{"owner_and_waker_agree", site->agreed},
+	};
+	int err = one ? json_add_text(one, "class", lock_class_name(site->lock_class)) : -ENOMEM;
+
+	if (!err)
+		err = add_which(one, sites, site);
+	if (!err && site->function)
+		err = json_add_text(one, "taken_by", string_table_text(&sites->strings, site->function));
+	if (!err && site->entry)
+		err = json_add_text(one, "in", string_table_text(&sites->strings, site->entry));
+	if (!err && site->container != RECORDING_NONE)
+		err = json_add(one, "container", json_container(profile, site->container));
+	for (size_t i = 0; i < ARRAY_LENGTH(numbers) && !err; i++)
+		err = json_add_number(one, numbers[i].key, numbers[i].number);
+	if (!err)
+		err = json_add(one, "blame", blame_json(site, profile));
+	if (!err && site->holders.count)
+		err = add_holders(one, sites, profile, site);
+	return err ? NULL : take_ptr(one);
+}
+
+int render_locks_json(const struct lock_sites *sites, const struct profile *profile,
+		      const struct locks_options *options, FILE *out)
+{
+	static const char *const facts[] = {"locks.lost", "locks.lost_ns", "locks.spins_lost", "waits.stacks_lost",
+					    "waits.missed"};
+	static const char *const keys[] = {"lost", "lost_ns", "spins_lost", "stacks_lost", "missed"};
+	_cleanup_json_ struct json_object *top = json_object_new_object(), *list = json_object_new_array();
+	int err = top && list ? 0 : -ENOMEM;
+
+	for (size_t i = 0; i < sites->list.count && !err; i++)
+		err = json_append(list, site_json(sites, profile, &sites->list.items[i]));
+	if (!err)
+		err = json_add(top, "locks", take_ptr(list));
+	if (!err)
+		err = json_add(top, "total", site_json(sites, profile, &sites->total));
+	for (size_t i = 0; i < ARRAY_LENGTH(facts) && !err; i++)
+		err = json_add_number(top, keys[i], profile_fact_number(profile, facts[i]));
+	if (!err)
+		err = json_add_account(top, profile);
+	return err ? err : json_print(top, out);
+}
