@@ -65,8 +65,12 @@ static __always_inline bool read_user_registers(struct user_registers *ret)
 	return (u16)BPF_CORE_READ(regs, cs) == X86_USER_64 && ret->sp && BPF_CORE_READ(task, mm);
 }
 
-/* Where a register lies in struct pt_regs, in words, by its number in DWARF (the psABI of x86-64, figure 3.36). */
-static const u8 user_register_words[16] = {10, 12, 11, 5, 13, 14, 4, 19, 9, 8, 7, 6, 3, 2, 1, 0};
+/*
+ * Where a register lies in struct pt_regs, in words, by its number in DWARF (the psABI of x86-64, figure 3.36). Not plainly
+ * const: 16 such bytes go to a section of their own (.rodata.cst16), which the linker's BTF does not know, and then no map
+ * with BTF can be made.
+ */
+const volatile u8 user_register_words[16] __weak = {10, 12, 11, 5, 13, 14, 4, 19, 9, 8, 7, 6, 3, 2, 1, 0};
 
 /* One of the current task's registers in user mode, by its number in DWARF; 0 where there are none. */
 __weak __noinline u64 user_register(u32 number)
