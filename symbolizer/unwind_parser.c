@@ -15,6 +15,7 @@
 #define TIMEOUT_MS \
 	5000 /* while it lasts no other file gets rows; a browser with a million functions takes one second */
 #define TRIES 2
+#define NICE -10 /* samples wait for it */
 
 /* The answer: this, then segments, pages, rows and rules. */
 struct rows_head {
@@ -87,7 +88,7 @@ static void handle(void *state, const void *request, size_t bytes, const int *fd
 		answer->list.count = 0;
 }
 
-static const struct worker_handler handler = {start, handle};
+static const struct worker_handler handler = {start, handle, NICE};
 
 int unwind_parser_new(struct unwind_parser **ret_parser)
 {

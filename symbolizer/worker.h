@@ -46,6 +46,7 @@ struct worker_handler {
 	void *(*start)(void); /* NULL ends the child */
 	void (*handle)(void *state, const void *request, size_t bytes, const int *fds, size_t fd_count,
 		       struct worker_bytes *answer);
+	int nice; /* of its processes, with the right to it; 0: the caller's */
 };
 
 /* What became of requests so far. */

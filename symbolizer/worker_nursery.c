@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -277,5 +278,7 @@ void worker_nursery_run(const struct worker_handler *handler, int control)
 	prctl(PR_SET_NAME, NAME, 0, 0, 0);
 	if (dup2(control, 3) < 0 || close_range(4, ~0u, 0))
 		_exit(1);
+	if (handler->nice)
+		setpriority(PRIO_PROCESS, 0, handler->nice);
 	nurse(&nursery);
 }

@@ -153,6 +153,18 @@ static void *follow(void *data)
 	return NULL;
 }
 
+static struct timespec after_ms(int ms)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += ms / 1000;
+	until.tv_nsec += ms % 1000 * 1000000l;
+	until.tv_sec += until.tv_nsec / 1000000000;
+	until.tv_nsec %= 1000000000;
+	return until;
+}
+
 static void *load(void *data)
 {
 	struct unwinder *unwinder = data;
@@ -172,10 +184,7 @@ static void *load(void *data)
 		pthread_cond_broadcast(&unwinder->changed);
 		if (loaded || unwinder->stop)
 			continue;
-		clock_gettime(CLOCK_REALTIME, &until);
-		until.tv_nsec += LOADER_WAIT_MS * 1000000;
-		until.tv_sec += until.tv_nsec / 1000000000;
-		until.tv_nsec %= 1000000000;
+		until = after_ms(LOADER_WAIT_MS);
 		pthread_cond_timedwait(&unwinder->changed, &unwinder->lock, &until);
 	}
 	pthread_mutex_unlock(&unwinder->lock);
@@ -273,19 +282,23 @@ void unwinder_free(struct unwinder *unwinder)
 	free(unwinder);
 }
 
-void unwinder_wait(struct unwinder *unwinder, int timeout_ms)
+void unwinder_wait(struct unwinder *unwinder, int idle_ms, int timeout_ms)
 {
+	int64_t now_ms = clock_now_ms(), end_ms = now_ms + timeout_ms, idle_end_ms = now_ms + idle_ms;
+	uint32_t wanted, before = UINT32_MAX;
 	struct timespec until;
 
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += timeout_ms / 1000;
-	until.tv_nsec += timeout_ms % 1000 * 1000000l;
-	until.tv_sec += until.tv_nsec / 1000000000;
-	until.tv_nsec %= 1000000000;
 	pthread_mutex_lock(&unwinder->lock);
-	while ((!unwinder->all_read || unwind_tables_wanted(unwinder->tables)) &&
-	       !pthread_cond_timedwait(&unwinder->changed, &unwinder->lock, &until))
-		;
+	while ((wanted = unwind_tables_wanted(unwinder->tables)) || !unwinder->all_read) {
+		now_ms = clock_now_ms();
+		if (wanted < before || !unwinder->all_read)
+			idle_end_ms = now_ms + idle_ms;
+		before = wanted;
+		if (now_ms >= end_ms || now_ms >= idle_end_ms)
+			break;
+		until = after_ms((int)((end_ms < idle_end_ms ? end_ms : idle_end_ms) - now_ms));
+		pthread_cond_timedwait(&unwinder->changed, &unwinder->lock, &until);
+	}
 	pthread_mutex_unlock(&unwinder->lock);
 }
 

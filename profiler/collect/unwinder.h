@@ -30,8 +30,11 @@ int unwinder_new(const struct walk_map_fds *fds, struct unwind_parser *parser, u
 		 struct unwinder **ret_unwinder);
 void unwinder_free(struct unwinder *unwinder);
 
-/* Returns when the files of all processes that were busy at the start are loaded, or after @timeout_ms. */
-void unwinder_wait(struct unwinder *unwinder, int timeout_ms);
+/*
+ * Returns when the files of all processes that were busy at the start are loaded, when none of them was for @idle_ms, or
+ * after @timeout_ms.
+ */
+void unwinder_wait(struct unwinder *unwinder, int idle_ms, int timeout_ms);
 
 /* A sample of the process went through code that the tables do not know: its mappings are read again, soon. */
 void unwinder_look_again(struct unwinder *unwinder, uint32_t tgid);

@@ -6,7 +6,9 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -21,6 +23,7 @@
 #define EVENTS_EVERY_MS 200
 #define TICK_NS 1000000000ull
 #define FLUSH_EVERY_TICKS 5
+#define LOOP_NICE -10 /* it has little to do, and a process that is sampled for the first time may soon be gone */
 
 struct loop {
 	const struct record_settings *settings;
@@ -204,6 +207,9 @@ static int sample(struct loop *loop, struct record_outcome *outcome)
 			return EXIT_FAILED;
 		}
 	}
+	/* After whoever was forked: the command and what parses have no part in it. */
+	if (setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), LOOP_NICE))
+		log_debug("the priority stays what it is: %s", strerror(errno));
 	err = sampler_start(loop->session.sampler, error, sizeof(error));
 	if (err) {
 		log_error("%s", error);

@@ -21,8 +21,10 @@
 #include "symbolizer/symbolizer.h"
 #include "symbolizer/unwind_parser.h"
 
-#define PIDS_MAX 1024	      /* whose children are looked for */
-#define UNWINDER_WAIT_MS 1000 /* for the tables of what runs already: whole stacks from the first sample on */
+#define PIDS_MAX 1024 /* whose children are looked for */
+/* For the tables of what runs already: whole stacks from the first sample on. A busy machine takes its time. */
+#define UNWINDER_IDLE_MS 1000
+#define UNWINDER_WAIT_MS 5000
 #define INITIAL_PID_NAMESPACE 0xeffffffcu /* PROC_PID_INIT_INO, include/linux/proc_ns.h */
 
 uint64_t record_clock(void)
@@ -201,7 +203,7 @@ static int setup_unwinder(const struct record_settings *settings, struct record_
 	if (err)
 		log_warning("user stacks are walked by frame pointers alone: %s", strerror(-err));
 	else
-		unwinder_wait(session->unwinder, UNWINDER_WAIT_MS);
+		unwinder_wait(session->unwinder, UNWINDER_IDLE_MS, UNWINDER_WAIT_MS);
 	return EXIT_OK;
 }
 
