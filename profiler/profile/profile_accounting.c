@@ -8,7 +8,7 @@
 
 /* Frames of a stack from its leaf to the root. */
 struct stack_frames {
-	uint32_t user, user_named, kernel, kernel_named;
+	uint32_t user, user_named, kernel, kernel_named, python, python_named;
 };
 
 static void add_step(const struct recording_frame *frame, struct stack_frames *frames)
@@ -19,6 +19,8 @@ static void add_step(const struct recording_frame *frame, struct stack_frames *f
 	} else if (frame->kind != FRAME_DELIMITER) {
 		frames->user++;
 		frames->user_named += frame->named;
+		frames->python += frame->kind == FRAME_PYTHON;
+		frames->python_named += frame->kind == FRAME_PYTHON && frame->named;
 	}
 }
 
@@ -83,6 +85,8 @@ static void add_sample(struct recording_accounting *account, const struct record
 		account->user_ends[sample->stack_end] += count;
 	account->user_frames += frames->user * count;
 	account->user_named += frames->user_named * count;
+	account->python_samples += frames->python ? count : 0;
+	account->python_whole += frames->python && frames->python == frames->python_named ? count : 0;
 	account->kernel_frames += frames->kernel * count;
 	account->kernel_named += frames->kernel_named * count;
 }

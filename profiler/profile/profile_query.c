@@ -82,13 +82,16 @@ static int add_labels(struct query_run *run, const struct place *place, uint32_t
 	return add_label(run, node, text);
 }
 
-/* "function:file.c:12" where the line is known; [size] holds what matters of it. */
+/* "function:file.c:12" where the line is known; Python's names have their file. [size] holds what matters of it. */
 static void label_of(const struct profile *profile, const struct recording_frame *row, char *label, size_t size)
 {
 	const char *file = text_of(profile, row->file), *slash = strrchr(file, '/');
 	char place[300];
 
-	snprintf(place, sizeof(place), ":%.255s:%" PRIu32, slash ? slash + 1 : file, row->line);
+	if (row->kind == FRAME_PYTHON)
+		snprintf(place, sizeof(place), ":%" PRIu32, row->line);
+	else
+		snprintf(place, sizeof(place), ":%.255s:%" PRIu32, slash ? slash + 1 : file, row->line);
 	snprintf(label, size, "%.*s%s", (int)(size - sizeof(place)), text_of(profile, row->name), place);
 }
 

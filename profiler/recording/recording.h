@@ -151,7 +151,10 @@ struct recording_accounting {
 	uint64_t user_named;	 /* … with a function's name */
 	uint64_t kernel_frames;
 	uint64_t kernel_named;
-	uint64_t user_ends[STACK_ENDS]; /* kept samples by enum stack_end; not on disk: counted from the samples */
+	/* Not on disk: counted from the samples. */
+	uint64_t user_ends[STACK_ENDS]; /* kept samples by enum stack_end */
+	uint64_t python_samples;	/* kept samples with a Python frame, or with the reason why there is none */
+	uint64_t python_whole;		/* … of which all Python frames are there and named */
 };
 #define RECORDING_TOTAL UINT32_MAX
 

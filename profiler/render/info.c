@@ -10,6 +10,7 @@
 #include "profiler/render/columns.h"
 #include "profiler/render/json.h"
 #include "profiler/render/missing.h"
+#include "profiler/render/python_account.h"
 #include "profiler/render/series.h"
 #include "profiler/render/table.h"
 #include "symbolizer/base/cleanup.h"
@@ -113,6 +114,8 @@ int render_info_text(const struct profile *profile, FILE *out)
 		fputc('\n', out);
 	}
 	err = render_standouts_text(profile, out);
+	if (!err)
+		err = render_python_account(profile, out);
 	if (!err)
 		err = render_missing_text(profile, out);
 	if (err)

@@ -135,6 +135,8 @@ struct json_object *json_account(const struct recording_accounting *row)
 		{"user_truncated", row->user_truncated},
 		{"user_frames", row->user_frames},
 		{"user_named", row->user_named},
+		{"python_samples", row->python_samples},
+		{"python_whole", row->python_whole},
 		{"kernel_frames", row->kernel_frames},
 		{"kernel_named", row->kernel_named},
 	};

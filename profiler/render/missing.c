@@ -22,7 +22,7 @@ static const struct column columns[COLUMNS] = {
 	[FIX] = {"WHAT HELPS", false, 100},
 };
 
-/* By how a reason starts; the symbolizer's naming.c writes them. */
+/* By how a reason starts; the symbolizer's naming.c and, of Python, stacks.c of the recorder write them. */
 const char *missing_fix(const char *reason)
 {
 	static const struct {
@@ -35,6 +35,8 @@ const char *missing_fix(const char *reason)
 		{"[jit: map of another owner]", "a map that belongs to the process's own user"},
 		{"[jit: map too large]", "fewer functions in the map: without the interpreter's, for example"},
 		{"[jit: map is no regular file]", "a map that is a file"},
+		{"[python: thread state not found]", "an interpreter that is linked with glibc"},
+		{"[python: version not known]", "CPython 3.11, 3.12 or 3.13"},
 		{"[no mapping]", "stacks walked by tables: --unwind auto; their frame pointers lead nowhere"},
 		{"[exited]", "nothing: it ended before it could be looked at"},
 		{"[too many files", "a recording of fewer containers (-C)"},

@@ -69,7 +69,8 @@ static inline uint32_t maker_container(struct maker *maker, uint8_t kind, const 
 }
 
 /*
- * @stack: "main;loop;k:do_syscall_64;k:__x64_sys_read", root first; "k:" is a kernel frame, a name in brackets is a reason
+ * @stack: "main;loop;k:do_syscall_64;k:__x64_sys_read", root first; "k:" is a kernel frame, "p:" one of
+ * Python, a name in brackets is a reason
  */
 static inline void maker_sample(struct maker *maker, uint32_t container, const char *stack, uint64_t count)
 {
@@ -83,11 +84,11 @@ static inline void maker_sample(struct maker *maker, uint32_t container, const c
 	assert_true(strlen(stack) < sizeof(copy));
 	snprintf(copy, sizeof(copy), "%s", stack);
 	while (*stack && (name = strsep(&rest, ";")) != NULL) {
-		bool kernel = !strncmp(name, "k:", 2);
-		struct recording_frame frame = {.kind = kernel ? FRAME_KERNEL : FRAME_USER};
+		bool kernel = !strncmp(name, "k:", 2), python = !strncmp(name, "p:", 2);
+		struct recording_frame frame = {.kind = kernel ? FRAME_KERNEL : python ? FRAME_PYTHON : FRAME_USER};
 		struct recording_stack step = {.parent = sample.stack};
 
-		name += kernel ? 2 : 0;
+		name += kernel || python ? 2 : 0;
 		frame.named = *name != '[';
 		frame.name = maker_text(maker, name);
 		if (!kernel)

@@ -190,6 +190,25 @@ static void test_profile__no_two_labels_are_equal_whatever_containers_are_called
 	profile_free(profile);
 }
 
+static void test_profile__samples_in_Python_are_counted_and_those_with_all_their_frames(void **state)
+{
+	const struct recording_accounting *account;
+	struct profile *profile;
+	struct maker maker;
+	uint32_t web;
+
+	maker_start(&maker);
+	web = maker_container(&maker, CONTAINER_CONTAINER, "web", ID_A, "");
+	maker_sample(&maker, web, "main;p:app.py:main;p:app.py:f;PyObject_Free", 5);
+	maker_sample(&maker, web, "main;p:[python: frames not readable];p:app.py:f;k:vfs_read", 2);
+	maker_sample(&maker, web, "main;[stripped libx.so+0x10]", 3);
+	profile = maker_load(&maker);
+	account = profile_accounting(profile, web);
+	assert_int_equal(account->python_samples, 7);
+	assert_int_equal(account->python_whole, 5);
+	profile_free(profile);
+}
+
 static void test_profile__the_last_fact_and_the_last_account_count(void **state)
 {
 	struct recording_accounting first = {.container = RECORDING_TOTAL, .taken = 1, .kept = 1, .user_samples = 5};
@@ -315,6 +334,7 @@ int main(void)
 		TEST(an_unknown_container_is_an_error_that_offers_near_names),
 		TEST(one_name_of_two_containers_gets_the_short_id),
 		TEST(no_two_labels_are_equal_whatever_containers_are_called),
+		TEST(samples_in_Python_are_counted_and_those_with_all_their_frames),
 		TEST(the_last_fact_and_the_last_account_count),
 		TEST(stacks_are_walked_so_far_and_no_farther),
 		TEST(a_file_that_is_none_gets_its_own_line),
