@@ -35,28 +35,14 @@
 #define PYTHON_FRAME_BYTES 72
 #define PYTHON_CODE_BYTES 80
 
-/* Offsets in bytes. */
-struct python_layout {
-	u16 tss_key; /* in _PyRuntime: autoTSSkey */
-	/* In PyThreadState: where the innermost frame is, or, before 3.13, the C frame that has it at cframe_frame. */
-	u16 thread_frame, thread_id;
-	u16 cframe_frame;
-	bool by_cframe;
-	/* In _PyInterpreterFrame. */
-	u16 code, previous;
-	u16 owner;    /* FRAME_OWNED_BY_CSTACK marks a frame that stands for a native call; 0: there are none … */
-	u16 is_entry; /* … and the outermost frame of a native call says so itself */
-	u16 first_line, file, name; /* in PyCodeObject: co_firstlineno, co_filename, co_qualname */
-	u16 ascii, not_ascii;	    /* where a str's characters begin */
-};
-
 #define FRAME_OWNED_BY_CSTACK 3
 
-static const struct python_layout python_layouts[PYTHON_LAYOUTS] = {
+/* Of all objects one copy, as libbpf 1.1 links static ones wrongly: so user space sees it too. */
+const volatile struct python_layout python_layouts[PYTHON_LAYOUTS] __weak = {
 	{.tss_key = 592,
 	 .thread_frame = 56,
 	 .thread_id = 152,
-	 .by_cframe = true,
+	 .by_cframe = 1,
 	 .cframe_frame = 8,
 	 .code = 32,
 	 .previous = 48,
@@ -69,7 +55,7 @@ static const struct python_layout python_layouts[PYTHON_LAYOUTS] = {
 	{.tss_key = 1544,
 	 .thread_frame = 56,
 	 .thread_id = 136,
-	 .by_cframe = true,
+	 .by_cframe = 1,
 	 .cframe_frame = 0,
 	 .code = 0,
 	 .previous = 8,
@@ -128,7 +114,7 @@ struct {
 	__type(value, u8);
 } python_functions __weak SEC(".maps");
 
-static __always_inline const struct python_layout *python_layout_of(u32 version)
+static __always_inline const volatile struct python_layout *python_layout_of(u32 version)
 {
 	return &python_layouts[version & (PYTHON_LAYOUTS - 1)];
 }
@@ -180,7 +166,7 @@ static __always_inline u64 find_runtime(const struct walk_process *process, u32 
 /* Has the thread's innermost frame; its state says that it is this thread's. */
 static __always_inline enum python_end find_frame(struct python_walk *python, u64 runtime)
 {
-	const struct python_layout *layout = python_layout_of(python->version);
+	const volatile struct python_layout *layout = python_layout_of(python->version);
 	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
 	u64 thread = BPF_CORE_READ(task, thread.fsbase), state = 0;
 	struct {
@@ -221,7 +207,7 @@ __weak __noinline u32 python_begin(u32 level)
 }
 
 /* The code object of the next frame that has one, past the one frame that stands for a native call; 0 at an end. */
-static __always_inline u64 next_code(struct python_walk *python, const struct python_layout *layout)
+static __always_inline u64 next_code(struct python_walk *python, const volatile struct python_layout *layout)
 {
 	u64 at;
 
@@ -246,7 +232,7 @@ static __always_inline u64 next_code(struct python_walk *python, const struct py
 __weak __noinline u64 python_step(u32 level)
 {
 	struct python_walk *python = bpf_map_lookup_elem(&python_walks, &level);
-	const struct python_layout *layout;
+	const volatile struct python_layout *layout;
 	struct count_key key = {.hash = {hash_seed[0], hash_seed[1]}};
 	u64 code, evaluated, word;
 	bool is_entry;
@@ -307,7 +293,7 @@ static __always_inline u32 walk_python_stack(u32 level, u64 *frames, u8 *ret_end
 }
 
 /* @from_end: of a text that is too long the last characters, else the first. */
-static __always_inline void read_python_text(u64 object, const struct python_layout *layout, bool from_end,
+static __always_inline void read_python_text(u64 object, const volatile struct python_layout *layout, bool from_end,
 					     struct python_text *text)
 {
 	struct {
@@ -342,7 +328,7 @@ static __always_inline void read_python_text(u64 object, const struct python_lay
 /* Fills in a python_event. False where the code object is not there any more. */
 static __always_inline bool describe_function(struct python_walk *python, u64 code, struct python_event *event)
 {
-	const struct python_layout *layout = python_layout_of(python->version);
+	const volatile struct python_layout *layout = python_layout_of(python->version);
 
 	if (bpf_probe_read_user(python->words, PYTHON_CODE_BYTES, (void *)(code + PYTHON_CODE_FROM)))
 		return false;

@@ -125,6 +125,21 @@ static inline u32 stack_event_frames(const struct stack_event *event)
 	return (u32)event->kernel_count + event->user_count + event->python_count;
 }
 
+/* Where the structures of one version of CPython have what python.bpf.h reads: offsets in bytes. */
+struct python_layout {
+	u16 tss_key; /* in _PyRuntime: autoTSSkey */
+	/* In PyThreadState: where the innermost frame is, or, before 3.13, the C frame that has it at cframe_frame. */
+	u16 thread_frame, thread_id;
+	u16 cframe_frame;
+	u16 by_cframe; /* 0 or 1 */
+	/* In _PyInterpreterFrame. */
+	u16 code, previous;
+	u16 owner;    /* FRAME_OWNED_BY_CSTACK marks a frame that stands for a native call; 0: there are none … */
+	u16 is_entry; /* … and the outermost frame of a native call says so itself */
+	u16 first_line, file, name; /* in PyCodeObject: co_firstlineno, co_filename, co_qualname */
+	u16 ascii, not_ascii;	    /* where a str's characters begin */
+};
+
 /* To be added to PYTHON_FUNCTION() for a number that tells a function from those of other processes. */
 static inline u64 python_process_number(u32 tgid, u32 exec_generation, u64 process_start_ns)
 {
