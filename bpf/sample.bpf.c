@@ -2,6 +2,7 @@
 /*
  * sample: the timer tick. Filter, capture, hash, count; only what is new leaves the kernel.
  */
+#include "bpf/call_number.bpf.h"
 #include "bpf/identity.bpf.h"
 #include "bpf/maps.bpf.h"
 #include "bpf/stack_hash.bpf.h"
@@ -155,6 +156,7 @@ int sample(struct bpf_perf_event_data *ctx)
 	event->exec_generation = LOAD(task, self_exec_id);
 	event->flags = LOAD(task, flags) & PF_KTHREAD ? STACK_KERNEL_THREAD : 0;
 	bpf_get_current_comm(event->comm, sizeof(event->comm));
+	event->call = in_user_mode(ctx) || event->flags & STACK_KERNEL_THREAD ? 0 : interrupted_call();
 	capture_stacks(ctx, event);
 	hash_sample(event, LOAD(task, start_boottime));
 

@@ -53,6 +53,11 @@ struct count_key {
 	u64 hash[2];
 };
 
+/* Calls by number. A number that no kernel has, and those of 32-bit programs, have a place of their own. */
+#define CALLS_MAX 512u
+#define CALL_32_BIT 511u /* int 0x80, x32 and the like: their numbers mean other calls */
+#define CALL_UNKNOWN 510u
+
 /* Bits of stack_event.flags. From STACK_END_SHIFT on: enum user_end. */
 #define STACK_KERNEL_THREAD 1u
 #define STACK_GUESSED_BY_FP 2u /* a step was a guess: by frame pointer where none may be kept, or of that kind */
@@ -112,7 +117,8 @@ struct stack_event {
 	char comm[COMM_BYTES]; /* the thread's */
 	u8 python_count;
 	u8 python_end; /* enum python_end */
-	u8 pad[6];
+	u16 pad;
+	u32 call; /* the system call that it is in, plus 1 (see CALLS_MAX); 0: in none, or not known */
 	/*
 	 * Kernel leaf first, then user leaf first, then Python leaf first; sent up to the last one used. All but leaves are return addresses: one
 	 * less is the place that called. (Of what a signal interrupted, one more than the place.)

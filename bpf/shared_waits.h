@@ -32,11 +32,6 @@ struct given_numbers {
 	u32 call_rows;
 };
 
-/* Calls by number. A number that no kernel has, and those of 32-bit programs, have a place of their own. */
-#define CALLS_MAX 512u
-#define CALL_32_BIT 511u /* int 0x80, x32 and the like: their numbers mean other calls */
-#define CALL_UNKNOWN 510u
-
 #define CALL_ROWS_MAX 4096u /* of slots and calls; scaled down on hosts with many CPUs */
 #define CALL_ROW_OTHERS 0u  /* more of these than rows */
 

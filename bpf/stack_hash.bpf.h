@@ -36,8 +36,8 @@ static __always_inline void hash_sample(struct stack_event *event, u64 task_star
 	mix(&key, event->cgroup_id);
 	mix(&key, *(u64 *)&event->comm[0]);
 	mix(&key, *(u64 *)&event->comm[8]);
-	mix(&key, (u64)event->flags << 48 | (u64)event->kernel_count << 32 | event->user_count |
-			  (u64)event->python_count << 8 | (u64)event->python_end << 16);
+	mix(&key, (u64)event->flags << 48 | (u64)event->kernel_count << 40 | (u64)event->call << 24 |
+			  (u64)event->python_end << 16 | (u64)event->python_count << 8 | event->user_count);
 	for (u32 i = 0; i < 3 * STACK_FRAMES_MAX && i < count; i++)
 		mix(&key, event->frames[i]);
 	event->key = key;

@@ -5,10 +5,9 @@
  * Two ways: call_tallied alone counts at the return; call_entered and call_returned time them too, and the scheduler's
  * programs (sched.bpf.c) split that time while they run.
  */
+#include "bpf/call_number.bpf.h"
 #include "bpf/task_times.bpf.h"
 
-#define THREAD_COMPAT 2u	/* TS_COMPAT, arch/x86/include/asm/thread_info.h: a 32-bit call */
-#define CALL_X32_BIT (1u << 30) /* __X32_SYSCALL_BIT */
 #define CALL_RT_SIGRETURN 15
 #define CALL_CLONE 56
 #define CALL_FORK 57
@@ -57,13 +56,6 @@ struct {
 	__type(key, u32);
 	__type(value, struct call_tally);
 } call_tallies SEC(".maps");
-
-static __always_inline u32 call_number(struct task_struct *task, u64 number)
-{
-	if (task->thread_info.status & THREAD_COMPAT || (number < 1ull << 32 && number & CALL_X32_BIT))
-		return CALL_32_BIT;
-	return number < CALL_UNKNOWN ? number : CALL_UNKNOWN;
-}
 
 static __noinline u32 new_call_row(u32 *place, u32 slot, u32 call)
 {
@@ -177,7 +169,7 @@ int BPF_PROG(call_entered, struct pt_regs *regs, long number)
 
 	if (!current || current->slot == SLOT_UNWANTED)
 		return 0;
-	current->call = call_number(task_at(current->task), number);
+	current->call = call_number(task_at(current->task)->thread_info.status, number);
 	if (never_returns(current->call))
 		count_begun(current->slot, current->call);
 	current->parted = 0;
@@ -235,7 +227,8 @@ int BPF_PROG(call_returned, struct pt_regs *regs, long result)
 
 	if (!current || current->slot == SLOT_UNWANTED)
 		return 0;
-	call = current->call_ns ? current->call : call_number(task_at(current->task), regs->orig_ax);
+	call = current->call_ns ? current->call
+				: call_number(task_at(current->task)->thread_info.status, regs->orig_ax);
 	if (!current->call_ns && is_childs(call, result))
 		return 0;
 	row = call_row(current->slot, call);
@@ -269,7 +262,7 @@ int BPF_PROG(call_tallied, struct pt_regs *regs, long result)
 	if (!last || last->slot == SLOT_UNWANTED)
 		return 0;
 	/* The frame that it restores has no number any more. */
-	call = number == (u64)-1 ? CALL_RT_SIGRETURN : call_number(task_at(last->task), number);
+	call = number == (u64)-1 ? CALL_RT_SIGRETURN : call_number(task_at(last->task)->thread_info.status, number);
 	if (is_childs(call, result))
 		return 0;
 	row = call_row(last->slot, call);

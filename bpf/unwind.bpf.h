@@ -55,18 +55,22 @@ static __always_inline u32 ask_kernel_for_user_stack(void *ctx, u64 *frames)
 	return bytes > 0 ? (u32)bytes / sizeof(u64) : 0;
 }
 
+static __always_inline bool in_user_mode(struct bpf_perf_event_data *ctx)
+{
+	return PT_REGS_IP(&ctx->regs) < 1ull << 63;
+}
+
 /*
  * Both stacks of the current task into event->frames. A user-mode sample has no kernel part and a kernel thread no
  * user part; the helpers would find that out at the cost of a walk.
  */
 static __always_inline void capture_stacks(struct bpf_perf_event_data *ctx, struct stack_event *event)
 {
-	bool in_user = PT_REGS_IP(&ctx->regs) < 1ull << 63;
 	u32 kernel_count = 0, user_count = 0;
 	u16 flags = 0;
 	long bytes;
 
-	if (want_kernel_stacks && !in_user) {
+	if (want_kernel_stacks && !in_user_mode(ctx)) {
 		bytes = bpf_get_stack(ctx, event->frames, STACK_FRAMES_MAX * sizeof(u64), 0);
 		if (bytes > 0)
 			kernel_count = (u32)bytes / sizeof(u64);

@@ -82,6 +82,7 @@ static __always_inline void describe_task(struct task_struct *task, struct stack
 	event->user_count = 0;
 	event->python_count = 0;
 	event->python_end = PYTHON_END_NONE;
+	event->call = 0;
 }
 
 static __always_inline u32 frames_of(long bytes)

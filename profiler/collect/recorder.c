@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "profiler/collect/call_names.h"
 #include "profiler/collect/java_maps.h"
 #include "profiler/collect/processes.h"
 #include "profiler/collect/series.h"
@@ -21,6 +22,7 @@
 struct recorded_key {
 	uint32_t container, thread;
 	uint32_t stack; /* row, once @named */
+	string_id call; /* that it was in; 0: none */
 	uint8_t stack_end;
 	bool named;
 	uint64_t count; /* not yet written as samples */
@@ -222,6 +224,14 @@ static int wait_for_name(struct recorder *recorder, const struct stack_event *ev
 	return 0;
 }
 
+static int call_of(struct recorder *recorder, uint32_t number, string_id *ret_name)
+{
+	char name[CALL_NAME_BYTES];
+
+	call_name(number, name, sizeof(name));
+	return recording_writer_string(recorder->parts.writer, name, strlen(name), ret_name);
+}
+
 static int new_key(struct recorder *recorder, const struct stack_event *event, uint32_t number)
 {
 	key_array *keys = &recorder->keys[event->set & 1];
@@ -239,6 +249,8 @@ static int new_key(struct recorder *recorder, const struct stack_event *event, u
 		look_again(recorder, event, process);
 	if (!err)
 		err = processes_thread(recorder->processes, process, event, &key.thread);
+	if (!err && event->call)
+		err = call_of(recorder, event->call - 1, &key.call);
 	if (!err)
 		err = wait_for_name(recorder, event, process, number);
 	if (!err && array_reserve(keys, number + 1 - keys->count))
@@ -360,6 +372,8 @@ static int write_samples(struct recorder *recorder)
 		};
 
 		err = recording_writer_sample(recorder->parts.writer, &row);
+		if (!err && key->call)
+			err = recording_writer_sample_call(recorder->parts.writer, key->call);
 		key->count = 0;
 	}
 	recorder->touched.count = 0;

@@ -7,8 +7,13 @@
 #include "symbolizer/base/text.h"
 
 const char *const query_groupings[] = {
-	[PROFILE_BY_CONTAINER] = "container", [PROFILE_BY_POD] = "pod",	  [PROFILE_BY_PROCESS] = "process",
-	[PROFILE_BY_THREAD] = "thread",	      [PROFILE_BY_NONE] = "none", NULL,
+	[PROFILE_BY_CONTAINER] = "container",
+	[PROFILE_BY_POD] = "pod",
+	[PROFILE_BY_PROCESS] = "process",
+	[PROFILE_BY_THREAD] = "thread",
+	[PROFILE_BY_NONE] = "none",
+	[PROFILE_BY_CALL] = "call",
+	NULL,
 };
 
 const char *const query_kinds[] = {[PROFILE_ONCPU] = "oncpu",

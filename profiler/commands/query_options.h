@@ -50,7 +50,7 @@ uint32_t query_state_bits(enum query_state state);
 	{0, "state", OPTION_CHOICE, offsetof(type, member.state), "STATE",                                  \
 	 "of blocked time: S, D, io, stopped; all (default)", .choices = query_states},                     \
 	{0, "by", OPTION_CHOICE, offsetof(type, member.by), "WHAT",                                         \
-	 "group by container (default), pod, process, thread, none", .choices = query_groupings},           \
+	 "group by container (default), pod, process, thread, none, call", .choices = query_groupings},           \
 	{'C', "container", OPTION_LIST, offsetof(type, member.containers), "NAME,…",                         \
 	 "only these containers (names or ids)"},                                                           \
 	{0, "comm", OPTION_TEXT, offsetof(type, member.comm), "REGEX", "only threads whose name matches"},  \

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "profiler/render/calls.h"
+#include "profiler/render/hot_calls.h"
 
 #include "profiler/commands/report.h"
 #include "symbolizer/base/cleanup.h"
@@ -14,6 +14,7 @@ static const char *const orders[] = {
 
 struct syscalls_settings {
 	int format, by, order;
+	bool hot;
 	uint64_t max;
 };
 
@@ -24,6 +25,7 @@ static const struct option_row rows[] = {
 	{0, "by", OPTION_CHOICE, AT(by), "WHAT", "sum up by call, by container, or by both (default)",
 	 .choices = groupings},
 	{0, "sort", OPTION_CHOICE, AT(order), "WHAT", "cost (default), time, count, errors, lock", .choices = orders},
+	{0, "hot", OPTION_FLAG, AT(hot), NULL, "what ran in the kernel for each call, by samples: of any recording"},
 	{'n', "number", OPTION_NUMBER, AT(max), "N", "show N rows (default 40)", .min = 1, .max = 100000},
 	{0},
 };
@@ -32,21 +34,45 @@ static const struct option_usage usage = {
 	.command = "syscalls",
 	.arguments = "[OPTIONS] FILE",
 	.about = "System calls by container: how many, how many failed, how long they took, and where that time went.\n"
-		 "FILE is a recording made with --syscalls or --syscall-counts, or - for standard input.",
+		 "FILE is a recording made with --syscalls or --syscall-counts (with --hot: any), or - for standard "
+		 "input.",
 	.rows = rows,
 };
+
+static int show_hot(const struct profile *profile, const struct syscalls_settings *settings,
+		    const struct calls_options *options, enum exit_status *ret_status)
+{
+	_cleanup_(hot_calls_deinit) struct hot_calls hot = {0};
+	int err;
+
+	if (!hot_calls_known(profile)) {
+		log_error("syscalls: no sample in this recording was taken in a system call, or it is older than "
+			  "samples that know theirs");
+		*ret_status = EXIT_NO_SAMPLES;
+		return 0;
+	}
+	err = hot_calls_init(&hot, profile, options->by);
+	if (err)
+		return err;
+	return settings->format == REPORT_JSON ? render_hot_calls_json(&hot, profile, options, stdout)
+					       : render_hot_calls_text(&hot, profile, options, stdout);
+}
 
 static int show(const struct profile *profile, const void *data, enum exit_status *ret_status)
 {
 	const struct syscalls_settings *settings = data;
 	_cleanup_(profile_calls_deinit) struct profile_calls calls = {0};
 	struct calls_options options = {.by = (enum calls_grouping)settings->by, .max = (uint32_t)settings->max};
-	int err = profile_calls_init(&calls, profile, options.by);
+	int err;
 
+	if (settings->hot)
+		return show_hot(profile, settings, &options, ret_status);
+	err = profile_calls_init(&calls, profile, options.by);
 	if (err)
 		return err;
 	if (!calls.rows.count) {
-		log_error("syscalls: no system calls in this recording: record with --syscalls");
+		log_error("syscalls: no system calls were counted in this recording: record with --syscalls, or see "
+			  "--hot");
 		*ret_status = EXIT_NO_SAMPLES;
 		return 0;
 	}

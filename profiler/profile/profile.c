@@ -17,6 +17,7 @@ void profile_free(struct profile *profile)
 		return;
 	recording_tables_deinit(&profile->rows);
 	array_deinit(&profile->labels);
+	array_deinit(&profile->calls);
 	free(profile);
 }
 
@@ -130,6 +131,19 @@ static int make_labels(struct profile *profile)
 	return err;
 }
 
+static int join_calls(struct profile *profile)
+{
+	const struct recording_tables *rows = &profile->rows;
+
+	if (array_reserve(&profile->calls, rows->samples.count))
+		return -ENOMEM;
+	profile->calls.count = rows->samples.count;
+	memset(profile->calls.items, 0, rows->samples.count * sizeof(*profile->calls.items));
+	for (size_t i = 0; i < rows->sample_calls.count; i++)
+		profile->calls.items[rows->sample_calls.items[i].sample] = rows->sample_calls.items[i].name;
+	return 0;
+}
+
 static int explain(int err, const char *path, char *error, size_t error_size)
 {
 	char shown[256];
@@ -172,7 +186,7 @@ int profile_load(const char *path, struct profile **ret_profile, char *error, si
 	err = recording_read(is_stdin ? stdin : opened, &profile->rows, &profile->whole, &profile->bytes_ignored);
 	if (err)
 		return explain(err, path, error, error_size);
-	if (keep_last_facts(profile) || profile_account(&profile->rows) || make_labels(profile))
+	if (keep_last_facts(profile) || profile_account(&profile->rows) || make_labels(profile) || join_calls(profile))
 		return explain(-ENOMEM, path, error, error_size);
 	*ret_profile = take_ptr(profile);
 	return 0;

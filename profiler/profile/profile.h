@@ -20,8 +20,9 @@
 struct profile {
 	struct recording_tables rows; /* each fact once; accounting as profile_account() orders it */
 	ARRAY(string_id) labels;      /* of the containers */
-	bool whole;		      /* false: the recording was cut; this is what came before */
-	uint64_t bytes_ignored;	      /* after the last whole chunk */
+	ARRAY(string_id) calls; /* of the samples: the system call that each was taken in; 0: none, or not known */
+	bool whole;		/* false: the recording was cut; this is what came before */
+	uint64_t bytes_ignored; /* after the last whole chunk */
 };
 
 /**
@@ -59,6 +60,7 @@ enum profile_grouping {
 	PROFILE_BY_PROCESS,   /* container;process-pid;frames */
 	PROFILE_BY_THREAD,    /* container;process-pid;thread-tid;frames */
 	PROFILE_BY_NONE,      /* frames alone */
+	PROFILE_BY_CALL,      /* container;process;system call;frames: of samples on a CPU */
 };
 
 /* Which of a recording's stacks, and what they count. */
@@ -66,7 +68,7 @@ enum profile_kind {
 	PROFILE_ONCPU,	/* samples on a CPU */
 	PROFILE_OFFCPU, /* microseconds blocked, under the stack that blocked */
 	PROFILE_WAKERS, /* likewise, and upon a "--" the stack that woke it, upside down, with its process and container */
-	PROFILE_LOCKS,	/* microseconds waited for kernel locks, under the stack that waited */
+	PROFILE_LOCKS, /* microseconds waited for kernel locks, under the stack that waited */
 };
 
 struct profile_query {

@@ -44,6 +44,7 @@ struct place {
 	uint32_t container; /* row */
 	uint32_t thread;    /* row, or RECORDING_NONE */
 	uint32_t stack;
+	const char *call; /* the system call that it was in, or in brackets why there is none */
 };
 
 static int add_labels(struct query_run *run, const struct place *place, uint32_t *node)
@@ -70,8 +71,12 @@ static int add_labels(struct query_run *run, const struct place *place, uint32_t
 	thread = &profile->rows.threads.items[place->thread];
 	process = &profile->rows.processes.items[thread->process];
 	comm = text_of(profile, process->comm);
-	if (!err && (by == PROFILE_BY_CONTAINER || by == PROFILE_BY_POD))
-		return add_label(run, node, comm);
+	if (!err && (by == PROFILE_BY_CONTAINER || by == PROFILE_BY_POD || by == PROFILE_BY_CALL))
+		err = add_label(run, node, comm);
+	if (!err && by == PROFILE_BY_CALL)
+		err = add_label(run, node, place->call ? place->call : "[call not known]");
+	if (by == PROFILE_BY_CONTAINER || by == PROFILE_BY_POD || by == PROFILE_BY_CALL)
+		return err;
 	if (err)
 		return err;
 	snprintf(text, sizeof(text), "%.200s-%u", comm, process->tgid);
@@ -203,13 +208,21 @@ static bool is_wanted(const struct query_run *run, const struct place *place)
 	return !run->query->comm || !regexec(run->query->comm, comm, 0, NULL, 0);
 }
 
+/* A recording without any was made before samples knew their call. */
+static const char *call_of(const struct profile *profile, size_t sample)
+{
+	if (profile->calls.items[sample])
+		return text_of(profile, profile->calls.items[sample]);
+	return profile->rows.sample_calls.count ? "[no call]" : NULL;
+}
+
 static int add_samples(struct query_run *run)
 {
 	int err = 0;
 
 	for (size_t i = 0; i < run->profile->rows.samples.count && !err; i++) {
 		const struct recording_sample *sample = &run->profile->rows.samples.items[i];
-		const struct place place = {sample->container, sample->thread, sample->stack};
+		const struct place place = {sample->container, sample->thread, sample->stack, call_of(run->profile, i)};
 
 		if (sample->kind == SAMPLE_ONCPU && is_wanted(run, &place))
 			err = add_stack(run, &place, sample->count, NULL);

@@ -241,6 +241,11 @@ static const struct table_column series_columns[] = {
 	SERIES_IS(SERIES_DENTRIES_NEGATIVE),
 };
 
+static const struct table_column sample_call_columns[] = {
+	ROW_OF(TABLE_SAMPLES, struct recording_sample_call, sample),
+	STRING(struct recording_sample_call, name),
+};
+
 #define SHAPE(type, field, columns)                                                                    \
 	{                                                                                              \
 		sizeof(type), offsetof(struct recording_tables, field), columns, ARRAY_LENGTH(columns) \
@@ -264,6 +269,7 @@ const struct table_shape recording_shapes[TABLES] = {
 	[TABLE_QUEUES] = SHAPE(struct recording_queue, queues, queue_columns),
 	[TABLE_LOCKS] = SHAPE(struct recording_lock, locks, lock_columns),
 	[TABLE_SERIES] = SHAPE(struct recording_series, series, series_columns),
+	[TABLE_SAMPLE_CALLS] = SHAPE(struct recording_sample_call, sample_calls, sample_call_columns),
 };
 
 int recording_tables_init(struct recording_tables *tables)
@@ -289,6 +295,7 @@ void recording_tables_deinit(struct recording_tables *tables)
 	array_deinit(&tables->times);
 	array_deinit(&tables->queues);
 	array_deinit(&tables->locks);
+	array_deinit(&tables->sample_calls);
 	array_deinit(&tables->series);
 }
 

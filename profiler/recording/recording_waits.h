@@ -34,6 +34,12 @@ struct recording_call {
 };
 #define RECORDING_CALL_32_BIT 511
 
+/* A sample that was taken in the kernel, in a system call. Those that have no such row were in none, or it is not known. */
+struct recording_sample_call {
+	uint32_t sample; /* row; ascending */
+	string_id name;	 /* as in struct recording_call */
+};
+
 /* How a task was off its CPU. Values are on disk: append only. */
 enum wait_state {
 	WAIT_SLEEPING = 0,	  /* S: can be interrupted */

@@ -183,6 +183,14 @@ int recording_writer_sample(struct recording_writer *writer, const struct record
 	return add_row(writer, TABLE_SAMPLES, row, NULL);
 }
 
+int recording_writer_sample_call(struct recording_writer *writer, string_id name)
+{
+	size_t samples = writer->dropped[TABLE_SAMPLES] + writer->tables.samples.count;
+	struct recording_sample_call row = {.sample = (uint32_t)samples - 1, .name = name};
+
+	return add_row(writer, TABLE_SAMPLE_CALLS, &row, NULL);
+}
+
 int recording_writer_accounting(struct recording_writer *writer, const struct recording_accounting *row)
 {
 	return add_row(writer, TABLE_ACCOUNTING, row, NULL);

@@ -42,6 +42,8 @@ int recording_writer_thread(struct recording_writer *writer, const struct record
 int recording_writer_frame(struct recording_writer *writer, const struct recording_frame *row, uint32_t *ret_row);
 int recording_writer_stack(struct recording_writer *writer, const struct recording_stack *row, uint32_t *ret_row);
 int recording_writer_sample(struct recording_writer *writer, const struct recording_sample *row);
+/* The call that the sample added last was taken in. */
+int recording_writer_sample_call(struct recording_writer *writer, string_id name);
 int recording_writer_accounting(struct recording_writer *writer, const struct recording_accounting *row);
 int recording_writer_call(struct recording_writer *writer, const struct recording_call *row, uint32_t *ret_row);
 int recording_writer_wait(struct recording_writer *writer, const struct recording_wait *row);
