@@ -79,15 +79,23 @@ static __always_inline u64 address_space(struct task_struct *task)
 	return mm ? LOAD(mm, start_stack) : 0;
 }
 
+/* A task's number in its innermost pid namespace; all zero for one that has ended. */
+static __always_inline struct upid innermost_pid(struct task_struct *task)
+{
+	struct pid *pid = BPF_CORE_READ(task, thread_pid);
+	u32 level = BPF_CORE_READ(pid, level);
+	struct upid innermost = {};
+
+	bpf_probe_read_kernel(&innermost, sizeof(innermost), &pid->numbers[level]);
+	return innermost;
+}
+
 /* The slow part of an identity, which stays while tgid and start do. */
 static __always_inline void read_process(struct task_struct *task, struct stack_event *event)
 {
 	struct task_struct *leader = LOAD(task, group_leader);
-	struct pid *pid = LOAD(leader, thread_pid);
-	u32 level = LOAD(pid, level);
-	struct upid innermost = {};
+	struct upid innermost = innermost_pid(leader);
 
-	bpf_probe_read_kernel(&innermost, sizeof(innermost), &pid->numbers[level]);
 	event->ns_tgid = innermost.nr;
 	event->pid_namespace = BPF_CORE_READ(innermost.ns, ns.inum);
 	event->process_start_ns = LOAD(leader, start_boottime);

@@ -112,7 +112,7 @@ static __always_inline void look_at_owner(struct task_struct *waiter, struct tas
 		return;
 	}
 	times->lock_owner_slot =
-		BPF_CORE_READ(owner, flags) & PF_KTHREAD ? SLOT_KERNEL : slot_of_cgroup(cgroup_id_at(owner));
+		BPF_CORE_READ(owner, flags) & PF_KTHREAD ? SLOT_KERNEL : slot_in(owner, cgroup_id_at(owner));
 	if (!(flags & FLAG_MUTEX) && word & OWNER_READER) {
 		times->lock_owner_state = LOCK_OWNER_READER;
 		return;

@@ -378,7 +378,7 @@ static __always_inline void note_lock_waker(void *ctx, struct task_times *times,
 	take_own_stack(ctx, event, SCRATCH_SCHED);
 	if (event)
 		times->lock_waker = event->key;
-	times->lock_waker_slot = waker->flags & PF_KTHREAD ? SLOT_KERNEL : slot_of_cgroup(cgroup_id_of(waker));
+	times->lock_waker_slot = waker->flags & PF_KTHREAD ? SLOT_KERNEL : slot_in(waker, cgroup_id_of(waker));
 	times->lock_woken_ns = now;
 }
 

@@ -2,7 +2,7 @@
 /*
  * shared_waits: what the programs for system calls, blocked time, the run queue and locks share with user space.
  *
- * These programs know containers as slots: small numbers, given to a cgroup when it is first seen. Their counts lie in
+ * These programs know containers as slots: small numbers, given to a cgroup's pid namespace when it is first seen. Their counts lie in
  * per-CPU arrays and only grow; user space takes differences. What has no room is counted under one row or slot that
  * stands for "others", never dropped.
  */
@@ -18,6 +18,11 @@
 #define SLOT_IDLE 3u	 /* no task: the CPU was idle */
 #define SLOT_FIRST 4u
 #define SLOTS_MAX 512u
+
+struct slot_key {
+	u64 cgroup_id;
+	u64 pid_namespace; /* inode number; 0 for a task that has ended */
+};
 
 /*
  * Histograms of nanoseconds: buckets of 16 ns up to 64 ns, then four to an octave. The last one holds all from 30 s

@@ -114,11 +114,11 @@ struct {
 	__type(value, struct task_times);
 } task_hash __weak SEC(".maps");
 
-/* Cgroup to slot; user space reads who has which. */
+/* Who has which slot: for user space to read. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, SLOTS_MAX);
-	__type(key, u64);
+	__type(key, struct slot_key);
 	__type(value, u32);
 } cgroup_slots __weak SEC(".maps");
 
@@ -160,12 +160,13 @@ static __always_inline bool slot_is_wanted(u32 tgid, u64 cgroup_id)
 	return filter_cgroups && bpf_map_lookup_elem(&wanted_cgroups, &cgroup_id);
 }
 
-static __noinline u32 slot_of_cgroup(u64 cgroup_id)
+static __noinline u32 slot_of_key(u64 cgroup_id, u64 pid_namespace)
 {
+	struct slot_key key = {cgroup_id, pid_namespace};
 	struct given_numbers *numbers;
 	u32 zero = 0, *known, slot;
 
-	known = bpf_map_lookup_elem(&cgroup_slots, &cgroup_id);
+	known = bpf_map_lookup_elem(&cgroup_slots, &key);
 	if (known)
 		return *known;
 	numbers = bpf_map_lookup_elem(&given, &zero);
@@ -175,9 +176,17 @@ static __noinline u32 slot_of_cgroup(u64 cgroup_id)
 	if (slot >= SLOTS_MAX)
 		return SLOT_OTHERS;
 	/* Another CPU may have been first: its number counts, ours is never used. */
-	bpf_map_update_elem(&cgroup_slots, &cgroup_id, &slot, BPF_NOEXIST);
-	known = bpf_map_lookup_elem(&cgroup_slots, &cgroup_id);
+	bpf_map_update_elem(&cgroup_slots, &key, &slot, BPF_NOEXIST);
+	known = bpf_map_lookup_elem(&cgroup_slots, &key);
 	return known ? *known : SLOT_OTHERS;
+}
+
+/* Of any task that is no kernel thread. */
+static __always_inline u32 slot_in(struct task_struct *task, u64 cgroup_id)
+{
+	struct upid innermost = innermost_pid(task);
+
+	return slot_of_key(cgroup_id, BPF_CORE_READ(innermost.ns, ns.inum));
 }
 
 static __noinline u32 find_slot(struct task_struct *task)
@@ -186,7 +195,7 @@ static __noinline u32 find_slot(struct task_struct *task)
 
 	if (!slot_is_wanted(task->tgid, cgroup_id))
 		return SLOT_UNWANTED;
-	return task->flags & PF_KTHREAD ? SLOT_KERNEL : slot_of_cgroup(cgroup_id);
+	return task->flags & PF_KTHREAD ? SLOT_KERNEL : slot_in(task, cgroup_id);
 }
 
 /* A task that was moved into another cgroup has another set of them. */

@@ -109,6 +109,7 @@ static int write_row(struct slot_time_counter *counter, uint32_t slot, const str
 		.preempted_ns = now->preempted_ns - told->preempted_ns,
 		.throttled_ns = now->throttled_ns - told->throttled_ns,
 		.throttles = now->throttles - told->throttles,
+		.pid_namespace = slots_pid_namespace(counter->slots, slot),
 	};
 	uint32_t number;
 	int err;

@@ -18,16 +18,16 @@ void slots_init(struct slots *slots, int map_fd, struct owners *owners)
 
 int slots_refresh(struct slots *slots)
 {
-	uint64_t id, *previous = NULL;
+	struct slot_key key, *previous = NULL;
 	uint32_t slot;
 
 	/* At most as many as the map holds: keys are never taken out, so the walk ends. */
-	for (uint32_t i = 0; i < SLOTS_MAX && !bpf_map_get_next_key(slots->map_fd, previous, &id); i++) {
-		previous = &id;
-		if (bpf_map_lookup_elem(slots->map_fd, &id, &slot) || slot >= SLOTS_MAX)
+	for (uint32_t i = 0; i < SLOTS_MAX && !bpf_map_get_next_key(slots->map_fd, previous, &key); i++) {
+		previous = &key;
+		if (bpf_map_lookup_elem(slots->map_fd, &key, &slot) || slot >= SLOTS_MAX)
 			continue;
 		slots->known[slot] = true;
-		slots->cgroup_ids[slot] = id;
+		slots->keys[slot] = key;
 	}
 	return 0;
 }
@@ -38,5 +38,10 @@ int slots_row(struct slots *slots, uint32_t slot, uint32_t *ret_row)
 		return owners_row(slots->owners, 0, true, ret_row);
 	if (slot >= SLOTS_MAX || !slots->known[slot])
 		return owners_row(slots->owners, OTHERS_ID, false, ret_row);
-	return owners_row(slots->owners, slots->cgroup_ids[slot], false, ret_row);
+	return owners_row(slots->owners, slots->keys[slot].cgroup_id, false, ret_row);
+}
+
+uint64_t slots_pid_namespace(const struct slots *slots, uint32_t slot)
+{
+	return slot < SLOTS_MAX && slots->known[slot] ? slots->keys[slot].pid_namespace : 0;
 }

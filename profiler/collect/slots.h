@@ -14,7 +14,7 @@ struct slots {
 	int map_fd;
 	struct owners *owners; /* the caller's */
 	bool known[SLOTS_MAX];
-	uint64_t cgroup_ids[SLOTS_MAX];
+	struct slot_key keys[SLOTS_MAX];
 };
 
 void slots_init(struct slots *slots, int map_fd, struct owners *owners);
@@ -24,5 +24,8 @@ int slots_refresh(struct slots *slots);
 
 /* The container row of a slot. 0 or -ENOMEM. */
 int slots_row(struct slots *slots, uint32_t slot, uint32_t *ret_row);
+
+/* Its pid namespace's inode number; 0 where that is not known: the kernel's, others', a task's that had ended. */
+uint64_t slots_pid_namespace(const struct slots *slots, uint32_t slot);
 
 #endif

@@ -9,16 +9,22 @@
 
 struct runqlat_settings {
 	int format;
+	int by;
 	bool histograms;
 	uint64_t max;
 };
+
+enum { BY_CONTAINER, BY_PID_NAMESPACE };
+
+static const char *const groupings[] = {[BY_CONTAINER] = "container", [BY_PID_NAMESPACE] = "pidns", NULL};
 
 #define AT(member) offsetof(struct runqlat_settings, member)
 
 static const struct option_row rows[] = {
 	REPORT_FORMAT_ROW(struct runqlat_settings, format),
+	{0, "by", OPTION_CHOICE, AT(by), "WHAT", "container (default) or pidns", .choices = groupings},
 	{0, "histograms", OPTION_FLAG, AT(histograms), NULL, "every bucket of the latencies"},
-	{'n', "number", OPTION_NUMBER, AT(max), "N", "show N containers (default 30)", .min = 1, .max = 100000},
+	{'n', "number", OPTION_NUMBER, AT(max), "N", "show N of them (default 30)", .min = 1, .max = 100000},
 	{0},
 };
 
@@ -34,7 +40,11 @@ static int show(const struct profile *profile, const void *data, enum exit_statu
 {
 	const struct runqlat_settings *settings = data;
 	_cleanup_(profile_times_deinit) struct profile_times times = {0};
-	struct run_queue_options options = {.histograms = settings->histograms, .max = (uint32_t)settings->max};
+	struct run_queue_options options = {
+		.by_namespace = settings->by == BY_PID_NAMESPACE,
+		.histograms = settings->histograms,
+		.max = (uint32_t)settings->max,
+	};
 	int err;
 
 	err = profile_times_init(&times, profile);

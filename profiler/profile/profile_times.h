@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * profile_times: each container's time on CPUs, blocked and queued for a CPU, and who ran while it waited.
+ * profile_times: each container's time on CPUs, blocked and queued for a CPU, and who ran while it waited; the same time by pid
+ * namespace.
  */
 #ifndef STOKER_PROFILE_TIMES_H
 #define STOKER_PROFILE_TIMES_H
 
 #include "profiler/profile/profile.h"
 
-/* One container's sums of struct recording_times, with their histograms. */
+/* A container's sums of struct recording_times, or those of a pid namespace, with their histograms. */
 struct time_sums {
-	uint32_t container; /* row */
-	bool seen;	    /* the recording has times of it */
+	uint32_t container;	/* row; of a namespace: the one that was queued for longest */
+	uint32_t containers;	/* that a namespace has; else 0 */
+	uint64_t pid_namespace; /* inode number; 0: not known, or a container's */
+	bool seen;		/* the recording has times of it */
 	uint64_t oncpu_ns;
 	uint64_t blocked_ns[WAIT_STATES];
 	uint64_t blocks[WAIT_STATES];
@@ -34,6 +37,7 @@ struct queue_sum {
 
 struct profile_times {
 	ARRAY(struct time_sums) containers; /* [containers of the profile] */
+	ARRAY(struct time_sums) namespaces; /* each pid namespace once */
 	ARRAY(struct queue_sum) queues;	    /* by container, the longest first */
 	struct time_sums total;
 	bool any; /* the recording has times at all */
@@ -49,12 +53,13 @@ struct weighed_sums {
 };
 
 /**
- * profile_times_order() - the containers of which there are times, the heaviest first
+ * profile_times_order() - those of which there are times, the heaviest first
+ * @sums: [count] profile_times.containers, or .namespaces
  * @weight: what one weighs
  * @ret_order: [@ret_count]; the caller's to free
  * Returns 0 or -ENOMEM.
  */
-int profile_times_order(const struct profile_times *times, uint64_t (*weight)(const struct time_sums *sums),
+int profile_times_order(const struct time_sums *sums, size_t count, uint64_t (*weight)(const struct time_sums *sums),
 			struct weighed_sums **ret_order, size_t *ret_count);
 
 /* Both kinds of time in the run queue; throttled time is neither. */

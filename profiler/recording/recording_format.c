@@ -164,6 +164,7 @@ static const struct table_column times_columns[] = {
 	NUMBER(struct recording_times, preempted_ns),
 	NUMBER(struct recording_times, throttled_ns),
 	NUMBER(struct recording_times, throttles),
+	DIFFERENCE(struct recording_times, pid_namespace),
 };
 
 static const struct table_column queue_columns[] = {

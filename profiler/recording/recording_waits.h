@@ -72,7 +72,7 @@ struct recording_wait {
 	uint64_t max_ns;
 };
 
-/* All time of a container's tasks: on CPUs, blocked, and queued for a CPU. */
+/* All time of a container's tasks in one pid namespace: on CPUs, blocked, and queued for a CPU. */
 struct recording_times {
 	uint32_t container; /* row */
 	uint64_t time_ns;
@@ -85,6 +85,7 @@ struct recording_times {
 	uint64_t preempted_ns; /* queued after leaving a CPU that it still wanted */
 	uint64_t throttled_ns; /* likewise, its quota used up: in neither of the two before */
 	uint64_t throttles;
+	uint64_t pid_namespace; /* inode number; 0 where unknown */
 };
 
 /* Why a task that was ready did not run. Values are on disk: append only. */

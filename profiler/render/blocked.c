@@ -81,7 +81,7 @@ static int put_containers(const struct profile_times *times, const struct profil
 	_cleanup_(column_table_deinit) struct column_table table = {container_columns, C_COLUMNS, {0}};
 	_cleanup_free_ struct weighed_sums *order = NULL;
 	size_t count = 0;
-	int err = profile_times_order(times, trouble, &order, &count);
+	int err = profile_times_order(times->containers.items, times->containers.count, trouble, &order, &count);
 
 	for (size_t i = 0; i < count && i < CONTAINERS_SHOWN && !err; i++)
 		err = put_container(&table, profile, order[i].sums);

@@ -2,7 +2,9 @@
 #include "profiler/render/run_queue.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "profiler/analysis/percentile.h"
 #include "profiler/render/columns.h"
@@ -16,11 +18,12 @@
 #define CULPRITS_SHOWN 6
 #define CULPRIT_PART_MIN 0.01
 #define BAR_COLUMNS 40
+#define HOST_PID_NAMESPACE 0xeffffffcu /* PROC_PID_INIT_INO, include/linux/proc_ns.h */
 
 enum { CONTAINER, RAN, WAITS, WOKEN, WOKEN_P50, WOKEN_P99, TURNS, PREEMPTED, TURNS_P50, TURNS_P99, THROTTLED, COLUMNS };
 
 static const struct column columns[COLUMNS] = {
-	[CONTAINER] = {"CONTAINER", false, 32}, [RAN] = {"ON-CPU", true, 12},	       [WAITS] = {"WAKINGS", true, 27},
+	[CONTAINER] = {"CONTAINER", false, 40}, [RAN] = {"ON-CPU", true, 12},	       [WAITS] = {"WAKINGS", true, 27},
 	[WOKEN] = {"WAITED", true, 12},		[WOKEN_P50] = {"P50", true, 12},       [WOKEN_P99] = {"P99", true, 12},
 	[TURNS] = {"PREEMPTED", true, 27},	[PREEMPTED] = {"WAITED", true, 12},    [TURNS_P50] = {"P50", true, 12},
 	[TURNS_P99] = {"P99", true, 12},	[THROTTLED] = {"THROTTLED", true, 12},
@@ -47,13 +50,32 @@ static void put_kind(char cells[][COLUMN_CELL_BYTES], size_t first, const uint64
 	duration_text(percentile_ns(buckets, 0.99, 0), cells[first + 3], COLUMN_CELL_BYTES);
 }
 
+/* A pid namespace by its number, and the container in it that waits most: "4026532401 web", "4026532401 web +2". */
+static void put_label(const struct profile *profile, const struct time_sums *sums, char *cell)
+{
+	const char *name = profile_container_label(profile, sums->container);
+	char text[COLUMN_CELL_BYTES];
+
+	if (!sums->containers)
+		snprintf(text, sizeof(text), "%s", name);
+	else if (sums->pid_namespace == HOST_PID_NAMESPACE)
+		snprintf(text, sizeof(text), "the host's");
+	else if (!sums->pid_namespace)
+		snprintf(text, sizeof(text), "(kernel, or not known)");
+	else if (sums->containers == 1)
+		snprintf(text, sizeof(text), "%" PRIu64 " %.200s", sums->pid_namespace, name);
+	else
+		snprintf(text, sizeof(text), "%" PRIu64 " %.200s +%u", sums->pid_namespace, name, sums->containers - 1);
+	text_printable(text, cell, COLUMN_CELL_BYTES);
+}
+
 static int put_container(struct column_table *table, const struct profile *profile, const struct time_sums *sums)
 {
 	char cells[COLUMNS][COLUMN_CELL_BYTES] = {""};
 
 	for (size_t i = RAN; i < COLUMNS; i++)
 		snprintf(cells[i], COLUMN_CELL_BYTES, "-");
-	text_printable(profile_container_label(profile, sums->container), cells[CONTAINER], COLUMN_CELL_BYTES);
+	put_label(profile, sums, cells[CONTAINER]);
 	duration_text(sums->oncpu_ns, cells[RAN], COLUMN_CELL_BYTES);
 	put_kind(cells, WAITS, sums->woken, sums->woken_ns);
 	put_kind(cells, TURNS, sums->preempted, sums->preempted_ns);
@@ -131,13 +153,38 @@ static void put_histogram(const char *title, const uint64_t *buckets, FILE *out)
 				(int)((double)buckets[i] / (double)most * BAR_COLUMNS + 0.5), bar);
 }
 
+static void put_more(const struct profile_times *times, const struct profile *profile, const struct time_sums *sums,
+		     const struct run_queue_options *options, FILE *out)
+{
+	char label[COLUMN_CELL_BYTES];
+
+	if (!options->by_namespace) {
+		put_culprits(times, profile, sums, out);
+	} else if (options->histograms) {
+		put_label(profile, sums, label);
+		fprintf(out, "\n%s\n", label);
+	}
+	if (options->histograms) {
+		put_histogram("after a waking", sums->woken, out);
+		put_histogram("after leaving a CPU", sums->preempted, out);
+	}
+}
+
 int render_run_queue_text(const struct profile_times *times, const struct profile *profile,
 			  const struct run_queue_options *options, FILE *out)
 {
-	_cleanup_(column_table_deinit) struct column_table table = {columns, COLUMNS, {0}};
+	struct column titled[COLUMNS];
+	_cleanup_(column_table_deinit) struct column_table table = {titled, COLUMNS, {0}};
 	_cleanup_free_ struct weighed_sums *order = NULL;
 	size_t max = options->max ? options->max : CONTAINERS_SHOWN, count = 0;
-	int err = profile_times_order(times, queued_or_throttled, &order, &count);
+	int err = options->by_namespace ? profile_times_order(times->namespaces.items, times->namespaces.count,
+							      queued_or_throttled, &order, &count)
+					: profile_times_order(times->containers.items, times->containers.count,
+							      queued_or_throttled, &order, &count);
+
+	memcpy(titled, columns, sizeof(titled));
+	if (options->by_namespace)
+		titled[CONTAINER].title = "PID NAMESPACE";
 
 	for (size_t i = 0; i < count && i < max && !err; i++)
 		err = put_container(&table, profile, order[i].sums);
@@ -146,14 +193,10 @@ int render_run_queue_text(const struct profile_times *times, const struct profil
 	column_table_print(&table, out);
 	if (count > max)
 		fprintf(out, "(%zu more: -n shows them)\n", count - max);
-	fputs("\nWho ran on the CPU that a ready task waited for, weighted by the tasks that waited:\n", out);
-	for (size_t i = 0; i < count && i < max; i++) {
-		put_culprits(times, profile, order[i].sums, out);
-		if (options->histograms) {
-			put_histogram("after a waking", order[i].sums->woken, out);
-			put_histogram("after leaving a CPU", order[i].sums->preempted, out);
-		}
-	}
+	if (!options->by_namespace)
+		fputs("\nWho ran on the CPU that a ready task waited for, weighted by the tasks that waited:\n", out);
+	for (size_t i = 0; i < count && i < max; i++)
+		put_more(times, profile, order[i].sums, options, out);
 	fputc('\n', out);
 	render_queue_account(times, profile, out);
 	return render_accounting(profile, out);
@@ -206,10 +249,11 @@ static struct json_object *culprits_json(const struct profile_times *times, cons
 	return err ? NULL : take_ptr(array);
 }
 
-static struct json_object *container_json(const struct profile_times *times, const struct profile *profile,
-					  const struct time_sums *sums)
+static struct json_object *sums_json(const struct profile_times *times, const struct profile *profile,
+				     const struct time_sums *sums)
 {
-	_cleanup_json_ struct json_object *one = json_container(profile, sums->container);
+	_cleanup_json_ struct json_object *one =
+		sums->containers ? json_object_new_object() : json_container(profile, sums->container);
 	const struct {
 		const char *key;
 		uint64_t number;
@@ -234,22 +278,33 @@ static struct json_object *container_json(const struct profile_times *times, con
 		err = json_add(one, "woken_histogram", buckets_json(sums->woken));
 	if (!err)
 		err = json_add(one, "preempted_histogram", buckets_json(sums->preempted));
-	if (!err)
+	if (!err && !sums->containers)
 		err = json_add(one, "while_waiting", culprits_json(times, profile, sums->container));
+	if (!err && sums->containers)
+		err = json_add_number(one, "pid_namespace", sums->pid_namespace);
+	if (!err && sums->containers)
+		err = json_add_number(one, "containers", sums->containers);
+	if (!err && sums->containers)
+		err = json_add(one, "waits_most", json_container(profile, sums->container));
 	return err ? NULL : take_ptr(one);
 }
 
 int render_run_queue_json(const struct profile_times *times, const struct profile *profile,
 			  const struct run_queue_options *options, FILE *out)
 {
-	_cleanup_json_ struct json_object *top = json_object_new_object(), *list = json_object_new_array();
-	int err = top && list ? 0 : -ENOMEM;
+	_cleanup_json_ struct json_object *top = json_object_new_object(), *list = json_object_new_array(),
+					  *namespaces = json_object_new_array();
+	int err = top && list && namespaces ? 0 : -ENOMEM;
 
 	for (size_t i = 0; i < times->containers.count && !err; i++)
 		if (times->containers.items[i].seen)
-			err = json_append(list, container_json(times, profile, &times->containers.items[i]));
+			err = json_append(list, sums_json(times, profile, &times->containers.items[i]));
+	for (size_t i = 0; i < times->namespaces.count && !err; i++)
+		err = json_append(namespaces, sums_json(times, profile, &times->namespaces.items[i]));
 	if (!err)
 		err = json_add(top, "containers", take_ptr(list));
+	if (!err)
+		err = json_add(top, "pid_namespaces", take_ptr(namespaces));
 	if (!err)
 		err = json_add_waits_account(top, times, profile);
 	if (!err)

@@ -243,6 +243,56 @@ static void test_waits__runqlat_says_who_ran(void **state)
 	profile_free(profile);
 }
 
+static void add_times_in(struct maker *maker, uint32_t container, uint64_t pid_namespace, uint64_t woken_ns)
+{
+	struct recording_times row = {.container = container, .pid_namespace = pid_namespace, .woken_ns = woken_ns};
+	struct recording_bucket bucket = {.kind = HISTOGRAM_WOKEN, .bucket = 60, .count = 7};
+
+	assert_int_equal(recording_writer_times(maker->writer, &row, &bucket.row), 0);
+	assert_int_equal(recording_writer_bucket(maker->writer, &bucket), 0);
+}
+
+static void test_waits__runqlat_by_pid_namespace_sums_what_shares_one(void **state)
+{
+	struct run_queue_options options = {.by_namespace = true};
+	struct profile_times times;
+	struct profile *profile;
+	struct maker maker;
+	uint32_t web, db;
+	char *text;
+	size_t size;
+	FILE *out;
+
+	maker_start(&maker);
+	web = maker_container(&maker, CONTAINER_CONTAINER, "web", "abc", "");
+	db = maker_container(&maker, CONTAINER_CONTAINER, "db", "def", "");
+	add_times_in(&maker, web, 4026532401, 3000000);
+	add_times_in(&maker, db, 4026532401, 1000000);
+	add_times_in(&maker, db, 4026532401, 1500000);
+	add_times_in(&maker, db, 4026532402, 500000);
+	add_times_in(&maker, web, 0xeffffffc, 100000);
+	add_times_in(&maker, web, 0, 50000);
+	profile = maker_load(&maker);
+	assert_int_equal(profile_times_init(&times, profile), 0);
+	assert_int_equal(times.namespaces.count, 4);
+	assert_int_equal(times.namespaces.items[0].container, web);
+	assert_int_equal(times.namespaces.items[0].containers, 2);
+	assert_int_equal(times.namespaces.items[0].woken[60], 21);
+	assert_int_equal(times.containers.items[db].woken[60], 21);
+	out = open_memstream(&text, &size);
+	assert_int_equal(render_run_queue_text(&times, profile, &options, out), 0);
+	fclose(out);
+	assert_non_null(strstr(text, "PID NAMESPACE "));
+	assert_non_null(strstr(text, "4026532401 web +1         0 ns       21  5.50 ms"));
+	assert_non_null(strstr(text, "4026532402 db             0 ns        7   500 µs"));
+	assert_non_null(strstr(text, "the host's                0 ns        7   100 µs"));
+	assert_non_null(strstr(text, "(kernel, or not known)    0 ns        7  50.0 µs"));
+	assert_null(strstr(text, "Who ran"));
+	free(text);
+	profile_times_deinit(&times);
+	profile_free(profile);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -252,6 +302,7 @@ int main(void)
 		cmocka_unit_test(test_waits__flame_graph_has_both_ends_joined),
 		cmocka_unit_test(test_waits__offcpu_shows_wakers_and_its_account),
 		cmocka_unit_test(test_waits__runqlat_says_who_ran),
+		cmocka_unit_test(test_waits__runqlat_by_pid_namespace_sums_what_shares_one),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
