@@ -60,8 +60,9 @@ struct count_key {
 
 /* Bits of stack_event.flags. From STACK_END_SHIFT on: enum user_end. */
 #define STACK_KERNEL_THREAD 1u
-#define STACK_GUESSED_BY_FP 2u /* a step was a guess: by frame pointer where none may be kept, or of that kind */
-#define STACK_UNMAPPED 4u      /* the user stack goes through what the process was not known to map */
+#define STACK_GUESSED_BY_FP 2u	/* a step was a guess: by frame pointer where none may be kept, or of that kind */
+#define STACK_UNMAPPED 4u	/* the user stack goes through what the process was not known to map */
+#define STACK_WALKED_IN_COPY 8u /* walked in user space, and set there */
 #define STACK_END_SHIFT 8
 
 /* How the walk of a user stack ended. */
@@ -74,6 +75,7 @@ enum user_end {
 	USER_END_NO_TABLE,   /* at code whose table is not loaded */
 	USER_END_LOST,	     /* at a place that cannot be a frame */
 	USER_END_RULE,	     /* at a rule that tables do not hold */
+	USER_END_UNCOPIED,   /* at its leaf: it was to be walked in user space, and did not get there */
 };
 
 /* How the walk of a thread's Python frames ended. */

@@ -8,6 +8,7 @@
 #include "bpf/frame_pointers.bpf.h"
 #include "bpf/maps.bpf.h"
 #include "bpf/python.bpf.h"
+#include "bpf/shared_copy.h"
 #include "bpf/walk.bpf.h"
 
 /* Set by user space: -U and -K. */
@@ -15,8 +16,11 @@ const volatile bool want_kernel_stacks __weak = true;
 const volatile bool want_user_stacks __weak = true;
 const volatile bool may_read_user __weak = true; /* from here; profiler/collect/user_reads.h */
 
+/* Of samples: enum copy_choice (stack_copy.bpf.h). Set by user space. */
+const volatile u32 copy_stacks __weak = COPY_NONE;
+
 /**
- * capture_user_stack() - the current task's user stack, from whatever program
+ * capture_user_stack() - the current task's user stack, for a sample
  * @tgid: the current task's
  * @frames: [STACK_FRAMES_MAX], leaf first
  * @ret_flags: bits of stack_event.flags that tell how it was walked and how it ended
@@ -29,6 +33,11 @@ static __always_inline u32 capture_user_stack(u32 tgid, u64 *frames, u16 *ret_fl
 
 	if (!may_read_user || !read_user_registers(&registers))
 		return 0;
+	if (copy_stacks == COPY_EVERY) {
+		frames[0] = registers.ip;
+		*ret_flags = USER_END_UNCOPIED << STACK_END_SHIFT;
+		return 1;
+	}
 	if (walk_by_tables)
 		count = walk_user_stack(0, &registers, tgid, frames, ret_flags);
 	if (count)

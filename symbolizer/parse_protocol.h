@@ -28,6 +28,7 @@ enum parse_type {
 	PARSE_SPLITS,	      /* which .dwo files PARSE_FIND missed: records of struct parse_split follow */
 	PARSE_ADD_SPLIT,      /* flags: parse_split.number; one descriptor, or none where there is no such file */
 	PARSE_FIND,	      /* addresses: file offsets for a file, else addresses in the process */
+	PARSE_UNWIND, /* "addresses" are a struct copied_stack and what follows it; the answer's a struct copied_frames */
 	PARSE_FORGET,
 	PARSE_COST, /* the answer's facts are a struct parse_cost */
 };

@@ -10,6 +10,7 @@
 
 #include "symbolizer/base/array.h"
 #include "symbolizer/base/cleanup.h"
+#include "symbolizer/copied_stack.h"
 #include "symbolizer/demangle.h"
 #include "symbolizer/jitdump.h"
 #include "symbolizer/parse_records.h"
@@ -199,6 +200,31 @@ static int find(struct service *service, const struct parse_request *request, st
 	return err ? err : read_err;
 }
 
+static struct call_frames *frames_of(void *data, uint32_t number)
+{
+	struct object *object = object_at(data, number);
+
+	return object && object->file ? parsed_file_call_frames(object->file) : NULL;
+}
+
+static int unwind(struct service *service, const struct parse_request *request)
+{
+	const struct copied_stack *stack = (const void *)request->addresses;
+	const struct copied_mapping *mappings = (const void *)(stack + 1);
+	size_t bytes = request->count * sizeof(uint64_t);
+	uint64_t frames[UNWOUND_FRAMES_MAX];
+	struct copied_frames head;
+
+	if (bytes < sizeof(*stack) || stack->mapping_count > COPIED_MAPPINGS_MAX ||
+	    bytes != sizeof(*stack) + stack->mapping_count * sizeof(*mappings) + stack->word_count * sizeof(uint64_t))
+		return -EINVAL;
+	copied_stack_walk(stack, mappings, (const uint64_t *)(mappings + stack->mapping_count), frames_of, service,
+			  &head, frames);
+	if (worker_bytes_add(service->answer, &head, sizeof(head)))
+		return -ENOMEM;
+	return worker_bytes_add(service->answer, frames, head.count * sizeof(*frames));
+}
+
 static int add_cost(struct service *service)
 {
 	struct parse_cost cost;
@@ -232,6 +258,8 @@ static int dispatch(struct service *service, const struct parse_request *request
 		return add_split(service, request, fd);
 	case PARSE_FIND:
 		return find(service, request, head);
+	case PARSE_UNWIND:
+		return unwind(service, request);
 	case PARSE_FORGET:
 		object = object_at(service, request->object);
 		if (object)

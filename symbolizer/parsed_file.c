@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "symbolizer/base/cleanup.h"
+#include "symbolizer/call_frames.h"
 #include "symbolizer/demangle.h"
 #include "symbolizer/elf_image.h"
 #include "symbolizer/elf_symbols.h"
@@ -19,6 +20,8 @@ struct parsed_file {
 	struct parsed_dwarf dwarf;
 	struct elf_symbols *symbols; /* the debug file's too; NULL until asked for, and after a trim */
 	bool no_symbols;	     /* they could not be had: not tried again for every address */
+	struct call_frames *frames;  /* NULL until asked for, and after a trim */
+	bool no_frames;		     /* as no_symbols */
 };
 
 static void cleanup_file(struct parsed_file **file)
@@ -52,6 +55,9 @@ void parsed_file_trim(struct parsed_file *file)
 	elf_symbols_free(file->symbols);
 	file->symbols = NULL;
 	file->no_symbols = false;
+	call_frames_free(file->frames);
+	file->frames = NULL;
+	file->no_frames = false;
 	parsed_dwarf_trim(&file->dwarf);
 }
 
@@ -307,6 +313,13 @@ int parsed_file_add_package(struct parsed_file *file, int fd)
 	return 0;
 }
 
+struct call_frames *parsed_file_call_frames(struct parsed_file *file)
+{
+	if (!file->frames && !file->no_frames)
+		file->no_frames = call_frames_new(file->fd, &file->frames);
+	return file->frames;
+}
+
 struct parsed_dwarf *parsed_file_dwarf(struct parsed_file *file)
 {
 	return &file->dwarf;
@@ -314,5 +327,6 @@ struct parsed_dwarf *parsed_file_dwarf(struct parsed_file *file)
 
 size_t parsed_file_bytes(const struct parsed_file *file)
 {
-	return (file->symbols ? elf_symbols_bytes(file->symbols) : 0) + parsed_dwarf_bytes(&file->dwarf);
+	return (file->symbols ? elf_symbols_bytes(file->symbols) : 0) +
+	       (file->frames ? call_frames_bytes(file->frames) : 0) + parsed_dwarf_bytes(&file->dwarf);
 }

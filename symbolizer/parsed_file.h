@@ -13,6 +13,7 @@
 
 #include "symbolizer/parse_protocol.h"
 
+struct call_frames;
 struct parsed_dwarf;
 struct parsed_file;
 
@@ -50,6 +51,9 @@ struct parsed_dwarf *parsed_file_dwarf(struct parsed_file *file);
  * Returns 0 or -ENOMEM. That there is no name is an answer.
  */
 int parsed_file_find(struct parsed_file *file, uint64_t address, uint32_t flags, struct worker_bytes *answer);
+
+/* Its call frame information; NULL where it has none that we can read. Until it is trimmed. */
+struct call_frames *parsed_file_call_frames(struct parsed_file *file);
 
 /* Bytes that its tables take now; what can be made again is dropped by parsed_file_trim(). */
 size_t parsed_file_bytes(const struct parsed_file *file);

@@ -9,8 +9,11 @@
 
 #include "symbolizer/base/cleanup.h"
 #include "symbolizer/base/log.h"
+#include "symbolizer/copied_stack.h"
 #include "symbolizer/parse_service.h"
 #include "symbolizer/silent_devices.h"
+
+#define UNWIND_TIMEOUT_MS 500 /* a copy; most take less than one */
 
 struct parser {
 	struct worker *worker;
@@ -67,6 +70,18 @@ static bool facts_make_sense(const struct parser_answer *answer)
 	return facts.build_id_bytes <= sizeof(facts.build_id) && facts.alternate_id_bytes <= sizeof(facts.alternate_id);
 }
 
+static bool is_unwound(const struct parser_answer *answer)
+{
+	size_t bytes = (size_t)(answer->reader.end - answer->reader.at);
+	struct copied_frames head;
+
+	if (bytes < sizeof(head))
+		return false;
+	memcpy(&head, answer->reader.at, sizeof(head));
+	return head.end < UNWOUND_ENDS && head.count <= UNWOUND_FRAMES_MAX &&
+	       bytes == sizeof(head) + head.count * sizeof(uint64_t);
+}
+
 static bool makes_sense(const struct parse_request *request, const struct parser_answer *answer)
 {
 	switch (request->type) {
@@ -78,6 +93,8 @@ static bool makes_sense(const struct parse_request *request, const struct parser
 	case PARSE_FIND:
 		return parse_records_make_sense(answer->reader, request->addresses, request->count,
 						request->flags & PARSE_INLINES ? PARSE_FRAMES_MAX : 1);
+	case PARSE_UNWIND:
+		return is_unwound(answer);
 	default:
 		return true;
 	}
@@ -367,6 +384,20 @@ int parser_find(struct parser *parser, struct parser_source *source, const uint6
 	parser->request->count = (uint32_t)count;
 	memcpy(parser->request->addresses, addresses, count * sizeof(*addresses));
 	return ask_about(parser, source, parser->request, -1, timeout_ms_of(flags), ret_answer);
+}
+
+int parser_unwind(struct parser *parser, const uint64_t *words, size_t count, struct parser_answer *ret_answer)
+{
+	int err;
+
+	if (count > PARSE_ADDRESSES_MAX)
+		return -EINVAL;
+	parser->request->type = PARSE_UNWIND;
+	parser->request->flags = 0;
+	parser->request->count = (uint32_t)count;
+	memcpy(parser->request->addresses, words, count * sizeof(*words));
+	err = ask(parser, parser->request, -1, UNWIND_TIMEOUT_MS, ret_answer);
+	return is_death(err) ? -EIO : err;
 }
 
 void parser_stop(struct parser *parser)

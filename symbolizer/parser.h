@@ -118,6 +118,14 @@ void parser_answer_deinit(struct parser_answer *answer);
 int parser_find(struct parser *parser, struct parser_source *source, const uint64_t *addresses, size_t count,
 		uint32_t flags, struct parser_answer *ret_answer);
 
+/**
+ * parser_unwind() - have a copied stack walked, with sources that the child that runs now has been told (parser_open())
+ * @words: [count], a struct copied_stack and what follows it
+ * @ret_answer: its reader is at a struct copied_frames that makes sense
+ * Returns 0, -EIO (the child died of it), -EINVAL (too long), -EFBIG, -EAGAIN, -ENOMEM.
+ */
+int parser_unwind(struct parser *parser, const uint64_t *words, size_t count, struct parser_answer *ret_answer);
+
 /* Ends the child, which may take its time for every request: the next one starts another. */
 void parser_stop(struct parser *parser);
 

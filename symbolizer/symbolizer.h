@@ -76,7 +76,7 @@ int symbolizer_new(const struct symbolizer_options *options, struct symbolizer *
 void symbolizer_free(struct symbolizer *symbolizer);
 
 /*
- * What to do, every few ms, while symbolizer_user() waits for the child. Of the symbolizer it may use
+ * What to do, every few ms, while symbolizer_user() or copy_unwinder_run() waits for the child. Of the symbolizer it may use
  * symbolizer_process_new(), _maps() and _refresh() only.
  */
 void symbolizer_set_waiting(struct symbolizer *symbolizer, void (*call)(void *data), void *data);

@@ -6,9 +6,11 @@
 #include <string.h>
 
 #include "profiler/collect/call_names.h"
+#include "profiler/collect/copy_programs.h"
 #include "profiler/collect/java_maps.h"
 #include "profiler/collect/processes.h"
 #include "profiler/collect/series.h"
+#include "profiler/collect/stack_copies.h"
 #include "profiler/collect/stacks.h"
 #include "profiler/collect/waits.h"
 #include "symbolizer/base/array.h"
@@ -50,6 +52,7 @@ struct recorder {
 	struct java_maps *java_maps; /* NULL: JVMs are not asked */
 	struct waits *waits;	     /* NULL: samples alone */
 	struct series *series;
+	struct stack_copies *copies; /* NULL: no stack comes as a copy */
 	key_array keys[2];
 	ARRAY(uint64_t) touched; /* tokens with a count to be written */
 	waiting_array waiting;
@@ -72,6 +75,21 @@ static int add_waits(struct recorder *recorder)
 	};
 
 	return wait_settings_any(sampler_wait_settings(parts.sampler)) ? waits_new(&parts, &recorder->waits) : 0;
+}
+
+static int take_copy(void *data, void *bytes, size_t size);
+
+static int add_copies(struct recorder *recorder)
+{
+	struct sampler *sampler = recorder->parts.sampler;
+	enum copy_choice choice = sampler_copies(sampler);
+	int err;
+
+	if (choice == COPY_NONE)
+		return 0;
+	err = stack_copies_new(choice, recorder->stacks, recorder->parts.writer, &recorder->copies);
+	return err ? err
+		   : sampler_add_ring(sampler, copy_programs_ring(sampler_skeleton(sampler)), take_copy, recorder);
 }
 
 static int add_java_maps(struct recorder *recorder)
@@ -108,7 +126,7 @@ int recorder_new(const struct recorder_parts *parts, struct recorder **ret_recor
 	    python_names_new(parts->writer, sampler_python_functions_fd(parts->sampler), parts->lines,
 			     &recorder->python_names) ||
 	    stacks_new(recorder->parts.symbolizer, parts->writer, recorder->python_names, &recorder->stacks) ||
-	    add_waits(recorder) || add_java_maps(recorder) || add_series(recorder)) {
+	    add_waits(recorder) || add_copies(recorder) || add_java_maps(recorder) || add_series(recorder)) {
 		recorder_free(recorder);
 		return -ENOMEM;
 	}
@@ -124,6 +142,7 @@ void recorder_free(struct recorder *recorder)
 	series_free(recorder->series);
 	java_maps_free(recorder->java_maps);
 	waits_free(recorder->waits);
+	stack_copies_free(recorder->copies);
 	stacks_free(recorder->stacks);
 	python_names_free(recorder->python_names);
 	processes_free(recorder->processes);
@@ -140,6 +159,14 @@ void recorder_free(struct recorder *recorder)
 uint64_t recorder_samples(const struct recorder *recorder)
 {
 	return recorder->kept;
+}
+
+bool recorder_copies(const struct recorder *recorder, struct stack_copies_counts *ret_counts)
+{
+	if (!recorder->copies)
+		return false;
+	*ret_counts = stack_copies_counts(recorder->copies);
+	return true;
 }
 
 const struct java_maps_counts *recorder_java(const struct recorder *recorder)
@@ -162,10 +189,20 @@ static uint64_t time_now(const struct recorder *recorder)
 	return clock_now_ns() - recorder->parts.start_ns;
 }
 
+static int keep(struct recorder *recorder, uint32_t container, uint64_t count)
+{
+	while (recorder->kept_by_container.count <= container)
+		if (!array_add(&recorder->kept_by_container))
+			return -ENOMEM;
+	recorder->kept_by_container.items[container] += count;
+	recorder->kept += count;
+	return 0;
+}
+
 static int add_count(struct recorder *recorder, uint64_t token, uint64_t count)
 {
 	struct recorded_key *key = &recorder->keys[SAMPLER_TOKEN_SET(token)].items[SAMPLER_TOKEN_NUMBER(token)];
-	uint64_t *touched, *kept;
+	uint64_t *touched;
 
 	if (!key->count) {
 		touched = array_add(&recorder->touched);
@@ -173,14 +210,8 @@ static int add_count(struct recorder *recorder, uint64_t token, uint64_t count)
 			return -ENOMEM;
 		*touched = token;
 	}
-	while (recorder->kept_by_container.count <= key->container)
-		if (!array_add(&recorder->kept_by_container))
-			return -ENOMEM;
-	kept = &recorder->kept_by_container.items[key->container];
-	*kept += count;
 	key->count += count;
-	recorder->kept += count;
-	return 0;
+	return keep(recorder, key->container, count);
 }
 
 /* A walk that left the tables is worth another look at what the process maps; one that always does, ever more rarely. */
@@ -232,25 +263,37 @@ static int call_of(struct recorder *recorder, uint32_t number, string_id *ret_na
 	return recording_writer_string(recorder->parts.writer, name, strlen(name), ret_name);
 }
 
-static int new_key(struct recorder *recorder, const struct stack_event *event, uint32_t number)
+/* Whose it is, and in which system call; a process that is new is pinned. */
+static int find_owner(struct recorder *recorder, const struct stack_event *event, struct process **ret_process,
+		      uint32_t *ret_container, uint32_t *ret_thread, string_id *ret_call)
 {
-	key_array *keys = &recorder->keys[event->set & 1];
 	bool kernel_thread = event->flags & STACK_KERNEL_THREAD;
-	struct recorded_key key = {.stack = RECORDING_STACK_ROOT};
 	struct process *process;
-	int err = owners_row(recorder->owners, event->cgroup_id, kernel_thread, &key.container);
+	int err = owners_row(recorder->owners, event->cgroup_id, kernel_thread, ret_container);
 
 	if (!err)
-		err = processes_find(recorder->processes, event, key.container, recorder->tick, &process);
+		err = processes_find(recorder->processes, event, *ret_container, recorder->tick, &process);
 	if (!err)
 		err = processes_refresh(process, event->frames + event->kernel_count, event->user_count,
 					time_now(recorder));
 	if (!err)
 		look_again(recorder, event, process);
 	if (!err)
-		err = processes_thread(recorder->processes, process, event, &key.thread);
+		err = processes_thread(recorder->processes, process, event, ret_thread);
 	if (!err && event->call)
-		err = call_of(recorder, event->call - 1, &key.call);
+		err = call_of(recorder, event->call - 1, ret_call);
+	if (!err)
+		*ret_process = process;
+	return err;
+}
+
+static int new_key(struct recorder *recorder, const struct stack_event *event, uint32_t number)
+{
+	key_array *keys = &recorder->keys[event->set & 1];
+	struct recorded_key key = {.stack = RECORDING_STACK_ROOT};
+	struct process *process;
+	int err = find_owner(recorder, event, &process, &key.container, &key.thread, &key.call);
+
 	if (!err)
 		err = wait_for_name(recorder, event, process, number);
 	if (!err && array_reserve(keys, number + 1 - keys->count))
@@ -271,6 +314,22 @@ static int take_stack(void *data, const struct stack_event *event, uint64_t toke
 	if (number >= recorder->keys[event->set & 1].count)
 		err = new_key(recorder, event, number);
 	return err ? err : add_count(recorder, token, 1);
+}
+
+static int take_copy(void *data, void *bytes, size_t size)
+{
+	struct recording_sample row = {.kind = SAMPLE_ONCPU, .count = 1};
+	const struct stack_copy *copy = bytes;
+	struct recorder *recorder = data;
+	struct process *process;
+	string_id call = 0;
+	int err = size < sizeof(copy->event) ? -EPROTO : 0;
+
+	if (!err)
+		err = find_owner(recorder, &copy->event, &process, &row.container, &row.thread, &call);
+	if (!err)
+		err = stack_copies_add(recorder->copies, copy, size, process, &row, call);
+	return err ? err : keep(recorder, row.container, 1);
 }
 
 static int take_cgroup(void *data, const struct cgroup_event *event)
@@ -428,6 +487,8 @@ int recorder_tick(struct recorder *recorder)
 		err = sampler_read_counts(recorder->parts.sampler, &callbacks);
 	if (!err)
 		err = write_samples(recorder);
+	if (!err && recorder->copies)
+		err = stack_copies_write(recorder->copies, time_now(recorder));
 	if (!err && recorder->waits)
 		err = waits_write(recorder->waits);
 	if (!err)

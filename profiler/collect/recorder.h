@@ -12,6 +12,7 @@
 
 #include "profiler/collect/owners.h"
 #include "profiler/collect/sampler.h"
+#include "profiler/collect/stack_copies.h"
 #include "profiler/collect/unwinder.h"
 #include "profiler/containers/container_filter.h"
 #include "profiler/recording/recording_writer.h"
@@ -56,6 +57,9 @@ const struct java_maps_counts *recorder_java(const struct recorder *recorder);
 
 /* What was read of containers over time. */
 const struct series_counts *recorder_series(const struct recorder *recorder);
+
+/* What became of stacks that came as copies; false where none was to come. */
+bool recorder_copies(const struct recorder *recorder, struct stack_copies_counts *ret_counts);
 
 /* True where kernel names are hidden from us (kernel.kptr_restrict). */
 bool recorder_kernel_hidden(const struct recorder *recorder);

@@ -16,6 +16,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include "profiler/collect/copy_programs.h"
 #include "profiler/collect/count_set.h"
 #include "profiler/collect/walk_programs.h"
 #include "symbolizer/base/array.h"
@@ -91,6 +92,7 @@ static void configure(struct stoker_bpf *skeleton, const struct sampler_settings
 	skeleton->rodata->want_user_stacks = settings->user_stacks;
 	skeleton->rodata->may_read_user = settings->may_read_user;
 	walk_programs_configure(skeleton, settings->walk_by_tables);
+	copy_programs_configure(skeleton, settings->copies);
 	skeleton->rodata->filter_tgids = settings->filter_tgids;
 	skeleton->rodata->filter_cgroups = settings->filter_cgroups;
 	skeleton->rodata->cgroup_use_v2 = settings->cgroup_v2;
@@ -473,6 +475,11 @@ int sampler_add_ring(struct sampler *sampler, int map_fd, int (*take)(void *data
 struct stoker_bpf *sampler_skeleton(struct sampler *sampler)
 {
 	return sampler->skeleton;
+}
+
+enum copy_choice sampler_copies(const struct sampler *sampler)
+{
+	return sampler->settings.copies;
 }
 
 const struct wait_settings *sampler_wait_settings(const struct sampler *sampler)

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "bpf/shared.h"
+#include "bpf/shared_copy.h"
 #include "profiler/collect/wait_programs.h"
 #include "profiler/collect/walk_maps.h"
 
@@ -25,6 +26,7 @@ struct sampler_settings {
 	bool user_stacks;
 	bool walk_by_tables;	    /* user stacks by unwinder.h's tables, where a process has any */
 	bool may_read_user;	    /* user_reads.h; else the kernel's own walk by frame pointers is asked for */
+	enum copy_choice copies;    /* user stacks that travel as copies */
 	bool filter_tgids;	    /* keep samples of sampler_want_tgid() */
 	bool filter_cgroups;	    /* keep samples of sampler_want_cgroup(); with both, either will do */
 	bool cgroup_v2;		    /* ask the unified hierarchy … */
@@ -108,6 +110,7 @@ int sampler_add_ring(struct sampler *sampler, int map_fd, int (*take)(void *data
 
 /* What was loaded, for those that read the other programs' maps. */
 struct stoker_bpf *sampler_skeleton(struct sampler *sampler);
+enum copy_choice sampler_copies(const struct sampler *sampler);
 const struct wait_settings *sampler_wait_settings(const struct sampler *sampler);
 
 /* CPU time that the sampling program took so far, where the kernel's BPF statistics are on; else 0. */

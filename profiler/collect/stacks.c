@@ -284,8 +284,12 @@ static enum stack_end end_of(struct stacks *stacks, const uint32_t *frames, size
 		return STACK_CUT_LOST;
 	case USER_END_RULE:
 		return STACK_CUT_RULE;
+	case USER_END_UNCOPIED:
+		return STACK_CUT_UNCOPIED;
 	}
-	return end == STACK_COMPLETE && flags & STACK_GUESSED_BY_FP ? STACK_GUESSED : end;
+	if (end == STACK_COMPLETE && flags & STACK_GUESSED_BY_FP)
+		return STACK_GUESSED;
+	return end == STACK_COMPLETE && flags & STACK_WALKED_IN_COPY ? STACK_COPIED : end;
 }
 
 /* The frame rows of a stack, leaf first; what does not fit is left out at the root. */

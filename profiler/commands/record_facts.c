@@ -7,6 +7,7 @@
 #include <sys/utsname.h>
 #include <time.h>
 
+#include "profiler/collect/copy_programs.h"
 #include "profiler/collect/java_maps.h"
 #include "profiler/collect/series.h"
 #include "profiler/commands/own_memory.h"
@@ -52,6 +53,8 @@ static const char *user_stacks(const struct record_settings *settings, const str
 {
 	if (settings->kernel_only)
 		return "none";
+	if (settings->unwind == UNWIND_COPY)
+		return "copies";
 	return session->unwinder ? "tables and frame pointers" : "frame pointers";
 }
 
@@ -148,6 +151,24 @@ static void put_unwinding(struct facts *facts, struct record_session *session)
 			    counts.tables.evictions, counts.tables.no_room);
 }
 
+static void put_copies(struct facts *facts, struct record_session *session)
+{
+	struct stack_copies_counts counts;
+	struct copy_counters kernel = {0};
+
+	if (!recorder_copies(session->recorder, &counts))
+		return;
+	if (!facts->err)
+		facts->err = copy_programs_counters(sampler_skeleton(session->sampler), &kernel);
+	put_number(facts, "copies.taken", kernel.taken);
+	put_number(facts, "copies.refused", kernel.refused);
+	put_number(facts, "copies.unread", kernel.unread);
+	put_number(facts, "copies.no_room", kernel.no_room);
+	put_number(facts, "copies.unwound", counts.unwound);
+	put_number(facts, "copies.failed", counts.failed);
+	put_number(facts, "copies.late", counts.late);
+}
+
 static uint64_t own_cpu_ns(void)
 {
 	struct rusage used;
@@ -183,6 +204,7 @@ int record_last_facts(struct record_session *session, uint64_t duration_ns)
 	put_java(&facts, session);
 	put_series(&facts, recorder_series(session->recorder));
 	put_unwinding(&facts, session);
+	put_copies(&facts, session);
 	put_number(&facts, "bpf.hits", ticks.hits);
 	put_number(&facts, "bpf.sent", ticks.sent);
 	if (runs) {

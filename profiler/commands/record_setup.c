@@ -86,8 +86,9 @@ static int check_user_reads(const struct record_settings *settings, struct recor
 	session->may_read_user = reads == USER_READS_SAFE;
 	if (session->may_read_user)
 		return EXIT_OK;
-	if (settings->unwind == UNWIND_TABLES) {
-		log_error("user stacks cannot be walked by tables: %s", why);
+	if (settings->unwind == UNWIND_TABLES || settings->unwind == UNWIND_COPY) {
+		log_error("user stacks cannot be %s: %s",
+			  settings->unwind == UNWIND_COPY ? "copied" : "walked by tables", why);
 		return EXIT_UNSUPPORTED;
 	}
 	log_warning("user stacks are walked by frame pointers alone: %s", why);
@@ -157,6 +158,14 @@ static int want_containers(const struct record_settings *settings, struct record
 	return status;
 }
 
+static enum copy_choice copies(const struct record_settings *settings, const struct record_session *session)
+{
+	if (settings->kernel_only || !session->may_read_user ||
+	    (settings->unwind != UNWIND_AUTO && settings->unwind != UNWIND_COPY))
+		return COPY_NONE;
+	return settings->unwind == UNWIND_COPY ? COPY_EVERY : COPY_CUT;
+}
+
 static int setup_sampler(const struct record_settings *settings, struct record_session *session)
 {
 	struct sampler_settings sampler = {
@@ -165,6 +174,7 @@ static int setup_sampler(const struct record_settings *settings, struct record_s
 		.user_stacks = !settings->kernel_only,
 		.walk_by_tables = walks_tables(settings, session),
 		.may_read_user = session->may_read_user,
+		.copies = copies(settings, session),
 		.filter_tgids = settings->pids.entries.count > 0,
 		.filter_cgroups = settings->containers.entries.count > 0,
 		.cgroup_v2 = cgroup_tree_has_v2(session->tree),

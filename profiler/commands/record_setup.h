@@ -10,9 +10,10 @@
 
 /* How user stacks are walked. */
 enum unwind_choice {
-	UNWIND_AUTO, /* tables where the kernel allows it */
+	UNWIND_AUTO, /* tables where the kernel allows it, and copies for what they cannot do */
 	UNWIND_TABLES,
 	UNWIND_FRAME_POINTERS,
+	UNWIND_COPY,
 };
 
 struct record_settings {

@@ -103,17 +103,19 @@ enum stack_end {
 	STACK_CUT_NO_TABLE = 7,	  /* code whose unwind table was not loaded yet */
 	STACK_CUT_LOST = 8,	  /* at what cannot be a frame */
 	STACK_CUT_RULE = 9,	  /* at a rule that tables do not hold */
+	STACK_COPIED = 10,	  /* as STACK_COMPLETE, walked after the fact in a copy of the stack */
+	STACK_CUT_UNCOPIED = 11,  /* at its leaf: a copy was to be made, and was not */
 	STACK_ENDS,
 };
 
 static inline bool stack_end_is_complete(uint8_t end)
 {
-	return end == STACK_COMPLETE || end == STACK_GUESSED;
+	return end == STACK_COMPLETE || end == STACK_GUESSED || end == STACK_COPIED;
 }
 
 static inline bool stack_end_is_truncated(uint8_t end)
 {
-	return end == STACK_TRUNCATED || (end >= STACK_CUT_DEPTH && end < STACK_ENDS);
+	return end == STACK_TRUNCATED || (end >= STACK_CUT_DEPTH && end < STACK_ENDS && end != STACK_COPIED);
 }
 
 /* What is counted. Values are on disk: append only. */

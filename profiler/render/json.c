@@ -104,9 +104,12 @@ struct json_object *json_container(const struct profile *profile, uint32_t conta
 static int add_ends(struct json_object *account, const struct recording_accounting *row)
 {
 	static const char *const names[STACK_ENDS] = {
-		[STACK_COMPLETE] = "complete",	   [STACK_ASSUMED] = "assumed", [STACK_TRUNCATED] = "truncated",
-		[STACK_GUESSED] = "guessed",	   [STACK_CUT_DEPTH] = "depth", [STACK_CUT_UNREADABLE] = "unreadable",
-		[STACK_CUT_NO_TABLE] = "no_table", [STACK_CUT_LOST] = "lost",	[STACK_CUT_RULE] = "rule",
+		[STACK_COMPLETE] = "complete",	   [STACK_ASSUMED] = "assumed",
+		[STACK_TRUNCATED] = "truncated",   [STACK_GUESSED] = "guessed",
+		[STACK_CUT_DEPTH] = "depth",	   [STACK_CUT_UNREADABLE] = "unreadable",
+		[STACK_CUT_NO_TABLE] = "no_table", [STACK_CUT_LOST] = "lost",
+		[STACK_CUT_RULE] = "rule",	   [STACK_COPIED] = "copied",
+		[STACK_CUT_UNCOPIED] = "uncopied",
 	};
 	_cleanup_json_ struct json_object *ends = json_object_new_object();
 	int err = ends ? 0 : -ENOMEM;
