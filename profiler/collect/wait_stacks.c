@@ -10,8 +10,9 @@
 #include "symbolizer/base/array.h"
 #include "symbolizer/base/hash_index.h"
 
-#define KEYS_MAX (1u << 16) /* of a generation: 4 MB */
-#define KNOWN_MAX 16384u    /* half of the programs' set */
+#define KEYS_MAX (1u << 16)		 /* of a generation: 4 MB */
+#define UNNAMED_ADDRESSES_MAX (1u << 20) /* 8 MB */
+#define KNOWN_MAX 16384u		 /* half of the programs' set */
 
 struct known_key {
 	struct count_key key;
@@ -42,6 +43,7 @@ struct wait_stacks {
 	struct generation young, old;
 	unnamed_array unnamed;
 	address_array addresses;
+	uint64_t lost; /* came while too many had no names yet */
 	uint32_t sent; /* since the programs' set was emptied */
 };
 
@@ -145,7 +147,14 @@ int wait_stacks_take(struct wait_stacks *stacks, const struct stack_event *event
 	if (find(&stacks->young, &event->key))
 		return 0;
 	old = find(&stacks->old, &event->key);
-	return old ? keep(&stacks->young, old) : add(stacks, event, tick, now_ns);
+	if (old)
+		return keep(&stacks->young, old);
+	/* The parser is slow, or gets no CPU: what waits for it must not grow for as long as that lasts. */
+	if (stacks->addresses.count >= UNNAMED_ADDRESSES_MAX) {
+		stacks->lost++;
+		return 0;
+	}
+	return add(stacks, event, tick, now_ns);
 }
 
 static bool is_programs(const char *name)
@@ -227,6 +236,11 @@ static void age(struct wait_stacks *stacks)
 	forgotten.keys.count = 0;
 	hash_index_clear(&forgotten.index);
 	stacks->young = forgotten;
+}
+
+uint64_t wait_stacks_lost(const struct wait_stacks *stacks)
+{
+	return stacks->lost;
 }
 
 int wait_stacks_name(struct wait_stacks *stacks)

@@ -42,6 +42,9 @@ int wait_stacks_take(struct wait_stacks *stacks, const struct stack_event *event
 /* Names what has come, and has the programs send again what they have sent where their set is half full. 0 or -ENOMEM. */
 int wait_stacks_name(struct wait_stacks *stacks);
 
+/* Stacks that were left out, as too many waited for their names. */
+uint64_t wait_stacks_lost(const struct wait_stacks *stacks);
+
 /* The rows of a key: false where it is not known (or 0). */
 bool wait_stacks_find(const struct wait_stacks *stacks, const struct count_key *key, struct wait_stack_row *ret_row);
 

@@ -209,7 +209,8 @@ static int losses_to_facts(struct waits *waits)
 	if (!err)
 		err = fact_number(waits, "waits.lost_ns", sum.waits_ns);
 	if (!err)
-		err = fact_number(waits, "waits.stacks_lost", sum.stacks);
+		err = fact_number(waits, "waits.stacks_lost",
+				  sum.stacks + (waits->stacks ? wait_stacks_lost(waits->stacks) : 0));
 	if (!err)
 		err = fact_number(waits, "waits.tasks_lost", sum.tasks);
 	return err ? err : fact_number(waits, "queue.lost_ns", sum.queue_ns);

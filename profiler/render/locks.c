@@ -243,8 +243,7 @@ static void put_account(const struct lock_sites *sites, const struct profile *pr
 	} losses[] = {
 		{"locks.lost", "waits had no room: too many different ones in a second."},
 		{"locks.spins_lost", "waits for spinlocks were not counted: nested too deep, or no room."},
-		{"waits.stacks_lost",
-		 "stacks were lost: the ring buffer was full. Their waits are there, without one."},
+		{"waits.stacks_lost", "stacks were lost: too many at once. Their waits are there, without one."},
 		{"waits.missed", "events were lost: the program for them was running on that CPU already."},
 	};
 	const struct lock_site *total = &sites->total;

@@ -29,8 +29,7 @@ static void put_losses(const struct profile *profile, FILE *out)
 		const char *fact, *text;
 	} losses[] = {
 		{"waits.lost", "blocks had no room: too many different ones in a second."},
-		{"waits.stacks_lost",
-		 "stacks were lost: the ring buffer was full. Their time is there, without a stack."},
+		{"waits.stacks_lost", "stacks were lost: too many at once. Their time is there, without a stack."},
 		{"waits.tasks_lost", "events were lost: no memory for a task's times."},
 		{"waits.missed", "events were lost: the program for them was running on that CPU already."},
 	};
