@@ -49,6 +49,7 @@ static __always_inline void begin_wait(u64 lock, u32 flags)
 		times->lock_owner_state = LOCK_OWNER_UNTOLD;
 		times->lock_waker_slot = SLOT_UNWANTED;
 		times->lock_waker = (struct count_key){};
+		times->lock_waker_ns = 0;
 		times->lock_woken_ns = 0;
 		times->lock_switches = task->nvcsw;
 		times->lock = lock;
@@ -68,22 +69,29 @@ int lock_contended(u64 *ctx)
 	return 0;
 }
 
-static __always_inline void add_lock_wait(struct lock_sums *sums, u64 lock, u64 ns, u64 handoff)
+struct one_wait {
+	u64 ns;
+	u64 handoff_ns;
+	u64 waker_ns;
+};
+
+static __always_inline void add_lock_wait(struct lock_sums *sums, u64 lock, const struct one_wait *wait)
 {
-	u32 octave = bucket_of(ns) / 4;
+	u32 octave = bucket_of(wait->ns) / 4;
 
 	__sync_fetch_and_add(&sums->count, 1);
-	__sync_fetch_and_add(&sums->total_ns, ns);
-	__sync_fetch_and_add(&sums->handoff_ns, handoff);
-	if (ns > sums->max_ns)
-		sums->max_ns = ns;
+	__sync_fetch_and_add(&sums->total_ns, wait->ns);
+	__sync_fetch_and_add(&sums->handoff_ns, wait->handoff_ns);
+	__sync_fetch_and_add(&sums->waker_ns, wait->waker_ns);
+	if (wait->ns > sums->max_ns)
+		sums->max_ns = wait->ns;
 	sums->seen |= 1ull << ((lock * MIX_1) >> 58);
 	barrier_var(octave);
 	if (octave < LOCK_OCTAVES)
 		__sync_fetch_and_add(&sums->octaves[octave], 1);
 }
 
-static __noinline int note_lock_wait(const struct lock_key *key, u64 lock, u64 ns, u64 handoff)
+static __noinline int note_lock_wait(const struct lock_key *key, u64 lock, const struct one_wait *wait)
 {
 	bool second = *(volatile u32 *)&active_locks;
 	struct wait_losses *losses;
@@ -102,13 +110,13 @@ static __noinline int note_lock_wait(const struct lock_key *key, u64 lock, u64 n
 		sums = second ? bpf_map_lookup_elem(&locks_1, key) : bpf_map_lookup_elem(&locks_0, key);
 	}
 	if (sums) {
-		add_lock_wait(sums, lock, ns, handoff);
+		add_lock_wait(sums, lock, wait);
 		return 0;
 	}
 	losses = bpf_map_lookup_elem(&wait_losses, &zero);
 	if (losses) {
 		losses->locks++;
-		losses->locks_ns += ns;
+		losses->locks_ns += wait->ns;
 	}
 	return 0;
 }
@@ -142,28 +150,34 @@ static __always_inline void add_to_call(struct task_struct *task, struct task_ti
 	current->parted = 1;
 }
 
-static __always_inline void end_wait(void *ctx, u64 lock)
+static __always_inline void end_wait(void *ctx, u64 lock, bool got)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct task_times *times = known_times_of(task);
-	u64 now = bpf_ktime_get_ns(), ns, handoff = 0;
+	struct one_wait wait = {};
+	u64 now = bpf_ktime_get_ns();
 	struct lock_key key = {};
 	u32 scratch = SCRATCH_LOCKS;
 	struct stack_event *event;
 
 	if (!times || times->lock != lock)
 		return;
-	ns = now - times->lock_ns;
+	wait.ns = now - times->lock_ns;
 	times->lock = 0;
-	add_to_call(task, times, ns);
+	if (got) {
+		times->lock_got = lock;
+		times->lock_got_ns = now;
+	}
+	add_to_call(task, times, wait.ns);
 	key.slot = times->slot;
 	key.kind = lock_kind_of(times->lock_flags);
 	if (task->nvcsw == times->lock_switches) {
-		tally(key.slot, key.kind, ns);
+		tally(key.slot, key.kind, wait.ns);
 		return;
 	}
 	if (times->lock_woken_ns > times->lock_ns)
-		handoff = now - times->lock_woken_ns;
+		wait.handoff_ns = now - times->lock_woken_ns;
+	wait.waker_ns = times->lock_waker_ns ? times->lock_waker_ns : (wait.ns - wait.handoff_ns) / 2;
 	event = bpf_map_lookup_elem(&wait_scratch, &scratch);
 	take_own_stack(ctx, event, SCRATCH_LOCKS);
 	if (event)
@@ -174,14 +188,14 @@ static __always_inline void end_wait(void *ctx, u64 lock)
 	key.owner_state = times->lock_owner_state;
 	key.lock = lock_identity(lock, &key.where);
 	key.waker_slot = times->lock_waker_slot;
-	note_lock_wait(&key, lock, ns, handoff);
+	note_lock_wait(&key, lock, &wait);
 }
 
 SEC("tp_btf/contention_end")
 int lock_got(u64 *ctx)
 {
 	if (!end_spin(ctx, ctx[0]))
-		end_wait(ctx, ctx[0]);
+		end_wait(ctx, ctx[0], !(s32)ctx[1]);
 	return 0;
 }
 

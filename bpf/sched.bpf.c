@@ -367,6 +367,17 @@ static __always_inline void take_waker(void *ctx, struct task_times *times)
 	times->waker_slot = own ? slot_of(waker, own) : SLOT_OTHERS;
 }
 
+/*
+ * What the waker held the lock for, of the wait: it had waited for it too, and got it while the other one waited. Else 0: it
+ * held it all along, or never waited for it, and cannot be told from who held it as the wait began.
+ */
+static __always_inline u64 held_by(const struct task_times *waker, const struct task_times *waiter, u64 now)
+{
+	if (!waker || waker->lock_got != waiter->lock || waker->lock_got_ns <= waiter->lock_ns)
+		return 0;
+	return now - waker->lock_got_ns;
+}
+
 /* Who lets a task go on that waits for a lock has just let go of it. The last one counts: others may have been faster. */
 static __always_inline void note_lock_waker(void *ctx, struct task_times *times, u64 now)
 {
@@ -378,6 +389,7 @@ static __always_inline void note_lock_waker(void *ctx, struct task_times *times,
 	take_own_stack(ctx, event, SCRATCH_SCHED);
 	if (event)
 		times->lock_waker = event->key;
+	times->lock_waker_ns = held_by(known_times_of(waker), times, now);
 	times->lock_waker_slot = waker->flags & PF_KTHREAD ? SLOT_KERNEL : slot_in(waker, cgroup_id_of(waker));
 	times->lock_woken_ns = now;
 }

@@ -186,6 +186,7 @@ struct lock_sums {
 	u64 total_ns;
 	u64 max_ns;
 	u64 handoff_ns;		   /* of the total: from the last waking until it had the lock */
+	u64 waker_ns;		   /* of the rest: what the waker held it for, as far as that is known; else half */
 	u64 seen;		   /* a bit for each lock's hash: how many different ones */
 	u32 octaves[LOCK_OCTAVES]; /* a histogram: every fourth bucket */
 	u32 pad[2];

@@ -63,6 +63,9 @@ struct task_times {
 	u64 lock;
 	u64 lock_ns;
 	u64 lock_woken_ns;
+	u64 lock_waker_ns; /* of the wait: what the last waker held it for; 0: not known */
+	u64 lock_got;	   /* the last one that it waited for and got, and when */
+	u64 lock_got_ns;
 	u64 lock_switches; /* task->nvcsw as it began: has it slept since? */
 	struct count_key lock_waker;
 	struct count_key lock_owner;

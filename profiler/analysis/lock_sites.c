@@ -137,18 +137,34 @@ static uint64_t held_ns(const struct recording_lock *lock)
 	return lock->total_ns > lock->handoff_ns ? lock->total_ns - lock->handoff_ns : 0;
 }
 
+/* Who held it, one after the other: the owner as the wait began, and in the end the waker. */
+struct shares {
+	uint32_t owner, waker; /* the same where only one of them is known */
+	uint64_t owner_ns, waker_ns;
+};
+
+static struct shares shares_of(const struct recording_lock *lock)
+{
+	uint64_t held = held_ns(lock), waker = lock->waker_ns ? lock->waker_ns : held - held / 2;
+	struct shares shares = {lock->owner_container, lock->waker_container, 0, waker < held ? waker : held};
+
+	if (shares.owner == RECORDING_NONE) {
+		shares.owner = shares.waker;
+		shares.waker_ns = held;
+	} else if (shares.waker == RECORDING_NONE) {
+		shares.waker = shares.owner;
+		shares.waker_ns = 0;
+	}
+	shares.owner_ns = held - shares.waker_ns;
+	return shares;
+}
+
 static int blame_both(struct lock_site *site, const struct recording_lock *lock)
 {
-	uint64_t held = held_ns(lock);
-	uint32_t owner = lock->owner_container, waker = lock->waker_container;
-	int err;
+	struct shares shares = shares_of(lock);
+	int err = blame(site, lock->container, shares.owner, shares.owner_ns);
 
-	if (owner == RECORDING_NONE)
-		owner = waker;
-	if (waker == RECORDING_NONE)
-		waker = owner;
-	err = blame(site, lock->container, owner, held / 2);
-	return err ? err : blame(site, lock->container, waker, held - held / 2);
+	return err ? err : blame(site, lock->container, shares.waker, shares.waker_ns);
 }
 
 static int add_to(struct lock_site *site, const struct recording_lock *lock)
@@ -223,27 +239,18 @@ static int add_owner(struct finding *finding, const struct recording_lock *lock,
 
 static int add_owners(struct finding *finding, const struct recording_lock *lock)
 {
-	uint64_t held = held_ns(lock), owners = held / 2;
-	uint32_t owner = lock->owner_container, waker = lock->waker_container;
+	struct shares shares = shares_of(lock);
 	struct lock_site *site;
 	int err;
 
 	if (lock->flags & RECORDING_LOCK_SPUN)
 		return 0;
-	if (owner == RECORDING_NONE) {
-		owner = waker;
-		owners = 0;
-	}
-	if (waker == RECORDING_NONE) {
-		waker = owner;
-		owners = held;
-	}
-	err = add_owner(finding, lock, owner, owners, true, &site);
+	err = add_owner(finding, lock, shares.owner, shares.owner_ns, true, &site);
 	if (!err)
-		err = add_holder(finding, site, lock->owner, lock->owner_stack, owners);
+		err = add_holder(finding, site, lock->owner, lock->owner_stack, shares.owner_ns);
 	if (!err)
-		err = add_owner(finding, lock, waker, held - owners, owner != waker, &site);
-	return err ? err : add_holder(finding, site, LOCK_HOLDER_LET_GO, lock->waker_stack, held - owners);
+		err = add_owner(finding, lock, shares.waker, shares.waker_ns, shares.owner != shares.waker, &site);
+	return err ? err : add_holder(finding, site, LOCK_HOLDER_LET_GO, lock->waker_stack, shares.waker_ns);
 }
 
 static int add_lock(struct finding *finding, uint32_t recorded)

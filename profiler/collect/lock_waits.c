@@ -135,6 +135,7 @@ static int write_one(struct lock_waits *locks, const struct fetched_lock *lock, 
 	row.total_ns = lock->sums.total_ns;
 	row.max_ns = lock->sums.max_ns;
 	row.handoff_ns = lock->sums.handoff_ns;
+	row.waker_ns = lock->sums.waker_ns;
 	row.seen = lock->sums.seen;
 	if (wait_stacks_find(locks->wait_stacks, &key->stack, &end)) {
 		row.thread = end.thread;

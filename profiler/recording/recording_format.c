@@ -197,6 +197,7 @@ static const struct table_column lock_columns[] = {
 	NUMBER(struct recording_lock, owner),
 	ROW_OR_NONE(TABLE_THREADS, struct recording_lock, owner_thread),
 	ROW_OR_NONE(TABLE_STACKS, struct recording_lock, owner_stack),
+	NUMBER(struct recording_lock, waker_ns),
 };
 
 #define SERIES_MORE(measure) NUMBER(struct recording_series, values.values[measure])

@@ -168,6 +168,7 @@ struct recording_lock {
 	uint8_t owner;	       /* enum lock_owner */
 	uint32_t owner_thread; /* row, or RECORDING_NONE; it stands for all threads of its process */
 	uint32_t owner_stack;  /* row, or RECORDING_STACK_ROOT: the kernel's part, where it was off its CPU */
+	uint64_t waker_ns;     /* of the total without the handoff: what the waker held the lock for; 0: not known */
 };
 
 /* What a histogram is of. Values are on disk: append only. */

@@ -236,7 +236,21 @@ static void put_places_account(const struct lock_sites *sites, FILE *out)
 		fputs("(unknown): neither in the kernel's own data nor, as far as it tells (6.13), in a slab.\n", out);
 }
 
-static void put_account(const struct lock_sites *sites, const struct profile *profile, FILE *out)
+static void put_spinlocks_account(const struct lock_sites *sites, const struct locks_options *options, FILE *out)
+{
+	if (options->by != LOCKS_BY_LOCK && options->by != LOCKS_BY_STACK)
+		return;
+	for (size_t i = 0; i < sites->list.count; i++)
+		if (sites->list.items[i].lock_class == LOCK_CLASS_SPINLOCK)
+			return;
+	fputs("No wait for a spinlock was seen. Without paravirtual spinlocks, as on bare metal, the first in line "
+	      "does not "
+	      "tell.\n",
+	      out);
+}
+
+static void put_account(const struct lock_sites *sites, const struct profile *profile,
+			const struct locks_options *options, FILE *out)
 {
 	static const struct {
 		const char *fact, *text;
@@ -255,6 +269,7 @@ static void put_account(const struct lock_sites *sites, const struct profile *pr
 		text_grouped(total->spun, spun, sizeof(spun)), duration_text(total->total_ns, time, sizeof(time)));
 	put_owners_account(total, out);
 	put_places_account(sites, out);
+	put_spinlocks_account(sites, options, out);
 	for (size_t i = 0; i < ARRAY_LENGTH(losses); i++) {
 		uint64_t lost = profile_fact_number(profile, losses[i].fact);
 
@@ -282,6 +297,6 @@ int render_locks_text(const struct lock_sites *sites, const struct profile *prof
 		put_holders(sites, profile, out);
 	put_pairs(sites, profile, out);
 	fputc('\n', out);
-	put_account(sites, profile, out);
+	put_account(sites, profile, options, out);
 	return render_accounting(profile, out);
 }

@@ -8,8 +8,9 @@
 #   containers_init                    makes $CONTAINERS_DIR (on TMPDIR's disk) and sets the traps
 #   make_rootfs DIR                    a root file system of busybox: /bin/sh and friends, /tmp, /proc …
 #   add_program DIR FILE [NAME]        FILE as /usr/bin/NAME in it, with the shared libraries that it needs
-#   runc_start ID ROOTFS [--cpu-quota PERCENT] [--user UID] -- ARGS…
-#                                      returns when it runs; ids are looked for in /run/runc, and there they are
+#   runc_start ID ROOTFS [--cpu-quota PERCENT] [--user UID] [--host-pid] -- ARGS…
+#                                      returns when it runs; ids are looked for in /run/runc, and there they are.
+#                                      --host-pid: in the host's pid namespace, as an agent that looks at others
 #   runc_stop ID
 #   runc_log ID                        what it has printed
 #   own_process PID                    a child of the script, to be ended with it
@@ -130,8 +131,8 @@ _containers_json_array() {
 }
 
 _containers_config() {
-	local rootfs=$1 quota=$2 name=$3 user=$4 cpu=
-	shift 4
+	local rootfs=$1 quota=$2 name=$3 user=$4 pid=$5 cpu=
+	shift 5
 	[ -z "$quota" ] || cpu="\"cpu\": {\"quota\": $((quota * 1000)), \"period\": 100000},"
 	cat <<-JSON
 		{
@@ -150,23 +151,25 @@ _containers_config() {
 		  "linux": {
 		    "cgroupsPath": "/$name",
 		    "resources": {$cpu "devices": [{"allow": true, "access": "rwm"}]},
-		    "namespaces": [{"type": "pid"}, {"type": "ipc"}, {"type": "uts"}, {"type": "mount"}, {"type": "network"}]
+		    "namespaces": [$pid{"type": "ipc"}, {"type": "uts"}, {"type": "mount"}, {"type": "network"}]
 		  }
 		}
 	JSON
 }
 
 runc_start() {
-	local id=$1 rootfs=$2 quota='' user=0 bundle
+	local id=$1 rootfs=$2 quota='' user=0 pid='{"type": "pid"}, ' bundle
 	shift 2
-	while [ "$1" = --cpu-quota ] || [ "$1" = --user ]; do
+	while [ "$1" != -- ]; do
 		case $1 in
-		--cpu-quota) quota=$2 ;;
-		--user) user=$2 ;;
+		--cpu-quota) quota=$2 && shift ;;
+		--user) user=$2 && shift ;;
+		--host-pid) pid= ;;
+		*) echo "runc_start: no option $1" >&2 && return 1 ;;
 		esac
-		shift 2
+		shift
 	done
-	[ "$1" = -- ] && shift
+	shift
 	# Ours by name from here on: a container of this name that somebody else runs must not fall to our cleanup.
 	if runc state "$id" >/dev/null 2>&1; then
 		echo "runc_start: there is a container $id already" >&2
@@ -174,7 +177,7 @@ runc_start() {
 	fi
 	bundle=$CONTAINERS_DIR/bundle-$id
 	mkdir -p "$bundle"
-	_containers_config "$(readlink -f "$rootfs")" "$quota" "$id" "$user" "$@" >"$bundle/config.json"
+	_containers_config "$(readlink -f "$rootfs")" "$quota" "$id" "$user" "$pid" "$@" >"$bundle/config.json"
 	_containers_runc+=("$id")
 	if ! runc run --detach --bundle "$bundle" "$id" >"$bundle/log" 2>&1 </dev/null; then
 		cat "$bundle/log" >&2

@@ -102,6 +102,22 @@ static struct profile *two_containers(void)
 	return maker_load(&maker);
 }
 
+static char *printed(const struct profile *profile, enum locks_grouping by, bool json)
+{
+	struct locks_options options = {.by = by};
+	struct lock_sites sites;
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	assert_non_null(out);
+	assert_int_equal(lock_sites_init(&sites, profile, by), 0);
+	assert_int_equal((json ? render_locks_json : render_locks_text)(&sites, profile, &options, out), 0);
+	fclose(out);
+	lock_sites_deinit(&sites);
+	return text;
+}
+
 static void test_lock_sites__a_lock_is_called_by_what_took_it(void **state)
 {
 	struct profile *profile = two_containers();
@@ -122,7 +138,7 @@ static void test_lock_sites__a_lock_is_called_by_what_took_it(void **state)
 	profile_free(profile);
 }
 
-static void test_lock_sites__blame_is_the_mean_of_owner_and_waker_without_the_handoff(void **state)
+static void test_lock_sites__owner_and_waker_have_half_each_without_the_handoff(void **state)
 {
 	struct profile *profile = two_containers();
 	const struct lock_site *site;
@@ -141,6 +157,47 @@ static void test_lock_sites__blame_is_the_mean_of_owner_and_waker_without_the_ha
 	assert_int_equal(site->both, 4);
 	assert_int_equal(site->agreed, 2);
 	lock_sites_deinit(&sites);
+	profile_free(profile);
+}
+
+static void test_lock_sites__who_let_go_is_blamed_for_what_it_held_the_lock_for(void **state)
+{
+	struct recording_lock row = {.lock_class = LOCK_CLASS_MUTEX,
+				     .thread = RECORDING_NONE,
+				     .stack = RECORDING_STACK_ROOT,
+				     .waker_thread = RECORDING_NONE,
+				     .waker_stack = RECORDING_STACK_ROOT,
+				     .owner_thread = RECORDING_NONE,
+				     .owner_stack = RECORDING_STACK_ROOT,
+				     .count = 1,
+				     .total_ns = 10000,
+				     .handoff_ns = 2000,
+				     .waker_ns = 1000};
+	_cleanup_free_ char *text = NULL;
+	struct profile *profile;
+	struct lock_sites sites;
+	struct maker maker;
+	uint32_t number;
+
+	maker_start(&maker);
+	maker_fact(&maker, "locks.lost", "0");
+	row.container = maker_container(&maker, CONTAINER_CONTAINER, "web", "abc", "");
+	row.owner_container = maker_container(&maker, CONTAINER_CONTAINER, "long", "def", "");
+	row.waker_container = maker_container(&maker, CONTAINER_CONTAINER, "short", "fed", "");
+	assert_int_equal(recording_writer_lock(maker.writer, &row, &number), 0);
+	/* A file may say anything. */
+	row.waker_ns = UINT64_MAX;
+	assert_int_equal(recording_writer_lock(maker.writer, &row, &number), 0);
+	profile = maker_load(&maker);
+	assert_int_equal(lock_sites_init(&sites, profile, LOCKS_BY_LOCK), 0);
+	assert_int_equal(sites.list.items[0].blame.count, 2);
+	assert_int_equal(sites.list.items[0].blame.items[0].culprit, row.waker_container);
+	assert_int_equal(sites.list.items[0].blame.items[0].ns, 1000 + 8000);
+	assert_int_equal(sites.list.items[0].blame.items[1].culprit, row.owner_container);
+	assert_int_equal(sites.list.items[0].blame.items[1].ns, 7000);
+	lock_sites_deinit(&sites);
+	text = printed(profile, LOCKS_BY_LOCK, false);
+	assert_non_null(strstr(text, "No wait for a spinlock was seen."));
 	profile_free(profile);
 }
 
@@ -177,22 +234,6 @@ static void test_lock_sites__bits_tell_how_many_locks(void **state)
 	assert_int_equal(lock_sites_different(UINT64_MAX), 0);
 }
 
-static char *printed(const struct profile *profile, enum locks_grouping by, bool json)
-{
-	struct locks_options options = {.by = by};
-	struct lock_sites sites;
-	char *text = NULL;
-	size_t size;
-	FILE *out = open_memstream(&text, &size);
-
-	assert_non_null(out);
-	assert_int_equal(lock_sites_init(&sites, profile, by), 0);
-	assert_int_equal((json ? render_locks_json : render_locks_text)(&sites, profile, &options, out), 0);
-	fclose(out);
-	lock_sites_deinit(&sites);
-	return text;
-}
-
 static void test_lock_sites__report_has_pairs_and_its_account(void **state)
 {
 	struct profile *profile = two_containers();
@@ -214,6 +255,7 @@ static void test_lock_sites__report_has_pairs_and_its_account(void **state)
 	assert_non_null(strstr(text, "web waited 12.0 ms for db\n"));
 	assert_non_null(strstr(text, "web waited 2.00 ms for itself\n"));
 	assert_non_null(strstr(text, "(spinlocks do not tell)"));
+	assert_null(strstr(text, "No wait for a spinlock"));
 	assert_non_null(strstr(text, "208 waits = 8 that slept + 200 that did not, 17.1 ms in all."));
 	assert_non_null(strstr(text, "3 waits had no room"));
 	assert_non_null(strstr(json, "\"in\": \"rename\""));
@@ -225,7 +267,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_lock_sites__a_lock_is_called_by_what_took_it),
-		cmocka_unit_test(test_lock_sites__blame_is_the_mean_of_owner_and_waker_without_the_handoff),
+		cmocka_unit_test(test_lock_sites__owner_and_waker_have_half_each_without_the_handoff),
+		cmocka_unit_test(test_lock_sites__who_let_go_is_blamed_for_what_it_held_the_lock_for),
 		cmocka_unit_test(test_lock_sites__by_owner_and_by_container),
 		cmocka_unit_test(test_lock_sites__bits_tell_how_many_locks),
 		cmocka_unit_test(test_lock_sites__report_has_pairs_and_its_account),
