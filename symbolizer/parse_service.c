@@ -20,6 +20,7 @@
 
 #define OBJECTS_MAX (1u << 20) /* numbers are the caller's; this bounds a table that they index */
 #define TABLE_BYTES_MAX (192u << 20)
+#define NICE -5 /* the caller waits for it; how much of it a container gets is limited (tenants.h) */
 
 struct object {
 	struct parsed_file *file; /* one of these three, or none: forgotten */
@@ -312,4 +313,4 @@ static void service_handle(void *state, const void *bytes, size_t size, const in
 	trim(service);
 }
 
-const struct worker_handler parse_service = {service_start, service_handle};
+const struct worker_handler parse_service = {service_start, service_handle, NICE};

@@ -22,7 +22,17 @@
 
 #define WAITING_EVERY_MS 20
 #define START_TIMEOUT_MS 5000
-#define IDLE_MS 1000 /* a child that neither computes, wants to, nor answers for so long is given up */
+#define STARVED_TIMES 5 /* the time of a request, for a child that gets no CPU */
+#define IDLE_MS 1000	/* a child that neither computes, wants to, nor answers for so long is given up */
+
+/* A request under way. */
+struct turn {
+	uint64_t timeout_ns; /* of busy_ns */
+	uint64_t end_ns;     /* of time that passes */
+	uint64_t cpu_ns;     /* the child's, when last looked at */
+	uint64_t busy_ns;    /* that it has computed, or waited for something but a CPU */
+	int idle_ms;	     /* the same since it computed last */
+};
 
 struct worker {
 	const struct worker_handler *handler;
@@ -153,9 +163,7 @@ static uint64_t child_cpu_ns(const struct worker *worker)
 int worker_wait(struct worker *worker, int socket, int64_t deadline_ms)
 {
 	struct pollfd polled = {.fd = socket, .events = POLLIN};
-	uint64_t cpu_ns = 0;
 	bool called = false;
-	int idle = 0;
 
 	for (;;) {
 		int64_t left = deadline_ms - clock_now_ms();
@@ -165,15 +173,52 @@ int worker_wait(struct worker *worker, int socket, int64_t deadline_ms)
 			return 0;
 		if (left <= 0 && (called || !worker->waiting.call))
 			return -ETIME;
-		/* It computes or it reads; who does neither for so long waits for a file that does not come. */
-		idle = child_cpu_ns(worker) == cpu_ns && child_sleeps(worker) ? idle + 1 : 0;
-		cpu_ns = child_cpu_ns(worker);
-		if (socket == worker->socket && idle > IDLE_MS / WAITING_EVERY_MS)
-			return -ETIME;
 		if (worker->waiting.call)
 			worker->waiting.call(worker->waiting.data);
 		called = true;
 	}
+}
+
+/* Has the child computed since it was last looked at? */
+static bool count_cpu(const struct worker *worker, struct turn *turn)
+{
+	uint64_t cpu_ns = child_cpu_ns(worker);
+
+	if (cpu_ns <= turn->cpu_ns)
+		return false;
+	turn->busy_ns += cpu_ns - turn->cpu_ns;
+	turn->cpu_ns = cpu_ns;
+	return true;
+}
+
+static void look_at_child(const struct worker *worker, struct turn *turn)
+{
+	if (count_cpu(worker, turn)) {
+		turn->idle_ms = 0;
+	} else if (child_sleeps(worker)) {
+		turn->busy_ns += WAITING_EVERY_MS * 1000000ull;
+		turn->idle_ms += WAITING_EVERY_MS;
+	}
+}
+
+/* Who neither computes nor wants to for so long waits for a file that does not come. */
+static bool is_over(const struct turn *turn)
+{
+	return turn->busy_ns >= turn->timeout_ns || turn->idle_ms > IDLE_MS || clock_now_ns() >= turn->end_ns;
+}
+
+static int wait_for_child(struct worker *worker, struct turn *turn)
+{
+	struct pollfd polled = {.fd = worker->socket, .events = POLLIN};
+
+	while (poll(&polled, 1, WAITING_EVERY_MS) <= 0) {
+		look_at_child(worker, turn);
+		if (is_over(turn))
+			return -ETIME;
+		if (worker->waiting.call)
+			worker->waiting.call(worker->waiting.data);
+	}
+	return 0;
 }
 
 static int take_new_child(struct worker *worker)
@@ -217,9 +262,9 @@ uint32_t worker_generation(struct worker *worker)
 	return worker->generation;
 }
 
-static int take_piece(struct worker *worker, void *data, size_t size, int64_t deadline_ms)
+static int take_piece(struct worker *worker, void *data, size_t size, struct turn *turn)
 {
-	int fds[WORKER_DESCRIPTORS_MAX], err = worker_wait(worker, worker->socket, deadline_ms);
+	int fds[WORKER_DESCRIPTORS_MAX], err = wait_for_child(worker, turn);
 	size_t fd_count = 0;
 	ssize_t got;
 
@@ -231,10 +276,10 @@ static int take_piece(struct worker *worker, void *data, size_t size, int64_t de
 	return got == (ssize_t)size ? 0 : -EIO;
 }
 
-static int take_answer(struct worker *worker, int64_t deadline_ms, struct worker_bytes *answer)
+static int take_answer(struct worker *worker, struct turn *turn, struct worker_bytes *answer)
 {
 	struct worker_answer_header header;
-	int err = take_piece(worker, &header, sizeof(header), deadline_ms);
+	int err = take_piece(worker, &header, sizeof(header), turn);
 
 	if (!err && header.bytes > WORKER_ANSWER_BYTES_MAX)
 		err = -EIO;
@@ -244,7 +289,7 @@ static int take_answer(struct worker *worker, int64_t deadline_ms, struct worker
 		size_t left = header.bytes - answer->list.count,
 		       size = left < WORKER_PIECE_BYTES ? left : WORKER_PIECE_BYTES;
 
-		err = take_piece(worker, answer->list.items + answer->list.count, size, deadline_ms);
+		err = take_piece(worker, answer->list.items + answer->list.count, size, turn);
 		answer->list.count += size;
 	}
 	return err;
@@ -264,21 +309,23 @@ int worker_call(struct worker *worker, const void *request, size_t bytes, const 
 		int timeout_ms, struct worker_bytes *ret_answer)
 {
 	struct worker_bytes answer = {0};
-	uint64_t begun_ns;
+	struct turn turn = {.timeout_ns = (uint64_t)timeout_ms * 1000000};
 	int err;
 
 	if (!bytes || bytes > WORKER_REQUEST_BYTES_MAX || fd_count > WORKER_DESCRIPTORS_MAX)
 		return -EINVAL;
 	if (worker->socket < 0 && start_child(worker))
 		return -EAGAIN;
-	begun_ns = clock_now_ns();
+	turn.cpu_ns = child_cpu_ns(worker);
+	turn.end_ns = clock_now_ns() + STARVED_TIMES * turn.timeout_ns;
 	worker->counts.requests++;
 	signal_child(worker, SIGCONT);
 	if (send_request(worker, request, bytes, fds, fd_count))
 		err = -EIO;
 	else
-		err = take_answer(worker, clock_now_ms() + timeout_ms, &answer);
-	worker->counts.busy_ns += clock_now_ns() - begun_ns;
+		err = take_answer(worker, &turn, &answer);
+	count_cpu(worker, &turn);
+	worker->counts.busy_ns += turn.busy_ns;
 	if (err) {
 		/* Whatever went wrong, this child is out of step: the next request gets a new one. */
 		drop_child(worker);

@@ -55,7 +55,7 @@ struct worker_counts {
 	uint64_t crashes;  /* the child died */
 	uint64_t timeouts; /* it was killed at its deadline */
 	uint64_t stuck;	   /* of them, left behind: they wait for a file system that does not answer */
-	uint64_t busy_ns;  /* that requests took until they were answered or given up */
+	uint64_t busy_ns;  /* that requests took, as worker_call() counts it */
 	uint64_t start_ns; /* that children took to start */
 };
 
@@ -84,7 +84,8 @@ uint32_t worker_generation(struct worker *worker);
  * worker_call() - one request and its answer
  * @request: [bytes], at least one and at most WORKER_REQUEST_BYTES_MAX
  * @fds:     [fd_count] at most WORKER_DESCRIPTORS_MAX, O_PATH will do; regular files, opened anew for the child
- * @timeout_ms: wall-clock time; the child runs until it has answered, and is stopped (SIGSTOP) between requests
+ * @timeout_ms: that the child may compute or wait for its files; that it waits for a CPU does not count, up to five times
+ *              as long. It runs until it has answered, and is stopped (SIGSTOP) between requests
  * @ret_answer: replaced; the caller's to deinit
  * Errors: -EIO (the child died of it, or did not read it), -ETIME (killed at the deadline), -EAGAIN (no child can be
  * started), -EINVAL, -ENOMEM.
