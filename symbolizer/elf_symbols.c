@@ -55,16 +55,6 @@ void elf_symbols_free(struct elf_symbols *symbols)
 	free(symbols);
 }
 
-bool elf_symbols_any(const struct elf_symbols *symbols)
-{
-	return symbols->table.entries.count > 0;
-}
-
-bool elf_symbols_full(const struct elf_symbols *symbols)
-{
-	return symbols->full;
-}
-
 size_t elf_symbols_bytes(const struct elf_symbols *symbols)
 {
 	size_t bytes = sizeof(*symbols) + symbols->table.entries.capacity * sizeof(*symbols->table.entries.items) +
@@ -472,12 +462,4 @@ int elf_symbols_name(const struct elf_symbols *symbols, const struct elf_functio
 		return err;
 	tidy_name(name, size, function->source);
 	return 0;
-}
-
-int elf_symbols_find(const struct elf_symbols *symbols, uint64_t address, char *name, size_t size)
-{
-	struct elf_function function;
-
-	elf_symbols_functions(symbols, &address, 1, &function);
-	return function.end ? elf_symbols_name(symbols, &function, name, size) : -ENOENT;
 }

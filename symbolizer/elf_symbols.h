@@ -55,10 +55,6 @@ void elf_symbols_free(struct elf_symbols *symbols);
  */
 int elf_symbols_add_debug_file(struct elf_symbols *symbols, int fd);
 
-/* False where no source gave a function. */
-bool elf_symbols_any(const struct elf_symbols *symbols);
-/* Whether there was a table of all functions, not only of exported ones: without it, a miss means "stripped". */
-bool elf_symbols_full(const struct elf_symbols *symbols);
 /* Memory held, in bytes. */
 size_t elf_symbols_bytes(const struct elf_symbols *symbols);
 
@@ -82,8 +78,5 @@ void elf_symbols_functions(const struct elf_symbols *symbols, const uint64_t *ad
  * Returns 0, -ENOENT (empty, or outside of the file's names), or -EIO.
  */
 int elf_symbols_name(const struct elf_symbols *symbols, const struct elf_function *function, char *name, size_t size);
-
-/* Both in one: 0, -ENOENT, or -EIO. */
-int elf_symbols_find(const struct elf_symbols *symbols, uint64_t address, char *name, size_t size);
 
 #endif

@@ -75,7 +75,6 @@ struct jitdump {
 	struct file_header header;
 	bool broken;
 	size_t steps; /* of the read that goes on */
-	size_t skipped;
 	ARRAY(struct function) functions;
 	ARRAY(struct line) lines;
 	ARRAY(char) text;
@@ -115,22 +114,12 @@ void jitdump_free(struct jitdump *dump)
 	free(dump);
 }
 
-size_t jitdump_functions(const struct jitdump *dump)
-{
-	return dump->functions.count;
-}
-
-size_t jitdump_skipped(const struct jitdump *dump)
-{
-	return dump->skipped;
-}
-
 static void forget(struct jitdump *dump)
 {
 	range_layers_deinit(&dump->layers);
 	dump->offset = dump->lines_of = 0;
 	dump->broken = false;
-	dump->skipped = dump->first_line = 0;
+	dump->first_line = 0;
 	dump->functions.count = dump->lines.count = dump->text.count = dump->fresh.count = 0;
 }
 
@@ -345,8 +334,7 @@ static int take_record(struct jitdump *dump, uint32_t type, uint64_t at, uint64_
 		err = take_move(dump, at, end);
 	else if (type == CODE_DEBUG_INFO)
 		err = take_debug_info(dump, at, end);
-	if (err == -E2BIG)
-		dump->skipped++;
+	/* Past a limit, or without sense: as if it were not there. */
 	return err == -E2BIG ? 0 : err;
 }
 

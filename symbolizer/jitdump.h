@@ -55,8 +55,4 @@ int jitdump_read(struct jitdump *dump);
 /* What holds an address in the process. False, @ret_place untouched, where the dump has nothing. */
 bool jitdump_find(const struct jitdump *dump, uint64_t address, struct jitdump_place *ret_place);
 
-/* Functions taken, and records skipped because of a limit or a value that makes no sense, since the file's start. */
-size_t jitdump_functions(const struct jitdump *dump);
-size_t jitdump_skipped(const struct jitdump *dump);
-
 #endif

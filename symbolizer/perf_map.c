@@ -24,7 +24,7 @@ struct perf_map {
 	bool in_long_line; /* the offset lies in a line that is being skipped */
 	off_t seen_size;   /* as fstat(2) said when all there was had been read */
 	struct timespec seen_modified;
-	size_t entries, skipped;
+	size_t entries; /* lines taken since the file's start */
 	struct range_layers layers; /* values: offsets in text */
 	ARRAY(struct range) fresh;  /* of the read that goes on */
 	ARRAY(char) text;
@@ -55,23 +55,13 @@ void perf_map_free(struct perf_map *map)
 	free(map);
 }
 
-size_t perf_map_entries(const struct perf_map *map)
-{
-	return map->entries;
-}
-
-size_t perf_map_skipped(const struct perf_map *map)
-{
-	return map->skipped;
-}
-
 static void forget(struct perf_map *map)
 {
 	range_layers_deinit(&map->layers);
 	map->offset = 0;
 	map->tail_bytes = 0;
 	map->in_long_line = false;
-	map->entries = map->skipped = 0;
+	map->entries = 0;
 	map->fresh.count = map->text.count = 0;
 }
 
@@ -124,7 +114,6 @@ static int take_line(struct perf_map *map, const char *line, size_t length)
 	if (map->in_long_line || strlen(line) != length || length > PERF_MAP_LINE_BYTES_MAX ||
 	    map->entries >= PERF_MAP_ENTRIES_MAX || !parse(line, &range, &name)) {
 		map->in_long_line = false;
-		map->skipped++;
 		return 0;
 	}
 	length = strnlen(name, PERF_MAP_NAME_BYTES_MAX);

@@ -3,7 +3,7 @@
  * perf_map: names of JIT code, from the text file that a runtime writes as it compiles.
  *
  * A map belongs to one process and grows while the process runs. Entries may overlap when code memory is used again:
- * the later line wins. Lines that do not parse are counted and skipped. The text comes from inside a container:
+ * the later line wins. Lines that do not parse are skipped. The text comes from inside a container:
  * nothing in it is trusted, and reading it may not take more than its share of time.
  *
  * Format: "START SIZE NAME" in hexadecimal, tools/perf/Documentation/jit-interface.txt in the kernel tree; HotSpot
@@ -45,9 +45,5 @@ int perf_map_read(struct perf_map *map);
  * Returns its name, valid until the next perf_map_read(), or NULL where the map has none.
  */
 const char *perf_map_find(const struct perf_map *map, uint64_t address);
-
-/* Lines taken and lines skipped since the file was last read from its start. */
-size_t perf_map_entries(const struct perf_map *map);
-size_t perf_map_skipped(const struct perf_map *map);
 
 #endif

@@ -102,13 +102,4 @@ struct unwind_rows {
 int unwind_rows_read(int fd, int debug_fd, struct unwind_rows *rows);
 void unwind_rows_deinit(struct unwind_rows *rows);
 
-/**
- * unwind_rows_find() - the rule for a place
- * Returns a gap where the file's rows do not reach.
- */
-struct unwind_rule unwind_rows_find(const struct unwind_rows *rows, uint64_t virtual_address);
-
-/* The virtual address of a place in the file; false where no executable segment holds it. */
-bool unwind_rows_address(const struct unwind_rows *rows, uint64_t file_offset, uint64_t *ret_address);
-
 #endif

@@ -9,6 +9,7 @@
 
 #include "symbolizer/parse_records.h"
 #include "symbolizer/unwind_parser.h"
+#include "tests/unit/unwind_rules.h"
 
 #define ADDRESSES 4
 
@@ -52,15 +53,13 @@ static void read_rows(const uint8_t *data, size_t size)
 {
 	struct worker_bytes answer = {0};
 	struct unwind_rows rows = {0};
-	uint64_t address;
 
 	if (worker_bytes_add(&answer, data, size))
 		abort();
 	if (!unwind_parser_read(&answer, &rows))
 		for (uint64_t i = 0; i < rows.pages.count && i < 64; i++) {
-			unwind_rows_find(&rows, (rows.first_page + i) << UNWIND_PAGE_SHIFT);
-			unwind_rows_find(&rows, ((rows.first_page + i) << UNWIND_PAGE_SHIFT) + 0xfff);
-			unwind_rows_address(&rows, i << UNWIND_PAGE_SHIFT, &address);
+			find_rule(&rows, (rows.first_page + i) << UNWIND_PAGE_SHIFT);
+			find_rule(&rows, ((rows.first_page + i) << UNWIND_PAGE_SHIFT) + 0xfff);
 		}
 	unwind_rows_deinit(&rows);
 	array_deinit(&answer.list);

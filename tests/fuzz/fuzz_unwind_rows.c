@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "symbolizer/unwind_rows.h"
+#include "tests/unit/unwind_rules.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -36,9 +37,9 @@ static void look_up(const struct unwind_rows *rows)
 		 bytes = (uint64_t)rows->pages.count << UNWIND_PAGE_SHIFT;
 
 	for (uint64_t at = 0; at < bytes; at += bytes / 256 + 1)
-		unwind_rows_find(rows, first + at);
-	unwind_rows_find(rows, first - 1);
-	unwind_rows_find(rows, first + bytes);
+		find_rule(rows, first + at);
+	find_rule(rows, first - 1);
+	find_rule(rows, first + bytes);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

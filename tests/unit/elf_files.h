@@ -3,9 +3,12 @@
 #ifndef TESTS_UNIT_ELF_FILES_H
 #define TESTS_UNIT_ELF_FILES_H
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+#include "symbolizer/elf_symbols.h"
 
 struct place {
 	char folder[64];
@@ -48,6 +51,15 @@ static inline const char *in_place(struct place *place, const char *name)
 {
 	snprintf(place->path, sizeof(place->path), "%s/%s", place->folder, name);
 	return place->path;
+}
+
+/* The raw name at an address, as elf_symbols_name() gives it; -ENOENT where there is no function. */
+static inline int find_name(const struct elf_symbols *symbols, uint64_t address, char *name, size_t size)
+{
+	struct elf_function function;
+
+	elf_symbols_functions(symbols, &address, 1, &function);
+	return function.end ? elf_symbols_name(symbols, &function, name, size) : -ENOENT;
 }
 
 /* A small C program with functions of several kinds, compiled with @flags. */

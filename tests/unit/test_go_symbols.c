@@ -297,7 +297,7 @@ static void expect_go_names(struct place *place, const char *stripped)
 		elf_symbols_functions(symbols, &wide, 1, &function);
 		assert_int_equal(function.source, ELF_SYMBOLS_GO);
 		assert_int_equal(function.start, address);
-		assert_int_equal(elf_symbols_find(symbols, address, name, sizeof(name)), 0);
+		assert_int_equal(find_name(symbols, address, name, sizeof(name)), 0);
 		assert_string_equal(name + strlen("main."), expected);
 		compared++;
 	}

@@ -140,8 +140,6 @@ static void test_jitdump__function_is_found_at_its_addresses_only(void **state)
 	assert_string_equal(at(written, 0x10ff), "fib -:0");
 	assert_string_equal(at(written, 0x1100), "none");
 	assert_string_equal(at(written, 0x2008), "loop -:0");
-	assert_int_equal(jitdump_functions(written->dump), 2);
-	assert_int_equal(jitdump_skipped(written->dump), 0);
 }
 
 static void test_jitdump__what_is_appended_is_read_and_lies_over_what_was_there(void **state)
@@ -156,7 +154,6 @@ static void test_jitdump__what_is_appended_is_read_and_lies_over_what_was_there(
 	assert_int_equal(jitdump_read(written->dump), 0);
 	assert_string_equal(at(written, 0x1010), "old -:0");
 	assert_string_equal(at(written, 0x1090), "new -:0");
-	assert_int_equal(jitdump_functions(written->dump), 2);
 }
 
 static void test_jitdump__record_that_is_half_written_waits_for_its_rest(void **state)
@@ -203,7 +200,6 @@ static void test_jitdump__code_that_moved_is_found_where_it_went(void **state)
 	add_move(written, 0x9000, 0x6000, 0x100);
 	assert_int_equal(jitdump_read(written->dump), 0);
 	assert_string_equal(at(written, 0x6000), "none");
-	assert_int_equal(jitdump_skipped(written->dump), 1);
 }
 
 static void test_jitdump__lines_belong_to_the_code_that_is_loaded_next(void **state)
@@ -252,7 +248,6 @@ static void test_jitdump__lines_that_make_no_sense_are_dropped_with_their_record
 	assert_int_equal(jitdump_read(written->dump), 0);
 	assert_string_equal(at(written, 0x1000), "fib -:0");
 	assert_string_equal(at(written, 0x2000), "loop -:0");
-	assert_int_equal(jitdump_skipped(written->dump), 2);
 }
 
 static void test_jitdump__another_process_in_the_same_file_is_read_from_the_start(void **state)
@@ -295,10 +290,10 @@ static void test_jitdump__other_files_are_no_dumps(void **state)
 
 	add(written, "7f0000001000 100 main\n7f0000001100 100 loop\n", 45);
 	assert_int_equal(jitdump_read(written->dump), -EBADMSG);
-	assert_int_equal(jitdump_functions(written->dump), 0);
+	assert_string_equal(at(written, 0x7f0000001000), "none");
 }
 
-static void test_jitdump__records_out_of_bounds_are_skipped_and_counted(void **state)
+static void test_jitdump__records_out_of_bounds_are_skipped(void **state)
 {
 	const uint64_t nameless[] = {7, 0x1000, 0x1000, 0x100, 1};
 	struct written *written = *state;
@@ -315,10 +310,10 @@ static void test_jitdump__records_out_of_bounds_are_skipped_and_counted(void **s
 	add_record(written, 77, nameless, sizeof(nameless));
 	add_load(written, 0x2000, 0x10, "good");
 	assert_int_equal(jitdump_read(written->dump), 0);
-	assert_int_equal(jitdump_functions(written->dump), 1);
-	assert_int_equal(jitdump_skipped(written->dump), 8);
 	assert_string_equal(at(written, 0x2000), "good -:0");
 	assert_string_equal(at(written, 0x1000), "none");
+	assert_string_equal(at(written, UINT64_MAX - 5), "none");
+	assert_string_equal(at(written, 0), "none");
 }
 
 static void test_jitdump__long_name_is_cut(void **state)
@@ -371,7 +366,6 @@ static void test_jitdump__dump_of_node_is_read(void **state)
 	assert_int_equal(pread(fd, &address, sizeof(address), atol(text) - 3 - 24), sizeof(address));
 	assert_int_equal(jitdump_new(fd, &dump), 0);
 	assert_int_equal(jitdump_read(dump), 0);
-	assert_true(jitdump_functions(dump) > 100);
 	assert_true(jitdump_find(dump, address, &found));
 	assert_int_equal(strncmp(found.function, "JS:*fib ", 8), 0);
 	assert_true(found.start == address);
@@ -395,7 +389,7 @@ int main(void)
 		WITH_DUMP(test_jitdump__another_process_in_the_same_file_is_read_from_the_start),
 		WITH_DUMP(test_jitdump__record_that_makes_no_sense_ends_the_dump),
 		WITH_DUMP(test_jitdump__other_files_are_no_dumps),
-		WITH_DUMP(test_jitdump__records_out_of_bounds_are_skipped_and_counted),
+		WITH_DUMP(test_jitdump__records_out_of_bounds_are_skipped),
 		WITH_DUMP(test_jitdump__long_name_is_cut),
 		WITH_DUMP(test_jitdump__file_that_claims_to_be_endless_is_refused),
 		cmocka_unit_test(test_jitdump__dump_of_node_is_read),

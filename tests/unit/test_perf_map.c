@@ -89,8 +89,7 @@ static void test_perf_map__names_an_address_from_its_first_byte_to_before_its_la
 	expect(written, 0x3007, "LazyCompile:*f /app.js:1:2");
 	expect(written, 0, NULL);
 	expect(written, UINT64_MAX, NULL);
-	assert_int_equal(perf_map_entries(written->map), 2);
-	assert_int_equal(perf_map_skipped(written->map), 1);
+	expect(written, 0x2000, NULL);
 }
 
 static void test_perf_map__later_line_wins_where_code_memory_was_used_again(void **state)
@@ -120,7 +119,6 @@ static void test_perf_map__half_written_last_line_is_read_again(void **state)
 	expect(written, 0x2000, NULL);
 	add_and_read(written, "lf\n");
 	expect(written, 0x2000, "half");
-	assert_int_equal(perf_map_skipped(written->map), 0);
 }
 
 static void test_perf_map__file_that_is_written_anew_is_read_from_its_start(void **state)
@@ -140,10 +138,9 @@ static void test_perf_map__file_that_is_written_anew_is_read_from_its_start(void
 	expect(written, 0x3000, NULL);
 	expect(written, 0x4000, "and_now_a_longer_one_that_goes_on");
 	expect(written, 0x5000, "behind");
-	assert_int_equal(perf_map_skipped(written->map), 0);
 }
 
-static void test_perf_map__lines_that_are_no_entries_are_counted_and_skipped(void **state)
+static void test_perf_map__lines_that_are_no_entries_are_skipped(void **state)
 {
 	static const char *const wrong[] = {
 		"",
@@ -168,20 +165,23 @@ static void test_perf_map__lines_that_are_no_entries_are_counted_and_skipped(voi
 		"\x7f"
 		"ELF\x02\x01\x01",
 	};
+	static const uint64_t others[] = {0, 1, 0xff0, 0xfff, 0x1010, 1ull << 63, -0x1000ull, -2ull};
 	struct written *written = *state;
 
 	add_and_read(written, "1000 10 good\n");
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
 		add(written, wrong[i]);
 		add_and_read(written, "\n");
-		if (perf_map_skipped(written->map) != i + 1)
-			fail_msg("'%s' is no entry", wrong[i]);
+		/* Whatever a more generous reader would make of it. */
+		for (size_t j = 0; j < sizeof(others) / sizeof(others[0]); j++)
+			expect(written, others[j], NULL);
+		expect(written, 0x1000, "good");
+		expect(written, 0x100f, "good");
 	}
 	add_and_read(written, "2000 10 also good\n");
 	expect(written, 0x1000, "good");
 	expect(written, 0x2000, "also good");
 	expect(written, 0x7fff00000000, NULL);
-	assert_int_equal(perf_map_entries(written->map), 2);
 }
 
 static void test_perf_map__line_with_a_nul_in_it_is_no_entry(void **state)
@@ -193,7 +193,7 @@ static void test_perf_map__line_with_a_nul_in_it_is_no_entry(void **state)
 	assert_int_equal(perf_map_read(written->map), 0);
 	expect(written, 0x1000, NULL);
 	expect(written, 0x2000, "good");
-	assert_int_equal(perf_map_skipped(written->map), 3);
+	expect(written, 0x3000, NULL);
 }
 
 static void test_perf_map__endless_line_is_skipped_to_its_end_and_the_next_is_read(void **state)
@@ -215,8 +215,6 @@ static void test_perf_map__endless_line_is_skipped_to_its_end_and_the_next_is_re
 	free(text);
 	expect(written, 0x2000, "after");
 	expect(written, 0x6666, NULL);
-	assert_int_equal(perf_map_entries(written->map), 2);
-	assert_int_equal(perf_map_skipped(written->map), 1);
 }
 
 static void test_perf_map__long_name_is_cut(void **state)
@@ -308,8 +306,8 @@ static void test_perf_map__entries_have_a_limit(void **state)
 	while ((err = perf_map_read(written->map)) == -EAGAIN)
 		usleep(20000);
 	assert_int_equal(err, 0);
-	assert_int_equal(perf_map_entries(written->map), PERF_MAP_ENTRIES_MAX);
-	assert_int_equal(perf_map_skipped(written->map), 100);
+	expect(written, (PERF_MAP_ENTRIES_MAX - 1) * 16ull, "f");
+	expect(written, PERF_MAP_ENTRIES_MAX * 16ull, NULL);
 	expect(written, 0x10, "f");
 	expect(written, 0x18, NULL);
 }
@@ -369,7 +367,7 @@ int main(void)
 		WITH_MAP(test_perf_map__later_line_wins_where_code_memory_was_used_again),
 		WITH_MAP(test_perf_map__half_written_last_line_is_read_again),
 		WITH_MAP(test_perf_map__file_that_is_written_anew_is_read_from_its_start),
-		WITH_MAP(test_perf_map__lines_that_are_no_entries_are_counted_and_skipped),
+		WITH_MAP(test_perf_map__lines_that_are_no_entries_are_skipped),
 		WITH_MAP(test_perf_map__line_with_a_nul_in_it_is_no_entry),
 		WITH_MAP(test_perf_map__endless_line_is_skipped_to_its_end_and_the_next_is_read),
 		WITH_MAP(test_perf_map__long_name_is_cut),

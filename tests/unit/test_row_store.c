@@ -16,6 +16,7 @@
 #include "profiler/collect/number_ranges.h"
 #include "profiler/collect/row_store.h"
 #include "symbolizer/base/array.h"
+#include "tests/unit/unwind_rules.h"
 
 static void test_number_ranges__gives_numbers_once_until_they_come_back(void **state)
 {
@@ -93,7 +94,7 @@ static void assert_same_rules(const struct walk_maps *maps, uint32_t number, con
 	const struct unwind_segment *segment = &rows->segments[0];
 
 	for (uint64_t at = 0; at < segment->bytes; at += 7) {
-		struct unwind_rule wanted = unwind_rows_find(rows, segment->address + at);
+		struct unwind_rule wanted = find_rule(rows, segment->address + at);
 		struct walk_rule got = find(maps, number, segment->offset + at);
 
 		assert_memory_equal(&got, &wanted, sizeof(got));

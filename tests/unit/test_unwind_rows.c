@@ -21,6 +21,7 @@
 
 #include "symbolizer/base/cleanup.h"
 #include "symbolizer/unwind_rows.h"
+#include "tests/unit/unwind_rules.h"
 
 #define RSP 7
 #define RBP 6
@@ -119,7 +120,7 @@ static void compare_function(const struct unwind_rows *rows, Dwarf_CFI *cfi, uin
 		if (row_end > end || row_end <= pc)
 			row_end = end;
 		for (int last = 0; last < 2; last++) {
-			ours = unwind_rows_find(rows, last ? row_end - 1 : pc);
+			ours = find_rule(rows, last ? row_end - 1 : pc);
 			comparison->rows++;
 			comparison->by_cfa[ours.cfa & 15]++;
 			if (!memcmp(&ours, &theirs, sizeof(ours)))
