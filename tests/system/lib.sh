@@ -9,6 +9,7 @@
 #   fail TEXT                          ends the test
 #   expect_contains WHAT FILE PATTERN  a line of FILE matches the extended regular expression
 #   wait_until SECONDS COMMAND…        until the command succeeds; else fails
+#   wait_until_recording PID           until `stoker record` with waits or calls counts them
 #   expect_top_hotspot FILE PATTERN ID… not ID…
 #                                      the first of `stoker hotspots -o json` matches, and speaks of these containers only
 #
@@ -55,6 +56,10 @@ wait_until() {
 		[ "$SECONDS" -lt "$end" ] || fail "not after $seconds s: $*"
 		sleep 0.1
 	done
+}
+
+wait_until_recording() {
+	wait_until 60 sh -c 'grep -qsE "^tp_name:.*(sched_waking|sys_exit)$" /proc/"$0"/fdinfo/*' "$1"
 }
 
 expect_top_hotspot() {
