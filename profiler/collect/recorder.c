@@ -82,12 +82,17 @@ static int take_copy(void *data, void *bytes, size_t size);
 static int add_copies(struct recorder *recorder)
 {
 	struct sampler *sampler = recorder->parts.sampler;
-	enum copy_choice choice = sampler_copies(sampler);
+	struct stack_copies_parts parts = {
+		.choice = sampler_copies(sampler),
+		.symbolizer = recorder->parts.symbolizer,
+		.stacks = recorder->stacks,
+		.writer = recorder->parts.writer,
+	};
 	int err;
 
-	if (choice == COPY_NONE)
+	if (parts.choice == COPY_NONE)
 		return 0;
-	err = stack_copies_new(choice, recorder->stacks, recorder->parts.writer, &recorder->copies);
+	err = stack_copies_new(&parts, &recorder->copies);
 	return err ? err
 		   : sampler_add_ring(sampler, copy_programs_ring(sampler_skeleton(sampler)), take_copy, recorder);
 }

@@ -9,8 +9,8 @@
 #include "symbolizer/base/clock.h"
 #include "symbolizer/copy_unwinder.h"
 
-#define WAITING_MAX 2048u	      /* of whole copies 32 MiB; what is over keeps the kernel's walk */
-#define UNWINDING_NS_MAX 300000000ull /* of a tick */
+#define WAITING_MAX 2048u	       /* of whole copies 32 MiB; what is over keeps the kernel's walk */
+#define UNWINDING_NS_MAX 1000000000ull /* of a tick: on a busy machine most of it is waiting for a CPU */
 
 struct waiting_copy {
 	struct process *process;
@@ -24,24 +24,19 @@ struct waiting_copy {
 typedef ARRAY(struct waiting_copy) waiting_array;
 
 struct stack_copies {
-	enum copy_choice choice;
-	struct stacks *stacks;
-	struct recording_writer *writer;
+	struct stack_copies_parts parts;
 	waiting_array waiting;
 	struct unwound unwound;
 	struct stack_copies_counts counts;
 };
 
-int stack_copies_new(enum copy_choice choice, struct stacks *stacks, struct recording_writer *writer,
-		     struct stack_copies **ret_copies)
+int stack_copies_new(const struct stack_copies_parts *parts, struct stack_copies **ret_copies)
 {
 	struct stack_copies *copies = calloc(1, sizeof(*copies));
 
 	if (!copies)
 		return -ENOMEM;
-	copies->choice = choice;
-	copies->stacks = stacks;
-	copies->writer = writer;
+	copies->parts = *parts;
 	*ret_copies = copies;
 	return 0;
 }
@@ -145,6 +140,9 @@ static int take_unwound(struct stack_copies *copies, struct waiting_copy *waitin
 	uint16_t flags = flags_of(unwound);
 
 	copies->counts.unwound++;
+	if (copies->parts.choice == COPY_BESIDE)
+		return stack_compare(waiting->copy, unwound, copies->parts.symbolizer, waiting->process->snapshot,
+				     &copies->counts.compare);
 	if (!is_whole(flags) && count <= waiting->user_count)
 		return 0;
 	if (count > UNWOUND_FRAMES_MAX) {
@@ -195,7 +193,7 @@ static int unwind_all(struct stack_copies *copies, waiting_array *waiting)
 	int err = 0;
 
 	for (size_t i = 0; i < waiting->count && !err; i++) {
-		if (!waiting->items[i].copy->bytes || (copies->choice == COPY_CUT && clock_now_ns() > until))
+		if (!waiting->items[i].copy->bytes || (copies->parts.choice == COPY_CUT && clock_now_ns() > until))
 			copies->counts.late++;
 		else
 			err = unwind(copies, &waiting->items[i]);
@@ -215,14 +213,14 @@ static int write_one(struct stack_copies *copies, const struct waiting_copy *wai
 	const struct python_frames python = {event->frames + event->kernel_count + event->user_count,
 					     event->python_count, event->python_end};
 	enum stack_end end;
-	int err = stacks_row(copies->stacks, waiting->process, event->frames, event->kernel_count, user_frames(waiting),
-			     waiting->user_count, waiting->flags, &python, &row.stack, &end);
+	int err = stacks_row(copies->parts.stacks, waiting->process, event->frames, event->kernel_count,
+			     user_frames(waiting), waiting->user_count, waiting->flags, &python, &row.stack, &end);
 
 	row.time_ns = time_ns;
 	row.stack_end = (uint8_t)end;
 	if (!err)
-		err = recording_writer_sample(copies->writer, &row);
-	return err || !waiting->call ? err : recording_writer_sample_call(copies->writer, waiting->call);
+		err = recording_writer_sample(copies->parts.writer, &row);
+	return err || !waiting->call ? err : recording_writer_sample_call(copies->parts.writer, waiting->call);
 }
 
 /* While this goes on more come in: those wait in a fresh array for the next time. */
@@ -234,11 +232,11 @@ int stack_copies_write(struct stack_copies *copies, uint64_t time_ns)
 	memset(&copies->waiting, 0, sizeof(copies->waiting));
 	err = unwind_all(copies, &waiting);
 	for (size_t i = 0; i < waiting.count && !err; i++)
-		err = stacks_want(copies->stacks, waiting.items[i].process, waiting.items[i].copy->event.frames,
+		err = stacks_want(copies->parts.stacks, waiting.items[i].process, waiting.items[i].copy->event.frames,
 				  waiting.items[i].copy->event.kernel_count, user_frames(&waiting.items[i]),
 				  waiting.items[i].user_count, waiting.items[i].flags);
 	if (!err)
-		err = stacks_name_wanted(copies->stacks);
+		err = stacks_name_wanted(copies->parts.stacks);
 	for (size_t i = 0; i < waiting.count && !err; i++)
 		err = write_one(copies, &waiting.items[i], time_ns);
 	free_waiting(&waiting);

@@ -3,12 +3,14 @@
  * stack_copies: samples that arrive with a copy of their user stack (bpf/shared_copy.h), unwound and written.
  *
  * They wait until the next tick. One that cannot be unwound then, or for which there is no time, keeps the frames that
- * the kernel's walk found, and how that ended: no sample is lost here.
+ * the kernel's walk found, and how that ended: no sample is lost here. So does every one with COPY_BESIDE: those are
+ * unwound to compare.
  */
 #ifndef STOKER_STACK_COPIES_H
 #define STOKER_STACK_COPIES_H
 
 #include "bpf/shared_copy.h"
+#include "profiler/collect/stack_compare.h"
 #include "profiler/collect/stacks.h"
 #include "profiler/recording/recording_writer.h"
 
@@ -17,14 +19,21 @@ struct stack_copies;
 /* taken = unwound + failed + late + those that wait */
 struct stack_copies_counts {
 	uint64_t taken;
-	uint64_t unwound; /* to any end that is further than the walk's */
-	uint64_t failed;  /* the process's files are not known, or the child died of them */
-	uint64_t late;	  /* too many at once */
+	uint64_t unwound;		     /* to any end that is further than the walk's */
+	uint64_t failed;		     /* the process's files are not known, or the child died of them */
+	uint64_t late;			     /* too many at once */
+	struct stack_compare_counts compare; /* with COPY_BESIDE, of those unwound */
 };
 
-/* @choice: of the kernel's programs. The others stay the caller's and must live longer. Returns 0 or -ENOMEM. */
-int stack_copies_new(enum copy_choice choice, struct stacks *stacks, struct recording_writer *writer,
-		     struct stack_copies **ret_copies);
+struct stack_copies_parts {
+	enum copy_choice choice; /* of the kernel's programs */
+	struct symbolizer *symbolizer;
+	struct stacks *stacks;
+	struct recording_writer *writer;
+};
+
+/* The parts stay the caller's and must live longer. Returns 0 or -ENOMEM. */
+int stack_copies_new(const struct stack_copies_parts *parts, struct stack_copies **ret_copies);
 void stack_copies_free(struct stack_copies *copies);
 
 /**

@@ -26,7 +26,7 @@
 #define SECONDS_MAX (366ull * 86400)
 
 /* In the order of enum unwind_choice. */
-static const char *const unwind_choices[] = {"auto", "tables", "fp", "copy", NULL};
+static const char *const unwind_choices[] = {"auto", "tables", "fp", "copy", "compare", NULL};
 
 static const struct option_row rows[] = {
 	{'F', "freq", OPTION_NUMBER, offsetof(struct record_settings, hz), "HZ", "samples a second on each CPU (99)", 1,
@@ -43,7 +43,7 @@ static const struct option_row rows[] = {
 	 NULL},
 	{'U', "user", OPTION_FLAG, offsetof(struct record_settings, user_only), NULL, "user stacks only", 0, 0, NULL},
 	{0, "unwind", OPTION_CHOICE, offsetof(struct record_settings, unwind), "HOW",
-	 "user stacks by: auto (default), tables, fp (frame pointers), copy", 0, 0, unwind_choices},
+	 "user stacks by: auto (default), tables, fp (frame pointers), copy, compare", 0, 0, unwind_choices},
 	{0, "unwind-memory", OPTION_NUMBER, offsetof(struct record_settings, unwind_memory), "MIB",
 	 "for the tables of --unwind (128)", UNWIND_MEMORY_MIN >> 20, 1024, NULL},
 	{'o', "output", OPTION_TEXT, offsetof(struct record_settings, output), "FILE",

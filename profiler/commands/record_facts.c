@@ -167,6 +167,14 @@ static void put_copies(struct facts *facts, struct record_session *session)
 	put_number(facts, "copies.unwound", counts.unwound);
 	put_number(facts, "copies.failed", counts.failed);
 	put_number(facts, "copies.late", counts.late);
+	if (sampler_copies(session->sampler) != COPY_BESIDE)
+		return;
+	put_number(facts, "compare.samples", counts.compare.samples);
+	put_number(facts, "compare.frames", counts.compare.frames);
+	put_number(facts, "compare.equal", counts.compare.equal);
+	put_number(facts, "compare.walk_shorter", counts.compare.walk_shorter);
+	put_number(facts, "compare.copy_shorter", counts.compare.copy_shorter);
+	put_number(facts, "compare.differ", counts.compare.differ);
 }
 
 static uint64_t own_cpu_ns(void)

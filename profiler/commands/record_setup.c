@@ -86,9 +86,9 @@ static int check_user_reads(const struct record_settings *settings, struct recor
 	session->may_read_user = reads == USER_READS_SAFE;
 	if (session->may_read_user)
 		return EXIT_OK;
-	if (settings->unwind == UNWIND_TABLES || settings->unwind == UNWIND_COPY) {
+	if (settings->unwind != UNWIND_AUTO && settings->unwind != UNWIND_FRAME_POINTERS) {
 		log_error("user stacks cannot be %s: %s",
-			  settings->unwind == UNWIND_COPY ? "copied" : "walked by tables", why);
+			  settings->unwind == UNWIND_TABLES ? "walked by tables" : "copied", why);
 		return EXIT_UNSUPPORTED;
 	}
 	log_warning("user stacks are walked by frame pointers alone: %s", why);
@@ -160,10 +160,12 @@ static int want_containers(const struct record_settings *settings, struct record
 
 static enum copy_choice copies(const struct record_settings *settings, const struct record_session *session)
 {
-	if (settings->kernel_only || !session->may_read_user ||
-	    (settings->unwind != UNWIND_AUTO && settings->unwind != UNWIND_COPY))
-		return COPY_NONE;
-	return settings->unwind == UNWIND_COPY ? COPY_EVERY : COPY_CUT;
+	static const enum copy_choice choices[] = {
+		[UNWIND_AUTO] = COPY_CUT,   [UNWIND_TABLES] = COPY_NONE,    [UNWIND_FRAME_POINTERS] = COPY_NONE,
+		[UNWIND_COPY] = COPY_EVERY, [UNWIND_COMPARE] = COPY_BESIDE,
+	};
+
+	return settings->kernel_only || !session->may_read_user ? COPY_NONE : choices[settings->unwind];
 }
 
 static int setup_sampler(const struct record_settings *settings, struct record_session *session)

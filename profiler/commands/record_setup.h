@@ -14,6 +14,7 @@ enum unwind_choice {
 	UNWIND_TABLES,
 	UNWIND_FRAME_POINTERS,
 	UNWIND_COPY,
+	UNWIND_COMPARE, /* tables, and each sample as a copy too */
 };
 
 struct record_settings {
