@@ -10,7 +10,7 @@
 
 #define LABEL_BYTES 256
 
-/* Each reason stands once in a stack: its frames are samples. */
+/* By frames: why a walk ended stands once in a stack, but several functions may lack their names. */
 static void put_reasons(const struct profile_summary *summary, uint32_t container, FILE *out)
 {
 	char number[32], reason[LABEL_BYTES];
@@ -20,7 +20,7 @@ static void put_reasons(const struct profile_summary *summary, uint32_t containe
 		const char *text = string_table_text(&summary->strings, missing->reason);
 
 		if (missing->container == container && !strncmp(text, "[python: ", strlen("[python: ")))
-			fprintf(out, "; %s %s", text_grouped(missing->frames, number, sizeof(number)),
+			fprintf(out, "; %s frames %s", text_grouped(missing->frames, number, sizeof(number)),
 				text_printable(text, reason, sizeof(reason)));
 	}
 }
