@@ -61,6 +61,8 @@ struct thread_info;
 struct thread_struct;
 struct upid;
 
+typedef signed char __s8;
+
 typedef unsigned char __u8;
 
 typedef short int __s16;
@@ -74,6 +76,8 @@ typedef unsigned int __u32;
 typedef long long int __s64;
 
 typedef long long unsigned int __u64;
+
+typedef __s8 s8;
 
 typedef __u8 u8;
 
