@@ -135,6 +135,8 @@ static int join_calls(struct profile *profile)
 {
 	const struct recording_tables *rows = &profile->rows;
 
+	if (!rows->samples.count)
+		return 0;
 	if (array_reserve(&profile->calls, rows->samples.count))
 		return -ENOMEM;
 	profile->calls.count = rows->samples.count;
