@@ -95,6 +95,11 @@ static void configure(struct stoker_bpf *skeleton, const struct sampler_settings
 	copy_programs_configure(skeleton, settings->copies);
 	skeleton->rodata->filter_tgids = settings->filter_tgids;
 	skeleton->rodata->filter_cgroups = settings->filter_cgroups;
+	/* Who is wanted is not asked without a filter: each of these maps is more than a megabyte. */
+	if (!settings->filter_tgids)
+		bpf_map__set_max_entries(skeleton->maps.wanted_tgids, 1);
+	if (!settings->filter_cgroups)
+		bpf_map__set_max_entries(skeleton->maps.wanted_cgroups, 1);
 	skeleton->rodata->cgroup_use_v2 = settings->cgroup_v2;
 	skeleton->rodata->cgroup_v2_root = settings->cgroup_v2_root;
 	skeleton->rodata->cgroup_v1_mask = settings->cgroup_v1_mask;
