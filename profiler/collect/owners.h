@@ -4,6 +4,10 @@
  *
  * Several cgroups of one container (systemd inside it, a v1 and a v2 id) share a row. A cgroup that is not known when
  * its first sample comes, and a container whose name is not on disk yet, are asked for again at every refresh.
+ *
+ * A host on which cgroups come and go for days must not fill the memory with those that are gone: what the recording has of
+ * them is written, and nothing counts for them any more. Their rows are forgotten some time after their end; of containers,
+ * which may be started again, the last thousand are kept.
  */
 #ifndef STOKER_OWNERS_H
 #define STOKER_OWNERS_H
@@ -26,8 +30,12 @@ void owners_free(struct owners *owners);
 /* The container row of a sample; @kernel_thread goes before the cgroup. 0 or -ENOMEM. */
 int owners_row(struct owners *owners, uint64_t cgroup_id, bool kernel_thread, uint32_t *ret_row);
 
-/* The container rows so far, and what one is; @ret_cgroup: its path, "" where unknown, valid until the next row. */
-uint32_t owners_count(const struct owners *owners);
+/* The rows that are not forgotten: they ascend by place. */
+size_t owners_count(const struct owners *owners);
+uint32_t owners_at(const struct owners *owners, size_t place);
+bool owners_holds(const struct owners *owners, uint32_t row);
+
+/* What a row is; @ret_cgroup: its path, "" where unknown, valid until the next row. A forgotten one is unknown. */
 enum container_kind owners_kind(const struct owners *owners, uint32_t row, const char **ret_cgroup);
 
 /* A cgroup came, went or changed its name. 0 or -ENOMEM. */
@@ -35,5 +43,8 @@ int owners_cgroup(struct owners *owners, const struct cgroup_event *event);
 
 /* Looks for names that were not there, or have changed. 0 or -ENOMEM. */
 int owners_refresh(struct owners *owners);
+
+/* Once at every flush, the rows being on disk: forgets what was gone six calls ago and has had no sample since. */
+void owners_forget(struct owners *owners);
 
 #endif

@@ -231,6 +231,11 @@ int processes_look_late(struct process *process, const uint64_t *user, size_t co
 	return 0;
 }
 
+static uint64_t thread_hash(uint32_t process, uint32_t tid, string_id comm)
+{
+	return hash_words((uint64_t)process << 32 | tid, comm);
+}
+
 static void forget_threads(struct processes *processes)
 {
 	processes->threads.count = 0;
@@ -247,7 +252,7 @@ int processes_thread(struct processes *processes, const struct process *process,
 
 	if (recording_writer_string(processes->writer, event->comm, strnlen(event->comm, COMM_BYTES), &row.comm))
 		return -ENOMEM;
-	hash = hash_words((uint64_t)row.process << 32 | row.tid, row.comm);
+	hash = thread_hash(row.process, row.tid, row.comm);
 	for (size_t at = hash_index_first(&processes->thread_index, hash);
 	     hash_index_next(&processes->thread_index, hash, &at, &number);) {
 		const struct known_thread *thread = &processes->threads.items[number];
@@ -272,6 +277,40 @@ int processes_thread(struct processes *processes, const struct process *process,
 static bool has_ended(const struct process *process)
 {
 	return kill((pid_t)process->tgid, 0) && errno == ESRCH;
+}
+
+/* Rows are given in the order of the list. */
+static bool is_listed(const struct processes *processes, uint32_t row)
+{
+	size_t first = 0, end = processes->list.count;
+
+	while (first < end) {
+		size_t middle = first + (end - first) / 2;
+
+		if (processes->list.items[middle]->row < row)
+			first = middle + 1;
+		else
+			end = middle;
+	}
+	return first < processes->list.count && processes->list.items[first]->row == row;
+}
+
+static void forget_threads_of_gone(struct processes *processes)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < processes->threads.count; i++)
+		if (is_listed(processes, processes->threads.items[i].process))
+			processes->threads.items[kept++] = processes->threads.items[i];
+	forget_threads(processes);
+	processes->threads.count = kept;
+	/* Fewer than before: the index does not grow and cannot fail. */
+	for (size_t i = 0; i < kept; i++) {
+		const struct known_thread *thread = &processes->threads.items[i];
+
+		hash_index_insert(&processes->thread_index, thread_hash(thread->process, thread->tid, thread->comm),
+				  (uint32_t)i);
+	}
 }
 
 void processes_forget(struct processes *processes, uint64_t before)
@@ -299,6 +338,7 @@ void processes_forget(struct processes *processes, uint64_t before)
 		hash_index_insert(&processes->index,
 				  hash_of(process->tgid, process->exec_generation, process->start_ns), (uint32_t)i);
 	}
+	forget_threads_of_gone(processes);
 }
 
 size_t processes_count(const struct processes *processes)

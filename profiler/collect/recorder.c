@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "profiler/collect/accounts.h"
 #include "profiler/collect/call_names.h"
 #include "profiler/collect/copy_programs.h"
 #include "profiler/collect/java_maps.h"
@@ -17,7 +18,6 @@
 #include "symbolizer/base/clock.h"
 
 #define OPEN_FILES_MAX 512
-#define LOST_CGROUPS_MAX 1024
 #define IDLE_TICKS 15 /* a process that has ended and was not sampled for so long is forgotten */
 
 /* A key of the kernel's counts, by its token. */
@@ -57,8 +57,8 @@ struct recorder {
 	ARRAY(uint64_t) touched; /* tokens with a count to be written */
 	waiting_array waiting;
 	address_array addresses;
-	ARRAY(uint64_t) kept_by_container;
-	uint64_t kept, tick;
+	struct accounts accounts;
+	uint64_t tick;
 };
 
 static void while_naming(void *data);
@@ -157,13 +157,13 @@ void recorder_free(struct recorder *recorder)
 	array_deinit(&recorder->touched);
 	array_deinit(&recorder->waiting);
 	array_deinit(&recorder->addresses);
-	array_deinit(&recorder->kept_by_container);
+	accounts_deinit(&recorder->accounts);
 	free(recorder);
 }
 
 uint64_t recorder_samples(const struct recorder *recorder)
 {
-	return recorder->kept;
+	return recorder->accounts.kept;
 }
 
 bool recorder_copies(const struct recorder *recorder, struct stack_copies_counts *ret_counts)
@@ -194,16 +194,6 @@ static uint64_t time_now(const struct recorder *recorder)
 	return clock_now_ns() - recorder->parts.start_ns;
 }
 
-static int keep(struct recorder *recorder, uint32_t container, uint64_t count)
-{
-	while (recorder->kept_by_container.count <= container)
-		if (!array_add(&recorder->kept_by_container))
-			return -ENOMEM;
-	recorder->kept_by_container.items[container] += count;
-	recorder->kept += count;
-	return 0;
-}
-
 static int add_count(struct recorder *recorder, uint64_t token, uint64_t count)
 {
 	struct recorded_key *key = &recorder->keys[SAMPLER_TOKEN_SET(token)].items[SAMPLER_TOKEN_NUMBER(token)];
@@ -216,7 +206,7 @@ static int add_count(struct recorder *recorder, uint64_t token, uint64_t count)
 		*touched = token;
 	}
 	key->count += count;
-	return keep(recorder, key->container, count);
+	return accounts_keep(&recorder->accounts, key->container, count);
 }
 
 /* A walk that left the tables is worth another look at what the process maps; one that always does, ever more rarely. */
@@ -334,7 +324,7 @@ static int take_copy(void *data, void *bytes, size_t size)
 		err = find_owner(recorder, &copy->event, &process, &row.container, &row.thread, &call);
 	if (!err)
 		err = stack_copies_add(recorder->copies, copy, size, process, &row, call);
-	return err ? err : keep(recorder, row.container, 1);
+	return err ? err : accounts_keep(&recorder->accounts, row.container, 1);
 }
 
 static int take_cgroup(void *data, const struct cgroup_event *event)
@@ -504,55 +494,14 @@ int recorder_tick(struct recorder *recorder)
 	return err;
 }
 
-static uint64_t lost_of(struct recorder *recorder, const uint64_t *ids, const uint64_t *counts, size_t count,
-			uint32_t container)
+/* What is on disk, and whose time is over. */
+static void forget(struct recorder *recorder)
 {
-	uint64_t lost = 0;
-	uint32_t row;
-
-	for (size_t i = 0; i < count; i++)
-		if (!owners_row(recorder->owners, ids[i], false, &row) && row == container)
-			lost += counts[i];
-	return lost;
-}
-
-/*
- * While the sampler runs, samples are counted between our two readings: the sum stands for taken. At the end the
- * kernel's own count of taken samples goes on record, so that the account is checked and not just added up.
- */
-static int write_total(struct recorder *recorder, const struct tick_counters *ticks, bool stopped)
-{
-	struct recording_accounting row = {
-		.container = RECORDING_TOTAL,
-		.idle = ticks->idle,
-		.kept = recorder->kept,
-		.filtered = ticks->filtered,
-		.lost_ring = ticks->lost_ring,
-	};
-
-	if (ticks->hits + ticks->sent > recorder->kept)
-		row.lost_read = ticks->hits + ticks->sent - recorder->kept;
-	row.taken = stopped ? ticks->taken : row.kept + row.filtered + row.lost_ring + row.lost_read;
-	return recording_writer_accounting(recorder->parts.writer, &row);
-}
-
-static int write_accounting(struct recorder *recorder, const struct tick_counters *ticks, bool stopped)
-{
-	uint64_t ids[LOST_CGROUPS_MAX], counts[LOST_CGROUPS_MAX];
-	size_t lost = ticks->lost_ring ? sampler_lost(recorder->parts.sampler, ids, counts, LOST_CGROUPS_MAX) : 0;
-	int err = write_total(recorder, ticks, stopped);
-
-	for (uint32_t i = 0; i < recorder->kept_by_container.count && !err; i++) {
-		struct recording_accounting row = {
-			.container = i,
-			.kept = recorder->kept_by_container.items[i],
-			.lost_ring = lost_of(recorder, ids, counts, lost, i),
-		};
-
-		row.taken = row.kept + row.lost_ring;
-		err = recording_writer_accounting(recorder->parts.writer, &row);
-	}
-	return err;
+	if (recorder->tick > IDLE_TICKS)
+		processes_forget(recorder->processes, recorder->tick - IDLE_TICKS);
+	owners_forget(recorder->owners);
+	accounts_forget(&recorder->accounts, recorder->owners);
+	symbolizer_trim(recorder->parts.symbolizer, OPEN_FILES_MAX);
 }
 
 static int flush(struct recorder *recorder, bool stopped)
@@ -569,7 +518,8 @@ static int flush(struct recorder *recorder, bool stopped)
 	if (!err)
 		err = owners_refresh(recorder->owners);
 	if (!err)
-		err = write_accounting(recorder, &ticks, stopped);
+		err = accounts_write(&recorder->accounts, &ticks, stopped, recorder->parts.sampler, recorder->owners,
+				     recorder->parts.writer);
 	if (!err && recorder->waits)
 		err = waits_flush(recorder->waits);
 	if (!err && recorder->waits && stopped)
@@ -580,9 +530,7 @@ static int flush(struct recorder *recorder, bool stopped)
 		err = series_flush(recorder->series);
 	if (!err)
 		err = recording_writer_flush(recorder->parts.writer);
-	if (recorder->tick > IDLE_TICKS)
-		processes_forget(recorder->processes, recorder->tick - IDLE_TICKS);
-	symbolizer_trim(recorder->parts.symbolizer, OPEN_FILES_MAX);
+	forget(recorder);
 	return err;
 }
 

@@ -29,9 +29,14 @@ struct tracked {
 	bool held;		      /* … and is not in the recording: nothing had happened */
 };
 
-/* In series.tracked_of, beside places. */
+/* A container that was looked at. */
+struct looked_at {
+	uint32_t row;
+	uint32_t place; /* in @tracked, or: */
+};
 #define LEFT_OUT UINT32_MAX
 #define FORGOTTEN (UINT32_MAX - 1) /* long gone; its place is another one's */
+#define ANEW (UINT32_MAX - 2)	   /* it is back */
 
 /* A cgroup that was made not long ago. */
 struct young_cgroup {
@@ -43,7 +48,7 @@ struct series {
 	struct series_parts parts;
 	struct cgroup_stat_reader *reader;
 	ARRAY(struct tracked) tracked;
-	ARRAY(uint32_t) tracked_of; /* by container row: place in @tracked plus 1, or as above; 0: not looked at */
+	ARRAY(struct looked_at) looked_at; /* ascending by row */
 	ARRAY(struct young_cgroup) young;
 	ARRAY(struct recording_series) rows; /* for the next flush */
 	struct series_values host;
@@ -88,7 +93,7 @@ void series_free(struct series *series)
 	for (size_t i = 0; i < series->young.count; i++)
 		free(series->young.items[i].path);
 	array_deinit(&series->tracked);
-	array_deinit(&series->tracked_of);
+	array_deinit(&series->looked_at);
 	array_deinit(&series->young);
 	array_deinit(&series->rows);
 	cgroup_stat_reader_free(series->reader);
@@ -237,38 +242,80 @@ static uint64_t made_ns(const struct series *series, const char *path)
 	return 0;
 }
 
+/* Where a row is, or would be, among those that were looked at. */
+static size_t place_of(const struct series *series, uint32_t row)
+{
+	size_t first = 0, end = series->looked_at.count;
+
+	while (first < end) {
+		size_t middle = first + (end - first) / 2;
+
+		if (series->looked_at.items[middle].row < row)
+			first = middle + 1;
+		else
+			end = middle;
+	}
+	return first;
+}
+
+static struct looked_at *look_of(const struct series *series, uint32_t row)
+{
+	size_t place = place_of(series, row);
+
+	return place < series->looked_at.count && series->looked_at.items[place].row == row
+		       ? &series->looked_at.items[place]
+		       : NULL;
+}
+
+static struct looked_at *add_look(struct series *series, uint32_t row)
+{
+	size_t place = place_of(series, row);
+	struct looked_at *look;
+
+	if (!array_add(&series->looked_at))
+		return NULL;
+	look = &series->looked_at.items[place];
+	memmove(look + 1, look, (series->looked_at.count - 1 - place) * sizeof(*look));
+	*look = (struct looked_at){.row = row, .place = LEFT_OUT};
+	return look;
+}
+
+static void stop_tracking(struct series *series, size_t place)
+{
+	struct tracked *gone = &series->tracked.items[place];
+	const struct tracked *last = &series->tracked.items[series->tracked.count - 1];
+
+	look_of(series, gone->row)->place = FORGOTTEN;
+	cgroup_stat_free(gone->stat);
+	free(gone->path);
+	if (gone != last) {
+		*gone = *last;
+		look_of(series, gone->row)->place = (uint32_t)place;
+	}
+	series->tracked.count--;
+}
+
 static bool make_room(struct series *series)
 {
 	if (series->tracked.count < SERIES_CONTAINERS_MAX)
 		return true;
 	for (size_t i = 0; i < series->tracked.count; i++) {
-		struct tracked *gone = &series->tracked.items[i];
-		const struct tracked *last = &series->tracked.items[series->tracked.count - 1];
-
-		if (gone->stat)
+		if (series->tracked.items[i].stat)
 			continue;
-		series->tracked_of.items[gone->row] = FORGOTTEN;
-		free(gone->path);
-		if (gone != last) {
-			*gone = *last;
-			series->tracked_of.items[gone->row] = (uint32_t)i + 1;
-		}
-		series->tracked.count--;
+		stop_tracking(series, i);
 		return true;
 	}
 	return false;
 }
 
-static int track(struct series *series, uint32_t row, const char *cgroup)
+/* @look: of this container; none is added meanwhile. */
+static int track(struct series *series, struct looked_at *look, const char *cgroup)
 {
 	char path[PATH_MAX];
-	struct tracked one = {.row = row};
+	struct tracked one = {.row = look->row};
 	int err = 0;
 
-	while (series->tracked_of.count <= row)
-		if (!array_add(&series->tracked_of))
-			return -ENOMEM;
-	series->tracked_of.items[row] = LEFT_OUT;
+	look->place = LEFT_OUT;
 	if (strlen(cgroup) >= sizeof(path) || !make_room(series)) {
 		series->counts.left_out++;
 		return 0;
@@ -286,23 +333,49 @@ static int track(struct series *series, uint32_t row, const char *cgroup)
 		return err == -EINVAL ? 0 : err;
 	}
 	one.made_ns = made_ns(series, path);
+	look->place = (uint32_t)series->tracked.count;
 	*array_add(&series->tracked) = one;
-	series->tracked_of.items[row] = (uint32_t)series->tracked.count;
 	return 0;
+}
+
+/* Rows that the owners have forgotten do not come again. */
+static int forget(struct series *series)
+{
+	size_t kept = 0;
+	int err = 0;
+
+	for (size_t i = 0; i < series->looked_at.count && !err; i++) {
+		const struct looked_at *look = &series->looked_at.items[i];
+
+		if (look->place < ANEW && !owners_holds(series->parts.owners, look->row)) {
+			err = let_go(series, &series->tracked.items[look->place]);
+			stop_tracking(series, look->place);
+		}
+	}
+	for (size_t i = 0; i < series->looked_at.count; i++)
+		if (owners_holds(series->parts.owners, series->looked_at.items[i].row))
+			series->looked_at.items[kept++] = series->looked_at.items[i];
+	series->looked_at.count = kept;
+	return err;
 }
 
 /* Whatever the recording knows as a container by now has a series. */
 static int track_new(struct series *series)
 {
-	int err = 0;
+	struct looked_at *look;
+	int err = forget(series);
 
-	for (uint32_t row = 0; row < owners_count(series->parts.owners) && !err; row++) {
+	for (size_t i = 0; i < owners_count(series->parts.owners) && !err; i++) {
+		uint32_t row = owners_at(series->parts.owners, i);
 		const char *cgroup;
 
-		if ((row < series->tracked_of.count && series->tracked_of.items[row]) ||
+		look = look_of(series, row);
+		if ((look && look->place != ANEW) ||
 		    owners_kind(series->parts.owners, row, &cgroup) != CONTAINER_CONTAINER)
 			continue;
-		err = track(series, row, cgroup);
+		if (!look)
+			look = add_look(series, row);
+		err = look ? track(series, look, cgroup) : -ENOMEM;
 	}
 	return err;
 }
@@ -311,6 +384,7 @@ static int want(void *data, uint64_t id, const char *path)
 {
 	struct series *series = data;
 	struct container_info info;
+	struct looked_at *look;
 	const char *cgroup;
 	uint32_t row;
 	int err = container_resolver_describe(series->parts.resolver, path, &info);
@@ -321,8 +395,9 @@ static int want(void *data, uint64_t id, const char *path)
 	/* A sample of it came before its runtime had written down what it is. */
 	if (!err && owners_kind(series->parts.owners, row, &cgroup) != CONTAINER_CONTAINER)
 		err = owners_refresh(series->parts.owners);
-	if (!err && row < series->tracked_of.count && series->tracked_of.items[row] == FORGOTTEN)
-		series->tracked_of.items[row] = 0;
+	look = err ? NULL : look_of(series, row);
+	if (look && look->place == FORGOTTEN)
+		look->place = ANEW;
 	return err;
 }
 

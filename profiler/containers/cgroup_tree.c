@@ -20,10 +20,12 @@
 #define HIERARCHY_SHIFT 56
 #define DEPTH_MAX 32
 #define CGROUPS_MAX 65536
+#define GONE_ROUNDS 12
 
 struct known_cgroup {
 	uint64_t id;
 	char *path;
+	uint8_t gone; /* rounds since it was removed, from 1 on; 0: it is there */
 };
 
 struct cgroup_tree {
@@ -113,20 +115,57 @@ static struct known_cgroup *find(const struct cgroup_tree *tree, uint64_t id)
 	return NULL;
 }
 
-/* The index forgets only all at once: half of the list goes, the older one. */
-static int forget_older_half(struct cgroup_tree *tree)
+/* Takes those out whose path is NULL. */
+static void take_out(struct cgroup_tree *tree)
 {
-	size_t dropped = tree->list.count / 2;
+	size_t kept = 0;
 
-	for (size_t i = 0; i < dropped; i++)
-		free(tree->list.items[i].path);
-	tree->list.count -= dropped;
-	memmove(tree->list.items, tree->list.items + dropped, tree->list.count * sizeof(*tree->list.items));
-	hash_index_clear(&tree->index);
 	for (size_t i = 0; i < tree->list.count; i++)
-		if (hash_index_insert(&tree->index, hash_words(tree->list.items[i].id, 0), (uint32_t)i))
-			return -ENOMEM;
-	return 0;
+		if (tree->list.items[i].path)
+			tree->list.items[kept++] = tree->list.items[i];
+	if (kept == tree->list.count)
+		return;
+	tree->list.count = kept;
+	hash_index_clear(&tree->index);
+	/* Fewer than before: the index does not grow and cannot fail. */
+	for (size_t i = 0; i < kept; i++)
+		hash_index_insert(&tree->index, hash_words(tree->list.items[i].id, 0), (uint32_t)i);
+}
+
+static void forget_path(struct known_cgroup *known)
+{
+	free(known->path);
+	known->path = NULL;
+}
+
+static void forget_older_half(struct cgroup_tree *tree)
+{
+	for (size_t i = 0; i < tree->list.count / 2; i++)
+		forget_path(&tree->list.items[i]);
+	take_out(tree);
+}
+
+void cgroup_tree_gone(struct cgroup_tree *tree, uint64_t id)
+{
+	struct known_cgroup *known = find(tree, id);
+
+	if (known && !known->gone)
+		known->gone = 1;
+}
+
+bool cgroup_tree_is_gone(const struct cgroup_tree *tree, uint64_t id)
+{
+	const struct known_cgroup *known = find(tree, id);
+
+	return known && known->gone;
+}
+
+void cgroup_tree_forget(struct cgroup_tree *tree)
+{
+	for (size_t i = 0; i < tree->list.count; i++)
+		if (tree->list.items[i].gone && tree->list.items[i].gone++ > GONE_ROUNDS)
+			forget_path(&tree->list.items[i]);
+	take_out(tree);
 }
 
 int cgroup_tree_put(struct cgroup_tree *tree, uint64_t id, const char *path)
@@ -139,15 +178,18 @@ int cgroup_tree_put(struct cgroup_tree *tree, uint64_t id, const char *path)
 	if (known) {
 		free(known->path);
 		known->path = copied;
+		known->gone = 0;
 		return 0;
 	}
-	if ((tree->list.count >= CGROUPS_MAX && forget_older_half(tree)) || array_reserve(&tree->list, 1) ||
+	if (tree->list.count >= CGROUPS_MAX)
+		forget_older_half(tree);
+	if (array_reserve(&tree->list, 1) ||
 	    hash_index_insert(&tree->index, hash_words(id, 0), (uint32_t)tree->list.count)) {
 		free(copied);
 		return -ENOMEM;
 	}
 	known = array_add(&tree->list);
-	*known = (struct known_cgroup){id, copied};
+	*known = (struct known_cgroup){.id = id, .path = copied};
 	return 0;
 }
 

@@ -4,7 +4,7 @@
  *
  * Ids are those of the kernel side: the directory's inode number, with the hierarchy in the top byte (0: v2, 1: v1 cpu,
  * 2: v1 memory, 3: v1 pids); where v1 is mounted alone, 0 stands for what sits in its roots. A cgroup that was removed
- * keeps its path, so that late samples find it; past 65,536 the oldest are forgotten.
+ * keeps its path for a while, so that late samples find it; past 65,536 the oldest are forgotten.
  */
 #ifndef STOKER_CGROUP_TREE_H
 #define STOKER_CGROUP_TREE_H
@@ -36,7 +36,12 @@ int cgroup_tree_scan(struct cgroup_tree *tree);
 /* A cgroup was made or renamed: its path from now on. 0 or -ENOMEM. */
 int cgroup_tree_put(struct cgroup_tree *tree, uint64_t id, const char *path);
 
-/* The path below the hierarchy's root, valid until the next put; NULL for an id that is not known. */
+/* A cgroup was removed: some calls of cgroup_tree_forget(), one every few seconds, later it is not known any more. */
+void cgroup_tree_gone(struct cgroup_tree *tree, uint64_t id);
+bool cgroup_tree_is_gone(const struct cgroup_tree *tree, uint64_t id);
+void cgroup_tree_forget(struct cgroup_tree *tree);
+
+/* The path below the hierarchy's root, valid until the next put or forget; NULL for an id that is not known. */
 const char *cgroup_tree_path(const struct cgroup_tree *tree, uint64_t id);
 
 /* Calls @each for every known cgroup, or for those at and below @path, until it returns other than 0; returns that. */

@@ -52,6 +52,7 @@ void container_resolver_refresh(struct container_resolver *resolver)
 {
 	resolver->known.count = 0;
 	hash_index_clear(&resolver->index);
+	string_table_clear(&resolver->strings);
 }
 
 static int keep(struct container_resolver *resolver, const char *text, const char **ret_text)

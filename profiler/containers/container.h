@@ -11,7 +11,7 @@
 
 struct container_resolver;
 
-/* Strings live as long as the resolver; "" where nothing is known. */
+/* Strings live until the next refresh; "" where nothing is known. */
 struct container_info {
 	enum container_kind kind;
 	bool on_disk;	  /* its runtime's files were found; else all is from the path */
@@ -31,7 +31,7 @@ void container_resolver_free(struct container_resolver *resolver);
 /* Returns 0 or -ENOMEM. */
 int container_resolver_describe(struct container_resolver *resolver, const char *path, struct container_info *ret_info);
 
-/* Forgets what the disk said: names that changed or came late are found by the next look. */
+/* Forgets all that it has described: names that changed or came late on the disk are found by the next look. */
 void container_resolver_refresh(struct container_resolver *resolver);
 
 /* Does @wanted mean this container? Its name, a prefix of its id of at least three characters, or its cgroup's path. */

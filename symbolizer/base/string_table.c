@@ -71,6 +71,22 @@ void string_table_deinit(struct string_table *table)
 	hash_index_deinit(&table->index);
 }
 
+void string_table_clear(struct string_table *table)
+{
+	string_id empty;
+
+	if (!table->entries.count)
+		return;
+	for (size_t i = 1; i < table->arena.count; i++)
+		free(table->arena.items[i]);
+	table->arena.count = 1;
+	table->block_size = BLOCK_BYTES; /* the first one holds "", so it is no larger one */
+	table->block_used = table->entries.count = 0;
+	hash_index_clear(&table->index);
+	/* There was room for it before. */
+	string_table_add(table, "", 0, &empty);
+}
+
 int string_table_find(const struct string_table *table, const char *text, size_t length, string_id *ret_id)
 {
 	length = length ? strnlen(text, length) : 0;

@@ -3,7 +3,7 @@
  * string_table: every string once, by number.
  *
  * Number 0 is the empty string, so a zeroed struct has empty names. Strings are bytes with a length and a closing NUL;
- * they may hold anything else but NUL, and they neither move nor go away before the table does.
+ * they may hold anything else but NUL, and they neither move nor go away before the table does, or is cleared.
  */
 #ifndef STOKER_BASE_STRING_TABLE_H
 #define STOKER_BASE_STRING_TABLE_H
@@ -32,6 +32,9 @@ struct string_table {
 /* Returns 0 or -ENOMEM. */
 int string_table_init(struct string_table *table);
 void string_table_deinit(struct string_table *table);
+
+/* Forgets every string but number 0. */
+void string_table_clear(struct string_table *table);
 
 /**
  * string_table_add() - the number of a string, new or known

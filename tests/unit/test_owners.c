@@ -262,6 +262,89 @@ static void test_owners__a_removed_cgroup_keeps_its_name_for_late_samples(void *
 	recording_tables_deinit(&tables);
 }
 
+static void remove_cgroup(struct host *host, uint64_t id)
+{
+	struct cgroup_event gone = {.type = EVENT_CGROUP_REMOVED, .cgroup_id = id};
+
+	assert_int_equal(owners_cgroup(host->owners, &gone), 0);
+}
+
+static void pass_time(struct host *host)
+{
+	for (int i = 0; i < 20; i++)
+		owners_forget(host->owners);
+}
+
+static void test_owners__what_is_gone_is_forgotten_and_stays_in_the_recording(void **state)
+{
+	struct recording_tables tables;
+	struct host *host = *state;
+	uint32_t row, living, last = 0;
+	char path[64];
+
+	make_cgroup(host, 5, "/living");
+	living = row_of(host, 5);
+	for (uint64_t id = 100; id < 3100; id++) {
+		snprintf(path, sizeof(path), "/gone-%u", (unsigned int)id);
+		make_cgroup(host, id, path);
+		last = row_of(host, id);
+		remove_cgroup(host, id);
+		if (id % 100 == 0)
+			pass_time(host);
+	}
+	assert_true(owners_holds(host->owners, last));
+	pass_time(host);
+	assert_false(owners_holds(host->owners, last));
+	assert_int_equal(owners_count(host->owners), 1);
+	assert_int_equal(row_of(host, 5), living);
+	assert_null(cgroup_tree_path(host->tree, 3099));
+	/* Nobody has its number any more, so who comes with it is not taken for somebody else. */
+	row = row_of(host, 3099);
+	assert_int_not_equal(row, last);
+	read_back(host, &tables);
+	assert_int_equal(tables.containers.count, 3002);
+	expect(&tables, last, CONTAINER_HOST, "gone-3099");
+	expect(&tables, row, CONTAINER_UNKNOWN, "[unknown cgroup c1b]");
+	recording_tables_deinit(&tables);
+}
+
+static void test_owners__a_container_that_is_started_again_later_has_its_row(void **state)
+{
+	struct recording_tables tables;
+	struct host *host = *state;
+	uint32_t row;
+
+	make_cgroup(host, 10, "/docker/" ID);
+	row = row_of(host, 10);
+	remove_cgroup(host, 10);
+	pass_time(host);
+	make_cgroup(host, 20, "/docker/" ID);
+	assert_int_equal(row_of(host, 20), row);
+	read_back(host, &tables);
+	assert_int_equal(tables.containers.count, 1);
+	recording_tables_deinit(&tables);
+}
+
+static void test_owners__containers_that_do_not_come_back_are_forgotten_the_oldest_first(void **state)
+{
+	struct host *host = *state;
+	uint32_t first = 0, last = 0;
+	char path[64];
+
+	for (uint64_t id = 10; id < 3010; id++) {
+		snprintf(path, sizeof(path), "/lxc.payload.db%u", (unsigned int)id);
+		make_cgroup(host, id, path);
+		last = row_of(host, id);
+		if (id == 10)
+			first = last;
+		remove_cgroup(host, id);
+	}
+	pass_time(host);
+	assert_in_range(owners_count(host->owners), 1, 1024);
+	assert_true(owners_holds(host->owners, last));
+	assert_false(owners_holds(host->owners, first));
+}
+
 static void test_owners__kernel_threads_are_the_kernels_wherever_they_sit(void **state)
 {
 	struct recording_tables tables;
@@ -291,6 +374,9 @@ int main(void)
 		TEST(a_container_seen_too_early_and_started_again_is_one_row),
 		TEST(a_cgroup_nobody_told_of_says_so_until_it_is_known),
 		TEST(a_removed_cgroup_keeps_its_name_for_late_samples),
+		TEST(what_is_gone_is_forgotten_and_stays_in_the_recording),
+		TEST(a_container_that_is_started_again_later_has_its_row),
+		TEST(containers_that_do_not_come_back_are_forgotten_the_oldest_first),
 		TEST(kernel_threads_are_the_kernels_wherever_they_sit),
 	};
 
