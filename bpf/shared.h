@@ -273,7 +273,13 @@ enum walk_cfa {
 	WALK_END,
 	WALK_UNSUPPORTED,
 	WALK_SP_INDEXED,
+	WALK_GOROUTINE,
 };
+
+/* As UNWIND_GO_…. */
+#define WALK_GO_TLS_SHIFT 16
+#define WALK_GO_G_M 0x30
+#define WALK_GO_G_SP 0x38
 
 /* Beside enum walk_cfa, where a file has no rule. */
 enum walk_no_rule {

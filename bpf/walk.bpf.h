@@ -76,6 +76,33 @@ static __always_inline enum user_end step_over_signal(struct walk *walk, u32 lev
 	return USER_END_UNSAID;
 }
 
+/*
+ * From a stack of Go's runtime to that of the goroutine that the thread works for; where it works for none, nobody has called.
+ * A function of its own: it is rare.
+ */
+__weak __noinline u32 walk_to_goroutine(u32 level, u64 rule)
+{
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+	u64 at = BPF_CORE_READ(task, thread.fsbase) + (RULE_CFA_OFFSET(rule) >> WALK_GO_TLS_SHIFT), ip;
+	struct walk *walk = bpf_map_lookup_elem(&walks, &level);
+
+	if (!walk || bpf_probe_read_user(&at, sizeof(at), (void *)at) ||
+	    bpf_probe_read_user(&at, sizeof(at), (void *)(at + WALK_GO_G_M)) ||
+	    bpf_probe_read_user(&at, sizeof(at), (void *)(at + (RULE_CFA_OFFSET(rule) & 0xffff))))
+		return USER_END_UNREADABLE;
+	if (!at)
+		return USER_END_COMPLETE;
+	if (bpf_probe_read_user(&at, sizeof(at), (void *)(at + WALK_GO_G_SP)))
+		return USER_END_UNREADABLE;
+	at += RULE_FP_OFFSET(rule);
+	if (bpf_probe_read_user(&ip, sizeof(ip), (void *)at))
+		return USER_END_LOST;
+	walk->sp = at + sizeof(u64);
+	walk->ip = ip;
+	walk->after_call = 1;
+	return USER_END_UNSAID;
+}
+
 /* A CFA that is kept in memory: *(base + (offset >> 8)) + (offset & 0xff). */
 static __always_inline bool read_cfa(struct walk *walk, u32 level, u64 base, s64 offset, u64 *ret_cfa)
 {
@@ -185,6 +212,8 @@ static __always_inline enum user_end step(struct walk *walk, u32 level)
 		return step_by_frame_pointer(walk, level, true);
 	case WALK_SIGNAL:
 		return step_over_signal(walk, level);
+	case WALK_GOROUTINE:
+		return walk_to_goroutine(level, rule);
 	case WALK_END:
 		return USER_END_COMPLETE;
 	case WALK_NO_TABLE:

@@ -1,12 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * go_symbols: the functions of a Go program from the table that its runtime unwinds and panics with (pclntab).
- *
- * strip(1) and `-ldflags "-s -w"` leave that table alone: a Go program always names its Go functions. The table lists where
- * functions start and a record for each; a record says where the name is. Only the list is read, names wait until they
- * are asked for. The four forms are those of Go 1.2, 1.16, 1.18 and 1.20, little-endian.
- *
- * https://go.dev/s/go12symtab; src/internal/abi/symtab.go and src/debug/gosym/pclntab.go in Go's sources
+ * go_symbols: the functions of a Go program from its table (go_table.h). Only the list of functions is read, names wait
+ * until they are asked for.
  */
 #ifndef SYMBOLIZER_GO_SYMBOLS_H
 #define SYMBOLIZER_GO_SYMBOLS_H

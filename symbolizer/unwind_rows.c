@@ -9,9 +9,10 @@
 #include "symbolizer/base/hash_index.h"
 #include "symbolizer/elf_image.h"
 #include "symbolizer/unwind_cfi.h"
+#include "symbolizer/unwind_go.h"
+#include "symbolizer/unwind_layers.h"
 
 #define SECTION_BYTES_MAX (256u << 20)
-#define HOLE_BYTES 15  /* between functions: alignment, which nobody runs */
 #define ENTRY_BYTES 64 /* of an entry point without unwind data */
 #define PAGE_BYTES (1ull << UNWIND_PAGE_SHIFT)
 
@@ -19,7 +20,8 @@ struct build {
 	struct elf_image image;
 	const struct unwind_machine *machine;
 	unsigned char identity[EI_NIDENT];
-	struct unwind_cfi_rows cfi;
+	struct unwind_cfi_rows cfi;   /* sorted */
+	struct unwind_cfi_rows layer; /* of one source: to be put below those of cfi */
 	struct hash_index rule_index;
 };
 
@@ -32,6 +34,7 @@ static void cleanup_build(struct build *build)
 {
 	elf_image_deinit(&build->image);
 	array_deinit(&build->cfi.list);
+	array_deinit(&build->layer.list);
 	hash_index_deinit(&build->rule_index);
 }
 
@@ -59,7 +62,7 @@ static int run_section(struct build *build, const struct elf_image *image, const
 		return err == -ENOMEM || err == -EIO ? err : 0;
 	cfi.bytes = data.bytes;
 	cfi.size = data.size;
-	err = unwind_cfi_run(&cfi, &build->cfi);
+	err = unwind_cfi_run(&cfi, &build->layer);
 	/* Past a limit: what was taken is right, the rest of the file is a gap. */
 	return err == -EFBIG ? 0 : err;
 }
@@ -114,16 +117,38 @@ static int run_eh_frame_of_segments(struct build *build)
 	return 0;
 }
 
+static int add_layer(struct build *build)
+{
+	int err;
+
+	unwind_layer_sort(&build->layer);
+	err = unwind_layer_put_below(&build->cfi, &build->layer);
+	build->layer.list.count = 0;
+	return err;
+}
+
+/*
+ * Better ones first; what comes later counts where those before say nothing. C libraries are built with .debug_frame alone for
+ * most of their functions (musl), and a Go program's C code has what C has.
+ */
 static int run_all(struct build *build, int debug_fd)
 {
 	const struct elf_section *section = elf_image_section(&build->image, ".eh_frame");
-	int err = section ? run_section(build, &build->image, section, true) : run_eh_frame_of_segments(build);
+	int err = unwind_go_run(&build->image, &build->layer);
 
-	if (!err && !build->cfi.functions)
+	if (err == -ENOENT || err == -ENOEXEC)
+		err = 0;
+	if (!err)
+		err = add_layer(build);
+	if (!err)
+		err = section ? run_section(build, &build->image, section, true) : run_eh_frame_of_segments(build);
+	if (!err)
+		err = add_layer(build);
+	if (!err)
 		err = run_debug_frame(build, &build->image);
-	if (!err && !build->cfi.functions && debug_fd >= 0)
+	if (!err && debug_fd >= 0)
 		err = run_debug_file(build, debug_fd);
-	return err;
+	return err ? err : add_layer(build);
 }
 
 static bool is_covered(const struct build *build, uint64_t start, uint64_t end)
@@ -141,12 +166,12 @@ static int add_rule_between(struct build *build, uint64_t start, uint64_t end, s
 {
 	struct unwind_cfi_row *rows;
 
-	if (array_reserve(&build->cfi.list, 2))
+	if (array_reserve(&build->layer.list, 2))
 		return -ENOMEM;
-	rows = build->cfi.list.items + build->cfi.list.count;
+	rows = build->layer.list.items + build->layer.list.count;
 	rows[0] = (struct unwind_cfi_row){start, rule};
 	rows[1] = (struct unwind_cfi_row){end, {0}};
-	build->cfi.list.count += 2;
+	build->layer.list.count += 2;
 	return 0;
 }
 
@@ -170,41 +195,10 @@ static int add_special(struct build *build)
 		if (add_rule_between(build, section->address, stop, jump))
 			return -ENOMEM;
 	}
-	if (entry && !is_covered(build, entry, entry + 1) && build->cfi.functions)
-		return add_rule_between(build, entry, entry + ENTRY_BYTES, end);
-	return 0;
-}
-
-/* At one address a function's first row goes before the gap that ends the function in front of it. */
-static int by_place(const void *left, const void *right)
-{
-	const struct unwind_cfi_row *a = left, *b = right;
-
-	if (a->pc != b->pc)
-		return a->pc < b->pc ? -1 : 1;
-	return (a->rule.cfa != UNWIND_GAP) - (b->rule.cfa != UNWIND_GAP);
-}
-
-static void sort_and_merge(struct build *build)
-{
-	struct unwind_cfi_row *rows = build->cfi.list.items;
-	size_t count = build->cfi.list.count, kept = 0;
-
-	if (!count)
-		return;
-	qsort(rows, count, sizeof(*rows), by_place);
-	for (size_t i = 0; i < count; i++) {
-		bool last = i + 1 == count;
-
-		if (!last && rows[i + 1].pc == rows[i].pc)
-			continue;
-		if (!last && rows[i].rule.cfa == UNWIND_GAP && rows[i + 1].pc - rows[i].pc <= HOLE_BYTES)
-			continue;
-		if (kept && !memcmp(&rows[kept - 1].rule, &rows[i].rule, sizeof(rows[i].rule)))
-			continue;
-		rows[kept++] = rows[i];
-	}
-	build->cfi.list.count = kept;
+	if (entry && !is_covered(build, entry, entry + 1) && build->cfi.functions &&
+	    add_rule_between(build, entry, entry + ENTRY_BYTES, end))
+		return -ENOMEM;
+	return add_layer(build);
 }
 
 static int rule_number(struct build *build, struct unwind_rows *rows, struct unwind_rule rule, uint16_t *ret_number)
@@ -334,7 +328,6 @@ int unwind_rows_read(int fd, int debug_fd, struct unwind_rows *rows)
 		err = add_special(&build);
 	if (err)
 		return err;
-	sort_and_merge(&build);
 	rows->functions = build.cfi.functions;
 	rows->broken = build.cfi.broken;
 	return make_pages(&build, rows);

@@ -40,7 +40,16 @@ enum unwind_cfa {
 	UNWIND_END = 8,		/* a thread's first function: there is no caller */
 	UNWIND_UNSUPPORTED = 9, /* an expression that a table cannot hold */
 	UNWIND_SP_INDEXED = 10, /* as UNWIND_SP_DEREF, at SP + 8 * register + …; the register as for UNWIND_REGISTER */
+	UNWIND_GOROUTINE = 11,	/* on a stack of Go's runtime: the caller is on the goroutine's, as below */
 };
+
+/*
+ * UNWIND_GOROUTINE: a thread's g lies cfa_offset >> UNWIND_GO_TLS_SHIFT from FS, the g's m in it, and in that, at the offset in
+ * the low bits, the goroutine's g, which has the SP that it left with. fp_offset from there the return address lies.
+ */
+#define UNWIND_GO_TLS_SHIFT 16
+#define UNWIND_GO_G_M 0x30
+#define UNWIND_GO_G_SP 0x38
 
 /* Where the caller's FP is. In the low four bits of unwind_rule.fp. */
 enum unwind_fp {

@@ -15,8 +15,11 @@ _Static_assert((int)WALK_SP == UNWIND_SP && (int)WALK_FP == UNWIND_FP && (int)WA
 		       (int)WALK_FP_DEREF == UNWIND_FP_DEREF && (int)WALK_PLT == UNWIND_PLT &&
 		       (int)WALK_REGISTER == UNWIND_REGISTER && (int)WALK_SIGNAL == UNWIND_SIGNAL &&
 		       (int)WALK_END == UNWIND_END && (int)WALK_UNSUPPORTED == UNWIND_UNSUPPORTED &&
-		       (int)WALK_SP_INDEXED == UNWIND_SP_INDEXED,
+		       (int)WALK_SP_INDEXED == UNWIND_SP_INDEXED && (int)WALK_GOROUTINE == UNWIND_GOROUTINE,
 	       "kinds of rules");
+_Static_assert(WALK_GO_TLS_SHIFT == UNWIND_GO_TLS_SHIFT && WALK_GO_G_M == UNWIND_GO_G_M &&
+		       WALK_GO_G_SP == UNWIND_GO_G_SP,
+	       "Go's runtime");
 _Static_assert((int)WALK_FP_AT_CFA == UNWIND_FP_AT_CFA && (int)WALK_FP_AT_FP == UNWIND_FP_AT_FP &&
 		       (int)WALK_FP_LOST == UNWIND_FP_LOST,
 	       "where the frame pointer is");
