@@ -244,6 +244,8 @@ int symbolizer_process_new(struct symbolizer *symbolizer, const struct process_i
 	process->perf_map_error = -ENOENT;
 	process->perf_map_lookup.socket = -1;
 	process->tenant = tenants_find(&symbolizer->tenants, identity->tenant);
+	if (process->tenant)
+		process->tenant->users++;
 	parser_source_init(&process->perf_map, PARSER_PERF_MAP, -1);
 	parser_source_init(&process->jitdump, PARSER_JITDUMP, -1);
 	err = process->tenant ? symbolizer_process_refresh(process) : -ENOMEM;
@@ -260,8 +262,10 @@ void symbolizer_process_free(struct symbolizer_process *process)
 	if (!process)
 		return;
 	array_deinit(&process->mappings.list);
-	if (process->tenant)
+	if (process->tenant) {
 		path_lookup_drop(&process->tenant->lookups, &process->perf_map_lookup);
+		process->tenant->users--;
+	}
 	parser_source_deinit(process->symbolizer->parser, &process->perf_map);
 	parser_source_deinit(process->symbolizer->parser, &process->jitdump);
 	free(process);

@@ -69,6 +69,7 @@ int symbolizer_new(const struct symbolizer_options *options, struct symbolizer *
 	symbolizer->own = tenants_find(&symbolizer->tenants, UINT64_MAX);
 	if (!symbolizer->own)
 		return -ENOMEM;
+	symbolizer->own->users = 1;
 	*ret_symbolizer = take_ptr(symbolizer);
 	return 0;
 }
@@ -98,6 +99,7 @@ const struct string_table *symbolizer_strings(const struct symbolizer *symbolize
 void symbolizer_trim(struct symbolizer *symbolizer, size_t files)
 {
 	file_cache_trim(symbolizer->files, files);
+	tenants_trim(&symbolizer->tenants, clock_now_ns());
 }
 
 bool symbolizer_kernel_hidden(const struct symbolizer *symbolizer)
@@ -114,6 +116,7 @@ struct symbolizer_costs symbolizer_costs(struct symbolizer *symbolizer)
 {
 	struct worker_counts counts = worker_counts(parser_worker(symbolizer->parser));
 	struct parse_cost cost = parser_cost(symbolizer->parser);
+	struct tenants_losses losses = tenants_losses(&symbolizer->tenants);
 	struct symbolizer_costs costs = {
 		.cpu_ns = cost.cpu_ns + worker_cpu_ns(parser_worker(symbolizer->parser)),
 		.memory_bytes = cost.memory_bytes,
@@ -124,15 +127,11 @@ struct symbolizer_costs symbolizer_costs(struct symbolizer *symbolizer)
 		.quarantined_last = symbolizer->quarantined_last,
 		.slow = symbolizer->slow,
 		.slow_last = symbolizer->slow_last,
+		.tenants_over = losses.over,
+		.skipped = losses.skipped,
+		.lookups_lost = losses.lookups_lost,
 	};
 
-	for (size_t i = 0; i < symbolizer->tenants.list.count; i++) {
-		const struct tenant *tenant = symbolizer->tenants.list.items[i];
-
-		costs.tenants_over += tenant->skipped > 0;
-		costs.skipped += tenant->skipped;
-		costs.lookups_lost += tenant->lookups.lost;
-	}
 	return costs;
 }
 

@@ -37,6 +37,57 @@ struct tenant *tenants_find(struct tenants *tenants, uint64_t number)
 	return tenant;
 }
 
+static void add_losses(struct tenants_losses *losses, const struct tenant *tenant)
+{
+	losses->over += tenant->skipped > 0;
+	losses->skipped += tenant->skipped;
+	losses->lookups_lost += tenant->lookups.lost;
+}
+
+struct tenants_losses tenants_losses(const struct tenants *tenants)
+{
+	struct tenants_losses losses = tenants->forgotten;
+
+	for (size_t i = 0; i < tenants->list.count; i++)
+		add_losses(&losses, tenants->list.items[i]);
+	return losses;
+}
+
+/* One that comes again starts without debts: so only who has none is forgotten. */
+static bool owes(struct tenant *tenant, uint64_t now_ns)
+{
+	struct time_share_limit limit = tenants_limit(0);
+
+	time_share_left(&tenant->parsing, limit, now_ns);
+	time_share_left(&tenant->copies, limit, now_ns);
+	return tenant->parsing.debt_ns || tenant->copies.debt_ns || tenant->lookups.under_way ||
+	       tenant->lookups.left_count;
+}
+
+void tenants_trim(struct tenants *tenants, uint64_t now_ns)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < tenants->list.count; i++) {
+		struct tenant *tenant = tenants->list.items[i];
+
+		if (tenant->users || owes(tenant, now_ns)) {
+			tenants->list.items[kept++] = tenant;
+			continue;
+		}
+		add_losses(&tenants->forgotten, tenant);
+		path_lookups_deinit(&tenant->lookups);
+		free(tenant);
+	}
+	if (kept == tenants->list.count)
+		return;
+	tenants->list.count = kept;
+	hash_index_clear(&tenants->index);
+	/* Fewer than before: the index does not grow and cannot fail. */
+	for (size_t i = 0; i < kept; i++)
+		hash_index_insert(&tenants->index, hash_words(tenants->list.items[i]->number, 0), (uint32_t)i);
+}
+
 void tenants_deinit(struct tenants *tenants)
 {
 	for (size_t i = 0; i < tenants->list.count; i++) {

@@ -17,6 +17,7 @@
 
 struct tenant {
 	uint64_t number;
+	size_t users; /* the caller's: processes that it has */
 	struct path_lookups lookups;
 	struct time_share parsing; /* time that the child has spent on its files */
 	struct time_share copies;  /* the same, on walking copies of its stacks */
@@ -26,14 +27,26 @@ struct tenant {
 /* How long a tenant's files may take: that of four requests at once, and then a tenth of the time. @flags: parse_request's */
 struct time_share_limit tenants_limit(uint32_t flags);
 
+/* What all tenants together have lost, those that were forgotten included. */
+struct tenants_losses {
+	size_t over; /* that have used up their time at least once */
+	uint64_t skipped, lookups_lost;
+};
+
 /* All zero: none. */
 struct tenants {
 	ARRAY(struct tenant *) list;
 	struct hash_index index;
+	struct tenants_losses forgotten;
 };
 
-/* The one of that number, which lives as long as @tenants. NULL where memory is out. */
+/* The one of that number, which lives while it has users, and until tenants_trim(). NULL where memory is out. */
 struct tenant *tenants_find(struct tenants *tenants, uint64_t number);
+
+/* Forgets those without users that owe nothing: no time, and no look-up. */
+void tenants_trim(struct tenants *tenants, uint64_t now_ns);
+
+struct tenants_losses tenants_losses(const struct tenants *tenants);
 
 /* No process has one of them any more. */
 void tenants_deinit(struct tenants *tenants);

@@ -14,6 +14,7 @@
 #define KERNEL_THREADS UINT64_MAX
 
 #define GONE_ROUNDS 6 /* a refresh each: late samples of what is gone come within a few seconds */
+#define IDENTITY_BYTES 512
 #define KEPT_MAX 1024 /* rows without a living cgroup, whose container may come back */
 
 struct owned_cgroup {
@@ -26,9 +27,19 @@ struct owned_cgroup {
 struct owned_row {
 	uint32_t number;		      /* in the recording; they ascend */
 	struct recording_container container; /* as the recording has it */
+	char *identity;			      /* who it is, as text: numbers of strings may pass */
+	char *path;			      /* of its cgroup, "" where unknown */
 	bool on_disk;			      /* with names from there */
 	bool living;			      /* one of its cgroups does; while rows are being forgotten */
 	uint64_t used;			      /* round */
+};
+
+/* What a cgroup is now. */
+struct described {
+	struct recording_container container;
+	char identity[IDENTITY_BYTES];
+	const char *path; /* the tree's */
+	bool on_disk;
 };
 
 struct owners {
@@ -55,10 +66,18 @@ int owners_new(struct cgroup_tree *tree, struct container_resolver *resolver, st
 	return 0;
 }
 
+static void free_texts(struct owned_row *row)
+{
+	free(row->identity);
+	free(row->path);
+}
+
 void owners_free(struct owners *owners)
 {
 	if (!owners)
 		return;
+	for (size_t i = 0; i < owners->rows.count; i++)
+		free_texts(&owners->rows.items[i]);
 	array_deinit(&owners->cgroups);
 	array_deinit(&owners->rows);
 	hash_index_deinit(&owners->index);
@@ -67,45 +86,48 @@ void owners_free(struct owners *owners)
 
 static int add_text(struct owners *owners, const char *text, string_id *ret_id)
 {
-	return recording_writer_string(owners->writer, text ? text : "", text ? strlen(text) : 0, ret_id);
+	return recording_writer_passing(owners->writer, text ? text : "", text ? strlen(text) : 0, ret_id);
 }
 
-static int describe_known(struct owners *owners, const char *path, struct recording_container *row, bool *on_disk)
+static int describe_known(struct owners *owners, struct described *known)
 {
+	struct recording_container *row = &known->container;
 	struct container_info info;
-	int err = container_resolver_describe(owners->resolver, path, &info);
+	int err = container_resolver_describe(owners->resolver, known->path, &info);
 
 	if (err)
 		return err;
 	row->kind = (uint8_t)info.kind;
-	*on_disk = info.on_disk;
+	known->on_disk = info.on_disk;
+	snprintf(known->identity, sizeof(known->identity), "%s\n%s\n%s", info.runtime, info.id,
+		 info.id[0] ? "" : info.name);
 	if (add_text(owners, info.name, &row->name) || add_text(owners, info.id, &row->id) ||
 	    add_text(owners, info.runtime, &row->runtime) || add_text(owners, info.image, &row->image) ||
 	    add_text(owners, info.pod, &row->pod) || add_text(owners, info.namespace, &row->namespace) ||
-	    add_text(owners, path, &row->cgroup))
+	    add_text(owners, known->path, &row->cgroup))
 		return -ENOMEM;
 	return 0;
 }
 
-static int describe(struct owners *owners, uint64_t cgroup_id, struct owned_row *ret_row)
+static int describe(struct owners *owners, uint64_t cgroup_id, struct described *ret_described)
 {
-	struct recording_container row = {.cgroup_id = cgroup_id};
+	struct described known = {.container.cgroup_id = cgroup_id};
 	const char *path = cgroup_tree_path(owners->tree, cgroup_id);
-	bool on_disk = false;
 	char text[64];
 	int err;
 
+	known.path = path ? path : "";
 	if (cgroup_id == KERNEL_THREADS) {
-		row.kind = CONTAINER_KERNEL;
-		err = add_text(owners, "kernel", &row.name);
+		known.container.kind = CONTAINER_KERNEL;
+		err = add_text(owners, "kernel", &known.container.name);
 	} else if (path) {
-		err = describe_known(owners, path, &row, &on_disk);
+		err = describe_known(owners, &known);
 	} else {
 		snprintf(text, sizeof(text), "[unknown cgroup %" PRIx64 "]", cgroup_id);
-		err = add_text(owners, text, &row.name);
+		err = add_text(owners, text, &known.container.name);
 	}
 	if (!err)
-		*ret_row = (struct owned_row){.container = row, .on_disk = on_disk};
+		*ret_described = known;
 	return err;
 }
 
@@ -125,54 +147,73 @@ static struct owned_row *row_at(const struct owners *owners, uint32_t number)
 											: NULL;
 }
 
-static bool same_container(const struct recording_container *a, const struct recording_container *b)
+static bool same_container(const struct owned_row *known, const struct described *now)
 {
-	if (a->kind != b->kind || a->kind == CONTAINER_UNKNOWN || a->runtime != b->runtime)
-		return false;
-	return a->id ? a->id == b->id : !b->id && a->name == b->name;
+	return known->container.kind == now->container.kind && known->container.kind != CONTAINER_UNKNOWN &&
+	       !strcmp(known->identity, now->identity);
 }
 
 /* A runtime makes the directory first and writes down later whose it is: a sample may come between the two. */
-static bool became_container(const struct recording_container *known, const struct recording_container *now)
+static bool became_container(const struct owned_row *known, const struct described *now)
 {
-	return known->kind == CONTAINER_HOST && now->kind == CONTAINER_CONTAINER && known->cgroup == now->cgroup;
+	return known->container.kind == CONTAINER_HOST && now->container.kind == CONTAINER_CONTAINER &&
+	       !strcmp(known->path, now->path);
 }
 
-/* Takes @row in place of what was known, under the same number. */
-static int redefine(struct owners *owners, struct owned_row *known, const struct owned_row *row)
+/* Fills a row with what is known now; as it was after an error. */
+static int take(struct owned_row *row, const struct described *now)
 {
-	known->container = row->container;
-	known->on_disk = row->on_disk;
-	return recording_writer_redefine_container(owners->writer, known->number, &known->container);
+	char *identity = strdup(now->identity), *path = strdup(now->path);
+
+	if (!identity || !path) {
+		free(identity);
+		free(path);
+		return -ENOMEM;
+	}
+	free_texts(row);
+	row->identity = identity;
+	row->path = path;
+	row->container = now->container;
+	row->on_disk = now->on_disk;
+	return 0;
 }
 
-static int find_or_add_row(struct owners *owners, const struct owned_row *row, uint32_t *ret_row)
+static int redefine(struct owners *owners, struct owned_row *known, const struct described *now)
 {
-	struct owned_row *added;
-	uint32_t number;
-	int err;
+	int err = take(known, now);
 
+	return err ? err : recording_writer_redefine_container(owners->writer, known->number, &known->container);
+}
+
+static int add_row(struct owners *owners, const struct described *now, uint32_t *ret_row)
+{
+	struct owned_row row = {.used = owners->round};
+	int err = array_reserve(&owners->rows, 1) ? -ENOMEM : take(&row, now);
+
+	if (!err)
+		err = recording_writer_container(owners->writer, &row.container, &row.number);
+	if (err) {
+		free_texts(&row);
+		return err;
+	}
+	*array_add(&owners->rows) = row;
+	*ret_row = row.number;
+	return 0;
+}
+
+static int find_or_add_row(struct owners *owners, const struct described *now, uint32_t *ret_row)
+{
 	for (size_t i = 0; i < owners->rows.count; i++) {
 		struct owned_row *known = &owners->rows.items[i];
-		bool became = became_container(&known->container, &row->container);
+		bool became = became_container(known, now);
 
-		if (!became && !same_container(&known->container, &row->container))
+		if (!became && !same_container(known, now))
 			continue;
 		known->used = owners->round;
 		*ret_row = known->number;
-		return became ? redefine(owners, known, row) : 0;
+		return became ? redefine(owners, known, now) : 0;
 	}
-	if (array_reserve(&owners->rows, 1))
-		return -ENOMEM;
-	err = recording_writer_container(owners->writer, &row->container, &number);
-	if (err)
-		return err;
-	added = array_add(&owners->rows);
-	*added = *row;
-	added->number = number;
-	added->used = owners->round;
-	*ret_row = number;
-	return 0;
+	return add_row(owners, now, ret_row);
 }
 
 static struct owned_cgroup *find_cgroup(const struct owners *owners, uint64_t id, uint64_t hash)
@@ -189,7 +230,7 @@ int owners_row(struct owners *owners, uint64_t cgroup_id, bool kernel_thread, ui
 {
 	uint64_t id = kernel_thread ? KERNEL_THREADS : cgroup_id, hash = hash_words(id, 0);
 	struct owned_cgroup *known = find_cgroup(owners, id, hash);
-	struct owned_row row;
+	struct described now;
 	int err;
 
 	if (known) {
@@ -197,9 +238,9 @@ int owners_row(struct owners *owners, uint64_t cgroup_id, bool kernel_thread, ui
 		*ret_row = known->row;
 		return 0;
 	}
-	err = describe(owners, id, &row);
+	err = describe(owners, id, &now);
 	if (!err)
-		err = find_or_add_row(owners, &row, ret_row);
+		err = find_or_add_row(owners, &now, ret_row);
 	if (err || array_reserve(&owners->cgroups, 1) ||
 	    hash_index_insert(&owners->index, hash, (uint32_t)owners->cgroups.count))
 		return err ? err : -ENOMEM;
@@ -228,7 +269,7 @@ enum container_kind owners_kind(const struct owners *owners, uint32_t row, const
 {
 	const struct owned_row *owned = row_at(owners, row);
 
-	*ret_cgroup = owned ? recording_writer_text(owners->writer, owned->container.cgroup) : "";
+	*ret_cgroup = owned ? owned->path : "";
 	return owned ? (enum container_kind)owned->container.kind : CONTAINER_UNKNOWN;
 }
 
@@ -260,7 +301,7 @@ int owners_cgroup(struct owners *owners, const struct cgroup_event *event)
 }
 
 /* What is gone from disk keeps the name that it had. */
-static bool is_news(const struct owned_row *known, const struct owned_row *now)
+static bool is_news(const struct owned_row *known, const struct described *now)
 {
 	const struct recording_container *before = &known->container, *after = &now->container;
 
@@ -307,6 +348,7 @@ static void forget_rows(struct owners *owners)
 
 		if (!row->living && (!may_come_back(row) || gone > KEPT_MAX)) {
 			gone -= may_come_back(row);
+			free_texts(row);
 			continue;
 		}
 		owners->rows.items[kept++] = *row;
@@ -335,7 +377,7 @@ static void forget_cgroups(struct owners *owners)
 
 static int look_again(struct owners *owners, struct owned_row *known)
 {
-	struct owned_row now;
+	struct described now;
 	int err = describe(owners, known->container.cgroup_id, &now);
 
 	return err || !is_news(known, &now) ? err : redefine(owners, known, &now);

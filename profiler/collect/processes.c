@@ -85,11 +85,11 @@ static int add_row(struct processes *processes, const struct stack_event *event,
 	ssize_t length;
 
 	/* The sample's comm is its thread's; of a main thread it is the process's own. */
-	if (recording_writer_string(processes->writer, event->comm, strnlen(event->comm, COMM_BYTES), &row.comm))
+	if (recording_writer_passing(processes->writer, event->comm, strnlen(event->comm, COMM_BYTES), &row.comm))
 		return -ENOMEM;
 	snprintf(link, sizeof(link), "/proc/%u/exe", event->tgid);
 	length = event->flags & STACK_KERNEL_THREAD ? 0 : readlink(link, exe, sizeof(exe));
-	if (length > 0 && recording_writer_string(processes->writer, exe, (size_t)length, &row.exe))
+	if (length > 0 && recording_writer_passing(processes->writer, exe, (size_t)length, &row.exe))
 		return -ENOMEM;
 	return recording_writer_process(processes->writer, &row, ret_row);
 }
@@ -250,7 +250,7 @@ int processes_thread(struct processes *processes, const struct process *process,
 	uint32_t number;
 	uint64_t hash;
 
-	if (recording_writer_string(processes->writer, event->comm, strnlen(event->comm, COMM_BYTES), &row.comm))
+	if (recording_writer_passing(processes->writer, event->comm, strnlen(event->comm, COMM_BYTES), &row.comm))
 		return -ENOMEM;
 	hash = thread_hash(row.process, row.tid, row.comm);
 	for (size_t at = hash_index_first(&processes->thread_index, hash);

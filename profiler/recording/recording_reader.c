@@ -10,13 +10,19 @@
 #include "profiler/recording/recording_format.h"
 #include "symbolizer/base/cleanup.h"
 
-/* Beside its bytes: an entry, and its slots in a table that is half full. */
-#define STRING_COST_BYTES 48
+/* Beside its bytes: an entry, its slots in a table that is half full, and its number. */
+#define STRING_COST_BYTES 52
+
+/* The string of each number in the file: a writer that has forgotten one gives it a second number. */
+struct numbered_strings {
+	ARRAY(string_id) of;
+};
 
 /* A chunk being decoded. Its rows count only when all of it is good. */
 struct part {
 	const uint8_t *at, *end;
 	struct recording_tables *tables;
+	struct numbered_strings *strings;
 	uint64_t *memory; /* bytes taken by all rows so far */
 	size_t before[TABLES];
 	ARRAY(struct container_again) containers_again;
@@ -26,6 +32,11 @@ struct part {
 static struct any_array *rows_of(struct recording_tables *tables, enum table_id table)
 {
 	return (struct any_array *)((char *)tables + recording_shapes[table].rows);
+}
+
+static void strings_deinit(struct numbered_strings *strings)
+{
+	array_deinit(&strings->of);
 }
 
 static void part_deinit(struct part *part)
@@ -53,9 +64,8 @@ static bool fits(struct part *part, uint64_t bytes)
 static int decode_strings(struct part *part, uint64_t count)
 {
 	for (uint64_t i = 0; i < count; i++) {
-		size_t before = part->tables->strings.entries.count;
+		string_id *id;
 		uint64_t length;
-		string_id id;
 		int err;
 
 		if (!varint_read(&part->at, part->end, &length) || length > RECORDING_STRING_BYTES_MAX ||
@@ -63,19 +73,17 @@ static int decode_strings(struct part *part, uint64_t count)
 			return -EBADMSG;
 		if (!fits(part, length + STRING_COST_BYTES))
 			return -EFBIG;
-		err = string_table_add(&part->tables->strings, (const char *)part->at, length, &id);
+		id = array_add(&part->strings->of);
+		err = id ? string_table_add(&part->tables->strings, (const char *)part->at, length, id) : -ENOMEM;
 		if (err)
 			return err;
-		/* A writer numbers each string once; a repeated one would shift all that follow. */
-		if (id != before)
-			return -EBADMSG;
 		part->at += length;
 	}
 	return 0;
 }
 
-static bool refers_well(struct recording_tables *tables, const struct table_column *column, enum table_id table,
-			uint64_t value, uint64_t own_number)
+static bool refers_well(const struct part *part, const struct table_column *column, enum table_id table, uint64_t value,
+			uint64_t own_number)
 {
 	uint64_t rows;
 
@@ -83,8 +91,8 @@ static bool refers_well(struct recording_tables *tables, const struct table_colu
 		return true;
 	if (column->refers_to == table)
 		return value < own_number;
-	rows = column->refers_to == TABLE_STRINGS ? tables->strings.entries.count
-						  : rows_of(tables, column->refers_to)->count;
+	rows = column->refers_to == TABLE_STRINGS ? part->strings->of.count
+						  : rows_of(part->tables, column->refers_to)->count;
 	return value < rows;
 }
 
@@ -107,8 +115,10 @@ static int decode_columns(struct part *part, enum table_id table, size_t columns
 				return -EBADMSG;
 			if (column->bytes < 8 && value >> (8 * column->bytes))
 				return -EBADMSG;
-			if (!refers_well(part->tables, column, table, value, first + i))
+			if (!refers_well(part, column, table, value, first + i))
 				return -EBADMSG;
+			if (column->refers_to == TABLE_STRINGS)
+				value = part->strings->of.items[value];
 			column_set(column, rows + i * shape->row_bytes, value);
 		}
 	}
@@ -273,12 +283,13 @@ static uint64_t rest_of(FILE *file)
 /* A chunk with a good checksum and bad rows was not made by a stoker: what came before it is all that is believed. */
 static int read_chunks(FILE *file, struct recording_tables *tables, bool *ret_whole, uint64_t *ret_ignored)
 {
+	_cleanup_(strings_deinit) struct numbered_strings strings = {0};
 	uint64_t memory = 0, ignored = 0;
 	bool whole = false;
-	int err = 0;
+	int err = array_add(&strings.of) ? 0 : -ENOMEM;
 
 	while (!err && !whole) {
-		_cleanup_(part_deinit) struct part part = {.tables = tables, .memory = &memory};
+		_cleanup_(part_deinit) struct part part = {.tables = tables, .strings = &strings, .memory = &memory};
 		_cleanup_free_ uint8_t *raw = NULL;
 		struct chunk_header header;
 

@@ -12,6 +12,7 @@
 #include <zstd.h>
 
 #include "profiler/recording/recording_format.h"
+#include "profiler/recording/writer_strings.h"
 #include "symbolizer/base/cleanup.h"
 
 #define ZSTD_LEVEL 6
@@ -22,10 +23,10 @@ struct recording_writer {
 	bool can_cut; /* a regular file of our own: back to the last whole chunk after an error */
 	int error;    /* the first one; nothing is written after it */
 	uint64_t bytes;
-	struct recording_tables tables;
+	struct recording_tables tables; /* without its strings: */
+	struct writer_strings strings;
 	/* Rows of a table: @dropped were written and forgotten, of those still held the first @written are on disk. */
 	size_t dropped[TABLES], written[TABLES];
-	size_t strings_written;
 	ARRAY(struct container_again) containers_again;
 	ARRAY(struct frame_again) frames_again;
 	struct hash_index frame_index, stack_index;
@@ -89,7 +90,7 @@ int recording_writer_new(const char *path, struct recording_writer **ret_writer)
 	if (!writer)
 		return -ENOMEM;
 	writer->fd = -1;
-	err = recording_tables_init(&writer->tables);
+	err = writer_strings_init(&writer->strings);
 	if (!err)
 		err = open_file(path, &writer->fd, &writer->can_cut);
 	if (!err) {
@@ -101,7 +102,6 @@ int recording_writer_new(const char *path, struct recording_writer **ret_writer)
 		return err;
 	}
 	writer->bytes = sizeof(header);
-	writer->strings_written = 1; /* "" is known to every reader */
 	*ret_writer = writer;
 	return 0;
 }
@@ -113,6 +113,7 @@ void recording_writer_free(struct recording_writer *writer)
 	if (writer->fd >= 0)
 		close(writer->fd);
 	recording_tables_deinit(&writer->tables);
+	writer_strings_deinit(&writer->strings);
 	array_deinit(&writer->containers_again);
 	array_deinit(&writer->frames_again);
 	hash_index_deinit(&writer->frame_index);
@@ -127,10 +128,19 @@ uint64_t recording_writer_bytes(const struct recording_writer *writer)
 	return writer->bytes;
 }
 
+static size_t cut_length(size_t length)
+{
+	return length < RECORDING_STRING_BYTES_MAX ? length : RECORDING_STRING_BYTES_MAX;
+}
+
 int recording_writer_string(struct recording_writer *writer, const char *text, size_t length, string_id *ret_id)
 {
-	return string_table_add(&writer->tables.strings, text,
-				length < RECORDING_STRING_BYTES_MAX ? length : RECORDING_STRING_BYTES_MAX, ret_id);
+	return writer_strings_keep(&writer->strings, text, cut_length(length), ret_id);
+}
+
+int recording_writer_passing(struct recording_writer *writer, const char *text, size_t length, string_id *ret_id)
+{
+	return writer_strings_pass(&writer->strings, text, cut_length(length), ret_id);
 }
 
 static struct any_array *rows_of(struct recording_writer *writer, enum table_id table)
@@ -327,7 +337,7 @@ static int put_varint(struct recording_writer *writer, uint64_t value)
 
 static int encode_strings(struct recording_writer *writer, size_t first, size_t count)
 {
-	const struct string_table_entry *entries = writer->tables.strings.entries.items + first;
+	const struct string_table_entry *entries = writer->strings.unwritten.items + first;
 	int err = put_varint(writer, TABLE_STRINGS);
 
 	if (!err)
@@ -425,25 +435,25 @@ static int write_chunk(struct recording_writer *writer, enum chunk_type type)
 /* How many more of the strings fit into the chunk: one at least. */
 static size_t strings_that_fit(const struct recording_writer *writer, size_t first)
 {
-	const struct string_table *strings = &writer->tables.strings;
+	const struct writer_strings *strings = &writer->strings;
 	size_t bytes = writer->raw.count, count = 0;
 
-	while (first + count < strings->entries.count && (!count || bytes < CHUNK_RAW_BYTES_AIM))
-		bytes += strings->entries.items[first + count++].length + 10;
+	while (first + count < strings->unwritten.count && (!count || bytes < CHUNK_RAW_BYTES_AIM))
+		bytes += strings->unwritten.items[first + count++].length + 10;
 	return count;
 }
 
 static int flush_strings(struct recording_writer *writer)
 {
-	size_t first = writer->strings_written;
+	size_t first = 0;
 	int err = 0;
 
-	while (first < writer->tables.strings.entries.count && !err) {
+	while (first < writer->strings.unwritten.count && !err) {
 		size_t count = strings_that_fit(writer, first);
 
 		err = encode_strings(writer, first, count);
 		first += count;
-		if (!err && first < writer->tables.strings.entries.count)
+		if (!err && first < writer->strings.unwritten.count)
 			err = write_chunk(writer, CHUNK_ROWS);
 	}
 	return err;
@@ -515,7 +525,7 @@ static void forget_written(struct recording_writer *writer)
 			rows->count = 0;
 		}
 	}
-	writer->strings_written = writer->tables.strings.entries.count;
+	writer_strings_written(&writer->strings);
 	writer->containers_again.count = 0;
 	writer->frames_again.count = 0;
 }
@@ -557,5 +567,5 @@ string_id recording_writer_frame_name(const struct recording_writer *writer, uin
 
 const char *recording_writer_text(const struct recording_writer *writer, string_id id)
 {
-	return string_table_text(&writer->tables.strings, id);
+	return writer_strings_text(&writer->strings, id);
 }

@@ -27,8 +27,12 @@ int recording_writer_new(const char *path, struct recording_writer **ret_writer)
 /* Writes nothing more; recording_writer_finish() comes first where the recording ended as it should. */
 void recording_writer_free(struct recording_writer *writer);
 
-/* The number of a string; 0 or -ENOMEM. Text over 64 KiB is cut. */
+/*
+ * The number of a string; 0 or -ENOMEM. Text over 64 KiB is cut. One that passes, of which a long recording has ever more (of
+ * processes and containers), is forgotten when it has not been asked for in a while: equal text may then have another number.
+ */
 int recording_writer_string(struct recording_writer *writer, const char *text, size_t length, string_id *ret_id);
+int recording_writer_passing(struct recording_writer *writer, const char *text, size_t length, string_id *ret_id);
 
 /*
  * Adding rows: 0 with the new row's number, or -ENOMEM. recording_writer_frame() and _stack() give the number of an
@@ -74,7 +78,7 @@ int recording_writer_finish(struct recording_writer *writer);
 /* A stack row that was given since the last flush. */
 const struct recording_stack *recording_writer_stack_at(const struct recording_writer *writer, uint32_t number);
 
-/* What a frame row was first called, and the text of a string. */
+/* What a frame row was first called, and the text of a string that does not pass. */
 string_id recording_writer_frame_name(const struct recording_writer *writer, uint32_t number);
 const char *recording_writer_text(const struct recording_writer *writer, string_id id);
 

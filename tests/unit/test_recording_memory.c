@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -79,10 +80,70 @@ static void test_recording_memory__stacks_that_were_forgotten_come_again_as_rows
 	assert_int_equal(rmdir(folder), 0);
 }
 
+static uint32_t add_process(struct recording_writer *writer, const char *exe, string_id *ret_exe)
+{
+	struct recording_process row = {.tgid = 1};
+	uint32_t number;
+
+	assert_int_equal(recording_writer_passing(writer, exe, strlen(exe), &row.exe), 0);
+	assert_int_equal(recording_writer_process(writer, &row, &number), 0);
+	*ret_exe = row.exe;
+	return number;
+}
+
+/* A heap that does not grow any more once the first generations are full; sanitizers have one of their own, and no such number. */
+static size_t heap_bytes(void)
+{
+	return mallinfo2().uordblks;
+}
+
+static void test_recording_memory__names_that_pass_are_forgotten_and_written_again(void **state)
+{
+	char folder[] = "/tmp/stoker-test-XXXXXX", path[64], exe[64];
+	struct recording_tables tables;
+	struct recording_writer *writer;
+	string_id name, first_name, again_name, main_name, again;
+	size_t settled = 0;
+	uint32_t first, last = 0;
+
+	assert_non_null(mkdtemp(folder));
+	snprintf(path, sizeof(path), "%s/test.rec", folder);
+	assert_int_equal(recording_writer_new(path, &writer), 0);
+	assert_int_equal(recording_writer_string(writer, "main", 4, &main_name), 0);
+	first = add_process(writer, "/usr/bin/first", &first_name);
+	for (uint32_t i = 0; i < 200000; i++) {
+		snprintf(exe, sizeof(exe), "/gone/%u", i);
+		last = add_process(writer, exe, &name);
+		if (i % 1000)
+			continue;
+		assert_int_equal(recording_writer_flush(writer), 0);
+		settled = i == 50000 ? heap_bytes() : settled;
+	}
+	assert_in_range(heap_bytes(), 0, settled + settled / 20);
+	assert_int_equal(recording_writer_string(writer, "main", 4, &again), 0);
+	assert_int_equal(again, main_name);
+	assert_string_equal(recording_writer_text(writer, main_name), "main");
+	assert_string_equal(recording_writer_text(writer, first_name), "");
+	add_process(writer, "/usr/bin/first", &again_name);
+	assert_int_not_equal(again_name, first_name);
+	assert_int_equal(recording_writer_finish(writer), 0);
+	recording_writer_free(writer);
+
+	/* To whoever reads it they are the same. */
+	read_all(path, &tables);
+	assert_int_equal(tables.processes.items[first].exe, tables.processes.items[last + 1].exe);
+	assert_string_equal(string_table_text(&tables.strings, tables.processes.items[first].exe), "/usr/bin/first");
+	assert_string_equal(string_table_text(&tables.strings, tables.processes.items[last].exe), exe);
+	recording_tables_deinit(&tables);
+	unlink(path);
+	assert_int_equal(rmdir(folder), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_recording_memory__stacks_that_were_forgotten_come_again_as_rows_of_their_own),
+		cmocka_unit_test(test_recording_memory__names_that_pass_are_forgotten_and_written_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
