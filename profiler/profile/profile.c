@@ -108,8 +108,13 @@ static int make_label(struct label_maker *maker, uint32_t row)
 			 cgroup + (length > 100 ? length - 100 : 0));
 		err = take_text(maker, text);
 	}
-	for (unsigned int attempt = 0; err == -EEXIST; attempt++) {
-		snprintf(text, sizeof(text), "%.400s (row %u%.*s)", name, row, (int)attempt, "");
+	if (err == -EEXIST) {
+		snprintf(text, sizeof(text), "%.400s (row %u)", name, row);
+		err = take_text(maker, text);
+	}
+	/* Others may be called that: no more of them than there are containers. */
+	for (unsigned int attempt = 1; err == -EEXIST; attempt++) {
+		snprintf(text, sizeof(text), "%.400s (row %u, %u)", name, row, attempt);
 		err = take_text(maker, text);
 	}
 	return err;

@@ -172,6 +172,7 @@ static void test_profile__no_two_labels_are_equal_whatever_containers_are_called
 	struct maker maker;
 
 	maker_start(&maker);
+	maker_container(&maker, CONTAINER_CONTAINER, "web (row 6)", "", "");
 	maker_container(&maker, CONTAINER_CONTAINER, "kernel", ID_A, "");
 	maker_container(&maker, CONTAINER_KERNEL, "kernel", "", "");
 	maker_container(&maker, CONTAINER_CONTAINER, "web (3f2a91c0d4e5)", ID_B, "");
@@ -180,10 +181,12 @@ static void test_profile__no_two_labels_are_equal_whatever_containers_are_called
 	maker_container(&maker, CONTAINER_HOST_UNIT, "web", "", "");
 	maker_container(&maker, CONTAINER_CONTAINER, "web (/same)", "", "");
 	maker_container(&maker, CONTAINER_CONTAINER, "web (row 5)", "", "");
+	assert_int_equal(maker_container(&maker, CONTAINER_CONTAINER, "web", ID_A, ""), 10);
 	profile = maker_load(&maker);
-	assert_string_equal(profile_container_label(profile, 1), "kernel");
-	assert_string_equal(profile_container_label(profile, 0), "kernel (3f2a91c0d4e5)");
-	for (uint32_t a = 0; a < 9; a++)
+	assert_string_equal(profile_container_label(profile, 6), "web (row 6, 1)");
+	assert_string_equal(profile_container_label(profile, 2), "kernel");
+	assert_string_equal(profile_container_label(profile, 1), "kernel (3f2a91c0d4e5)");
+	for (uint32_t a = 0; a < 11; a++)
 		for (uint32_t b = 0; b < a; b++)
 			assert_string_not_equal(profile_container_label(profile, a),
 						profile_container_label(profile, b));
