@@ -1,51 +1,71 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * fuzz_recording: hostile recordings. The first byte of the input chooses: a file as it is, or chunk payloads that are
- * packed and given a good checksum here, so that the fuzzer gets behind it.
+ * fuzz_recording: hostile recordings (recording_input.h). Every number of a row that was read has a row behind it.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <zstd.h>
-
-#include "profiler/recording/recording_format.h"
 #include "profiler/recording/recording_reader.h"
+#include "tests/fuzz/recording_input.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static void put_chunk(FILE *out, enum chunk_type type, const uint8_t *raw, size_t size)
+static uint64_t use_later(const struct recording_tables *tables)
 {
-	char stored[1 << 16];
-	struct chunk_header header = {.type = type, .raw_bytes = (uint32_t)size};
-	size_t bytes = ZSTD_compress(stored, sizeof(stored), raw, size, 1);
+	uint64_t sum = 0;
 
-	if (ZSTD_isError(bytes))
-		return;
-	header.stored_bytes = (uint32_t)bytes;
-	header.checksum = chunk_checksum(&header, stored);
-	fwrite(&header, sizeof(header), 1, out);
-	fwrite(stored, bytes, 1, out);
+	for (size_t i = 0; i < tables->calls.count; i++)
+		sum += tables->containers.items[tables->calls.items[i].container].kind +
+		       (uint64_t)string_table_text(&tables->strings, tables->calls.items[i].name)[0];
+	for (size_t i = 0; i < tables->times.count; i++)
+		sum += tables->containers.items[tables->times.items[i].container].kind;
+	for (size_t i = 0; i < tables->sample_calls.count; i++)
+		sum += tables->samples.items[tables->sample_calls.items[i].sample].count;
+	for (size_t i = 0; i < tables->series.count; i++)
+		if (tables->series.items[i].container != SERIES_HOST)
+			sum += tables->containers.items[tables->series.items[i].container].kind;
+	return sum;
 }
 
-/* Payloads stand one after the other, each behind its length in two bytes. */
-static void pack(FILE *out, const uint8_t *data, size_t size)
+static uint64_t use_reference(const struct recording_tables *tables, uint32_t container, uint32_t thread,
+			      uint32_t stack)
 {
-	struct recording_file_header header = {.magic = RECORDING_MAGIC, .version = RECORDING_VERSION};
+	uint64_t sum = 0;
 
-	fwrite(&header, sizeof(header), 1, out);
-	while (size >= 2) {
-		size_t length = data[0] | (size_t)data[1] << 8;
+	if (container != RECORDING_NONE)
+		sum += tables->containers.items[container].kind;
+	if (thread != RECORDING_NONE)
+		sum += tables->threads.items[thread].tid;
+	if (stack != RECORDING_STACK_ROOT)
+		sum += tables->stacks.items[stack].frame;
+	return sum;
+}
 
-		data += 2;
-		size -= 2;
-		if (length > size)
-			length = size;
-		put_chunk(out, CHUNK_ROWS, data, length);
-		data += length;
-		size -= length;
+static uint64_t use_waits(const struct recording_tables *tables)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < tables->waits.count; i++) {
+		const struct recording_wait *wait = &tables->waits.items[i];
+
+		sum += tables->containers.items[wait->container].kind;
+		sum += use_reference(tables, wait->waker_container, wait->thread, wait->stack) +
+		       use_reference(tables, RECORDING_NONE, wait->waker_thread, wait->waker_stack);
 	}
-	put_chunk(out, CHUNK_END, NULL, 0);
+	for (size_t i = 0; i < tables->queues.count; i++)
+		sum += tables->containers.items[tables->queues.items[i].container].kind +
+		       use_reference(tables, tables->queues.items[i].culprit, RECORDING_NONE, RECORDING_STACK_ROOT);
+	for (size_t i = 0; i < tables->locks.count; i++) {
+		const struct recording_lock *lock = &tables->locks.items[i];
+
+		sum += tables->containers.items[lock->container].kind;
+		sum += use_reference(tables, lock->owner_container, lock->thread, lock->stack) +
+		       use_reference(tables, lock->waker_container, lock->waker_thread, lock->waker_stack) +
+		       use_reference(tables, RECORDING_NONE, lock->owner_thread, lock->owner_stack) +
+		       (uint64_t)string_table_text(&tables->strings, lock->name)[0];
+	}
+	return sum;
 }
 
 /* Everything that a reader may rely on. */
@@ -69,6 +89,7 @@ static void use(const struct recording_tables *tables)
 		if (sample->stack != RECORDING_STACK_ROOT)
 			sum += tables->stacks.items[sample->stack].frame;
 	}
+	sum += use_later(tables) + use_waits(tables);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -83,10 +104,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!size)
 		return 0;
 	file = open_memstream(&bytes, &length);
-	if (data[0] & 1)
-		pack(file, data + 1, size - 1);
-	else
-		fwrite(data + 1, size - 1, 1, file);
+	recording_input_write(file, data, size);
 	fclose(file);
 	if (length && !recording_tables_init(&tables)) {
 		file = fmemopen(bytes, length, "r");
