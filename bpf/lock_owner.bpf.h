@@ -75,7 +75,7 @@ static __noinline int take_owner_stack(struct task_struct *owner, struct task_ti
 	/* Else the compiler would take the other one, which is a mere number to the verifier. */
 	barrier_var(address);
 	if (event && address == (u64)owner && !task->on_cpu) {
-		take_others_stack(task, event, true);
+		take_others_stack(task, event, SCRATCH_LOCKS, true);
 		if (event->kernel_count)
 			times->lock_owner = event->key;
 	}

@@ -257,7 +257,7 @@ static __noinline int note_blocked(struct task_struct *task, struct task_times *
 		return 0;
 	if (!times->stack.hash[0]) {
 		event = bpf_map_lookup_elem(&wait_scratch, &zero);
-		take_others_stack(task, event, false);
+		take_others_stack(task, event, SCRATCH_SCHED, false);
 		if (event)
 			times->stack = event->key;
 		times->wait_flags = 0;

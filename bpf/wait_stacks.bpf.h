@@ -31,6 +31,7 @@ enum scratch {
 	SCRATCH_SCHED = 0,
 	SCRATCH_LOCKS = 1,
 	SCRATCHES,
+	SCRATCH_OTHERS, /* not one: of another task than the current one, without a user stack */
 };
 
 struct {
@@ -40,9 +41,34 @@ struct {
 	__type(value, struct stack_event);
 } wait_scratch __weak SEC(".maps");
 
-static __always_inline void send_wait_stack(struct task_struct *task, struct stack_event *event)
+/* Which of walks and python_walks is a program's own: the sampling interrupt, which has the first, may come upon it. */
+static __always_inline u32 walk_level(u32 scratch)
 {
-	u32 count = event->kernel_count + event->user_count, zero = 0;
+	return scratch ? 2 : 1;
+}
+
+__weak __noinline int send_wait_functions(u32 scratch)
+{
+	struct stack_event *event = bpf_map_lookup_elem(&wait_scratch, &scratch);
+
+	if (event)
+		send_python_functions(walk_level(scratch), event);
+	return 0;
+}
+
+/* A global function, as its loop is worth following once only. */
+__weak __noinline int hash_wait_stack(u32 scratch, u64 task_start_ns)
+{
+	struct stack_event *event = bpf_map_lookup_elem(&wait_scratch, &scratch);
+
+	if (event)
+		hash_sample(event, task_start_ns);
+	return 0;
+}
+
+static __always_inline void send_wait_stack(struct task_struct *task, struct stack_event *event, u32 scratch)
+{
+	u32 count = stack_event_frames(event), zero = 0;
 	u64 bytes = __builtin_offsetof(struct stack_event, frames) + count * sizeof(u64);
 	struct wait_losses *losses;
 	u64 process = (u64)event->tgid << 32 | event->exec_generation, *image;
@@ -59,6 +85,8 @@ static __always_inline void send_wait_stack(struct task_struct *task, struct sta
 	    (!image || *image != process_image(event->process_start_ns, event->address_space)) &&
 	    !bpf_ringbuf_query(&wait_events, BPF_RB_AVAIL_DATA))
 		flag = BPF_RB_FORCE_WAKEUP;
+	if (scratch != SCRATCH_OTHERS && event->python_count)
+		send_wait_functions(scratch);
 	if (bytes <= sizeof(*event) && !bpf_ringbuf_output(&wait_events, event, bytes, flag)) {
 		bpf_map_update_elem(&known_stacks, &event->key, &yes, BPF_ANY);
 		return;
@@ -106,13 +134,27 @@ __weak __noinline int take_user_stack(u32 scratch)
 		return 0;
 	kernel_count = event->kernel_count & STACK_FRAMES_MAX;
 	if (walk_by_tables)
-		count = walk_user_stack(scratch ? 2 : 1, &registers, event->tgid, &event->frames[kernel_count], &flags);
+		count = walk_user_stack(walk_level(scratch), &registers, event->tgid, &event->frames[kernel_count],
+					&flags);
 	if (!count) {
 		flags = walk_by_tables ? STACK_UNMAPPED : 0;
 		count = follow_frame_pointers(&registers, &event->frames[kernel_count]);
 	}
 	event->flags |= flags;
 	*(volatile u8 *)&event->user_count = count & STACK_FRAMES_MAX;
+	return 0;
+}
+
+/* The Python frames behind it. */
+__weak __noinline int take_python_stack(u32 scratch)
+{
+	struct stack_event *event = bpf_map_lookup_elem(&wait_scratch, &scratch);
+	u32 first;
+
+	if (!event || !event->user_count)
+		return 0;
+	first = (event->kernel_count & STACK_FRAMES_MAX) + (event->user_count & STACK_FRAMES_MAX);
+	capture_python_stack(walk_level(scratch), event, first);
 	return 0;
 }
 
@@ -129,13 +171,15 @@ static __noinline int take_own_stack(void *ctx, struct stack_event *event, u32 s
 		kernel_count = frames_of(bpf_get_stack(ctx, event->frames, STACK_FRAMES_MAX * sizeof(u64), 0));
 	event->kernel_count = kernel_count;
 	if (want_user_stacks && !(event->flags & STACK_KERNEL_THREAD)) {
-		if (may_read_user)
+		if (may_read_user) {
 			take_user_stack(scratch);
-		else
+			if (walk_by_tables)
+				take_python_stack(scratch);
+		} else
 			event->user_count = ask_kernel_for_user_stack(ctx, &event->frames[kernel_count]);
 	}
-	hash_sample(event, task->start_boottime);
-	send_wait_stack(task, event);
+	hash_wait_stack(scratch, task->start_boottime);
+	send_wait_stack(task, event, scratch);
 	return 0;
 }
 
@@ -143,7 +187,8 @@ static __noinline int take_own_stack(void *ctx, struct stack_event *event, u32 s
  * A task that is off its CPU: the kernel's part alone, without the scheduler's and the locks' own functions. With
  * @of_process one stack stands for all of its threads.
  */
-static __noinline int take_others_stack(struct task_struct *task, struct stack_event *event, bool of_process)
+static __noinline int take_others_stack(struct task_struct *task, struct stack_event *event, u32 scratch,
+					bool of_process)
 {
 	struct task_struct *leader = task->group_leader;
 
@@ -155,8 +200,8 @@ static __noinline int take_others_stack(struct task_struct *task, struct stack_e
 	if (want_kernel_stacks)
 		event->kernel_count =
 			frames_of(bpf_get_task_stack(task, event->frames, STACK_FRAMES_MAX * sizeof(u64), 0));
-	hash_sample(event, of_process ? leader->start_boottime : task->start_boottime);
-	send_wait_stack(task, event);
+	hash_wait_stack(scratch, of_process ? leader->start_boottime : task->start_boottime);
+	send_wait_stack(task, event, SCRATCH_OTHERS);
 	return 0;
 }
 

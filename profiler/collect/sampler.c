@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/random.h>
 #include <sys/resource.h>
@@ -33,7 +34,8 @@
 
 struct sampler {
 	struct stoker_bpf *skeleton;
-	struct ring_buffer *ring;
+	struct ring_buffer *ring;   /* events */
+	struct ring_buffer *others; /* NULL until one is added */
 	struct sampler_settings settings;
 	struct count_set sets[2];
 	ARRAY(int) events; /* one for each CPU */
@@ -185,6 +187,7 @@ void sampler_free(struct sampler *sampler)
 		close(sampler->events.items[i]);
 	array_deinit(&sampler->events);
 	walk_programs_detach(&sampler->walk_programs);
+	ring_buffer__free(sampler->others);
 	ring_buffer__free(sampler->ring);
 	count_set_deinit(&sampler->sets[0]);
 	count_set_deinit(&sampler->sets[1]);
@@ -402,6 +405,11 @@ int sampler_read_events(struct sampler *sampler, const struct sampler_callbacks 
 
 	sampler->reading = callbacks;
 	taken = ring_buffer__consume(sampler->ring);
+	/* And once more: names of Python functions are sent before the stacks that have them, which may be in the other rings. */
+	if (sampler->others && taken >= 0)
+		taken = ring_buffer__consume(sampler->others);
+	if (sampler->others && taken >= 0)
+		taken = ring_buffer__consume(sampler->ring);
 	sampler->reading = NULL;
 	return taken < 0 ? taken : 0;
 }
@@ -474,7 +482,15 @@ size_t sampler_lost(struct sampler *sampler, uint64_t *ids, uint64_t *counts, si
 
 int sampler_add_ring(struct sampler *sampler, int map_fd, int (*take)(void *data, void *bytes, size_t size), void *data)
 {
-	return ring_buffer__add(sampler->ring, map_fd, take, data);
+	struct epoll_event event = {.events = EPOLLIN};
+
+	if (sampler->others)
+		return ring_buffer__add(sampler->others, map_fd, take, data);
+	sampler->others = ring_buffer__new(map_fd, take, data, NULL);
+	if (!sampler->others)
+		return -errno;
+	return epoll_ctl(sampler_fd(sampler), EPOLL_CTL_ADD, ring_buffer__epoll_fd(sampler->others), &event) ? -errno
+													     : 0;
 }
 
 struct stoker_bpf *sampler_skeleton(struct sampler *sampler)

@@ -32,7 +32,7 @@ struct unnamed {
 	struct process *process;
 	size_t first;
 	uint16_t flags; /* stack_event.flags */
-	uint8_t kernel_count, user_count;
+	uint8_t kernel_count, user_count, python_count, python_end;
 };
 
 typedef ARRAY(struct unnamed) unnamed_array;
@@ -98,7 +98,7 @@ static int keep(struct generation *generation, const struct known_key *known)
 static int wait_for_name(struct wait_stacks *stacks, const struct stack_event *event, struct process *process,
 			 uint32_t number)
 {
-	size_t count = (size_t)event->kernel_count + event->user_count;
+	size_t count = stack_event_frames(event);
 	struct unnamed *unnamed = array_add(&stacks->unnamed);
 
 	if (!unnamed || array_reserve(&stacks->addresses, count))
@@ -110,6 +110,8 @@ static int wait_for_name(struct wait_stacks *stacks, const struct stack_event *e
 		.flags = event->flags,
 		.kernel_count = event->kernel_count,
 		.user_count = event->user_count,
+		.python_count = event->python_count,
+		.python_end = event->python_end,
 	};
 	memcpy(stacks->addresses.items + stacks->addresses.count, event->frames, count * sizeof(uint64_t));
 	stacks->addresses.count += count;
@@ -140,8 +142,7 @@ int wait_stacks_take(struct wait_stacks *stacks, const struct stack_event *event
 	const struct known_key *old;
 
 	if (size < offsetof(struct stack_event, frames) ||
-	    size < offsetof(struct stack_event, frames) +
-			    ((size_t)event->kernel_count + event->user_count) * sizeof(uint64_t))
+	    size < offsetof(struct stack_event, frames) + stack_event_frames(event) * sizeof(uint64_t))
 		return -EPROTO;
 	stacks->sent++;
 	if (find(&stacks->young, &event->key))
@@ -177,11 +178,13 @@ uint32_t wait_stacks_without_programs(const struct recording_writer *writer, uin
 
 static int name_one(struct wait_stacks *stacks, const struct unnamed *unnamed, const uint64_t *kernel)
 {
+	const uint64_t *user = kernel + unnamed->kernel_count;
+	struct python_frames python = {user + unnamed->user_count, unnamed->python_count, unnamed->python_end};
 	struct known_key *known;
 	enum stack_end end;
 	uint32_t row;
-	int err = stacks_row(stacks->parts.stacks, unnamed->process, kernel, unnamed->kernel_count,
-			     kernel + unnamed->kernel_count, unnamed->user_count, unnamed->flags, NULL, &row, &end);
+	int err = stacks_row(stacks->parts.stacks, unnamed->process, kernel, unnamed->kernel_count, user,
+			     unnamed->user_count, unnamed->flags, &python, &row, &end);
 
 	if (err)
 		return err;
