@@ -8,6 +8,7 @@
 #   containers_init                    makes $CONTAINERS_DIR (on TMPDIR's disk) and sets the traps
 #   make_rootfs DIR                    a root file system of busybox: /bin/sh and friends, /tmp, /proc …
 #   add_program DIR FILE [NAME]        FILE as /usr/bin/NAME in it, with the shared libraries that it needs
+#   add_python DIR                     python3.11 with what of its library is written in Python, without packages
 #   runc_start ID ROOTFS [--cpu-quota PERCENT] [--user UID] [--host-pid] -- ARGS…
 #                                      returns when it runs; ids are looked for in /run/runc, and there they are.
 #                                      --host-pid: in the host's pid namespace, as an agent that looks at others
@@ -117,6 +118,12 @@ add_program() {
 	while read -r library; do
 		[ -e "$dir$library" ] || install -D -m 755 "$library" "$dir$library"
 	done < <(ldd "$file" 2>/dev/null | awk '$2 == "=>" && $3 ~ "^/" { print $3 } $1 ~ "^/" { print $1 }')
+}
+
+add_python() {
+	add_program "$1" /usr/bin/python3.11
+	mkdir -p "$1/usr/lib/python3.11"
+	cp -r /usr/lib/python3.11/{encodings,collections,re,multiprocessing,*.py} "$1/usr/lib/python3.11/"
 }
 
 # Words as a JSON array: backslashes and quotes are all that the command lines here can need.
