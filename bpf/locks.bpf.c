@@ -150,45 +150,53 @@ static __always_inline void add_to_call(struct task_struct *task, struct task_ti
 	current->parted = 1;
 }
 
+/* Beside end_wait(), whose stack would otherwise hold the key while that of the task is walked. */
+static __noinline int note_slept(struct task_times *times, u64 lock, u64 now, u64 ns)
+{
+	u32 scratch = SCRATCH_LOCKS;
+	struct stack_event *event = bpf_map_lookup_elem(&wait_scratch, &scratch);
+	struct one_wait wait = {.ns = ns};
+	struct lock_key key = {};
+
+	if (!event || !times)
+		return 0;
+	if (times->lock_woken_ns > times->lock_ns)
+		wait.handoff_ns = now - times->lock_woken_ns;
+	wait.waker_ns = times->lock_waker_ns ? times->lock_waker_ns : (ns - wait.handoff_ns) / 2;
+	key.stack = event->key;
+	key.waker = times->lock_waker;
+	key.owner = times->lock_owner;
+	key.lock = lock_identity(lock, &key.where);
+	key.kind = lock_kind_of(times->lock_flags);
+	key.slot = times->slot;
+	key.owner_slot = times->lock_owner_slot;
+	key.owner_state = times->lock_owner_state;
+	key.waker_slot = times->lock_waker_slot;
+	return note_lock_wait(&key, lock, &wait);
+}
+
 static __always_inline void end_wait(void *ctx, u64 lock, bool got)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct task_times *times = known_times_of(task);
-	struct one_wait wait = {};
-	u64 now = bpf_ktime_get_ns();
-	struct lock_key key = {};
+	u64 now = bpf_ktime_get_ns(), ns;
 	u32 scratch = SCRATCH_LOCKS;
-	struct stack_event *event;
 
 	if (!times || times->lock != lock)
 		return;
-	wait.ns = now - times->lock_ns;
+	ns = now - times->lock_ns;
 	times->lock = 0;
 	if (got) {
 		times->lock_got = lock;
 		times->lock_got_ns = now;
 	}
-	add_to_call(task, times, wait.ns);
-	key.slot = times->slot;
-	key.kind = lock_kind_of(times->lock_flags);
+	add_to_call(task, times, ns);
 	if (task->nvcsw == times->lock_switches) {
-		tally(key.slot, key.kind, wait.ns);
+		tally(times->slot, lock_kind_of(times->lock_flags), ns);
 		return;
 	}
-	if (times->lock_woken_ns > times->lock_ns)
-		wait.handoff_ns = now - times->lock_woken_ns;
-	wait.waker_ns = times->lock_waker_ns ? times->lock_waker_ns : (wait.ns - wait.handoff_ns) / 2;
-	event = bpf_map_lookup_elem(&wait_scratch, &scratch);
-	take_own_stack(ctx, event, SCRATCH_LOCKS);
-	if (event)
-		key.stack = event->key;
-	key.waker = times->lock_waker;
-	key.owner = times->lock_owner;
-	key.owner_slot = times->lock_owner_slot;
-	key.owner_state = times->lock_owner_state;
-	key.lock = lock_identity(lock, &key.where);
-	key.waker_slot = times->lock_waker_slot;
-	note_lock_wait(&key, lock, &wait);
+	take_own_stack(ctx, bpf_map_lookup_elem(&wait_scratch, &scratch), SCRATCH_LOCKS);
+	note_slept(times, lock, now, ns);
 }
 
 SEC("tp_btf/contention_end")

@@ -31,6 +31,7 @@
 #define KEYS_PER_CPU 4096u
 #define KEYS_MIN 16384u
 #define KEYS_MAX 262144u
+#define LOG_TAIL_BYTES 1800
 
 struct sampler {
 	struct stoker_bpf *skeleton;
@@ -57,16 +58,22 @@ static int say(char *error, size_t error_size, int err, const char *format, ...)
 	return err;
 }
 
-/* libbpf speaks of every attempt; what matters is said once by the command. */
+/*
+ * libbpf speaks of every attempt; what matters is said once by the command. Of the verifier's log, which may be long, the
+ * end says what it did not like.
+ */
 static int print_at_debug(enum libbpf_print_level level, const char *format, va_list args)
 {
-	char line[512];
+	_cleanup_free_ char *text = NULL;
+	size_t length, line;
 
-	if (level == LIBBPF_DEBUG)
+	if (level == LIBBPF_DEBUG || vasprintf(&text, format, args) < 0)
 		return 0;
-	vsnprintf(line, sizeof(line), format, args);
-	line[strcspn(line, "\n")] = '\0';
-	log_debug("%s", line);
+	length = strlen(text);
+	line = strcspn(text, "\n");
+	log_debug("%.*s", (int)line, text);
+	if (length > line + 1)
+		log_debug("%s", text + (length > line + LOG_TAIL_BYTES ? length - LOG_TAIL_BYTES : line + 1));
 	return 0;
 }
 
@@ -148,7 +155,7 @@ int sampler_new(const struct sampler_settings *settings, struct sampler **ret_sa
 		err = walk_programs_attach(&sampler->walk_programs, sampler->skeleton, settings->walk_by_tables);
 	if (err) {
 		sampler_free(sampler);
-		if (err == -EPERM || err == -EACCES)
+		if (err == -EPERM)
 			return say(error, error_size, -EPERM,
 				   "the kernel does not let us load BPF programs: run as root");
 		return say(error, error_size, err,
