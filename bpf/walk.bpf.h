@@ -209,6 +209,7 @@ static __always_inline enum user_end step(struct walk *walk, u32 level)
 	case WALK_JIT_FRAME:
 		return step_in_jit(walk, level);
 	case WALK_FRAME_POINTER:
+	case WALK_FP_ELSEWHERE:
 		return step_by_frame_pointer(walk, level, true);
 	case WALK_SIGNAL:
 		return step_over_signal(walk, level);

@@ -121,6 +121,22 @@ int unwind_files_open(pid_t pid, uint64_t start, uint64_t end, int *ret_path_fd,
 	return 0;
 }
 
+int unwind_files_root(pid_t pid, int *ret_fd, struct unwind_root *ret_root)
+{
+	_cleanup_close_ int fd = -1;
+	struct stat status;
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/%d/root", pid);
+	fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 || process_files_stat(fd, &status))
+		return -errno;
+	*ret_root = (struct unwind_root){pid, status.st_dev, status.st_ino};
+	if (ret_fd)
+		*ret_fd = take_fd(&fd);
+	return 0;
+}
+
 static int open_vdso(void)
 {
 	const void *image = (const void *)getauxval(AT_SYSINFO_EHDR);

@@ -65,6 +65,20 @@ enum unwind_mapping_kind unwind_files_kind(const char *path);
  */
 int unwind_files_open(pid_t pid, uint64_t start, uint64_t end, int *ret_path_fd, struct unwind_identity *ret_identity);
 
+/* What a process sees as "/"; by its device and inode it is told from others. */
+struct unwind_root {
+	pid_t pid; /* of one that sees it; 0: not known */
+	dev_t device;
+	ino_t inode;
+};
+
+/**
+ * unwind_files_root() - the root of a process
+ * @ret_fd: an O_PATH descriptor, to be closed by the caller; NULL: not wanted
+ * Returns 0 or what open(2) gave.
+ */
+int unwind_files_root(pid_t pid, int *ret_fd, struct unwind_root *ret_root);
+
 /**
  * unwind_files_reopen() - a descriptor of its own, for unwind_parser.h
  * @path_fd: from unwind_files_open(); -1: a copy of the vdso that all 64-bit processes share

@@ -240,12 +240,20 @@ static void learn_goroutine(struct run *run, const unsigned char *code, size_t b
 	size_t tls_at, m_at, curg_at;
 	int32_t tls, curg;
 
-	if (!has(code, bytes, "\x64\x48\x8b\x04\x25", 5, &tls_at) || !has(code, bytes, "\x48\x8b\x58\x30", 4, &m_at) ||
-	    !has(code, bytes, "\x48\x3b\x83", 3, &curg_at) || tls_at + 9 > bytes || curg_at + 7 > bytes)
+	/* In position-independent code: mov $tls,%rcx; mov %fs:(%rcx),%rax */
+	if (has(code, bytes, "\x64\x48\x8b\x01", 4, &tls_at) && tls_at >= 7 &&
+	    !memcmp(code + tls_at - 7, "\x48\xc7\xc1", 3))
+		tls_at -= 4;
+	else if (has(code, bytes, "\x64\x48\x8b\x04\x25", 5, &tls_at))
+		tls_at += 5;
+	else
+		return;
+	if (!has(code, bytes, "\x48\x8b\x58\x30", 4, &m_at) || !has(code, bytes, "\x48\x3b\x83", 3, &curg_at) ||
+	    tls_at + sizeof(tls) > bytes || curg_at + 3 + sizeof(curg) > bytes)
 		return;
 	if (!has(code, bytes, "\x48\x8b\x5a\x38", 4, &m_at) && !has(code, bytes, "\x48\x8b\x62\x38", 4, &m_at))
 		return;
-	memcpy(&tls, code + tls_at + 5, sizeof(tls));
+	memcpy(&tls, code + tls_at, sizeof(tls));
 	memcpy(&curg, code + curg_at + 3, sizeof(curg));
 	if (tls < INT16_MIN || tls > INT16_MAX || curg < 0 || curg > UINT16_MAX)
 		return;
@@ -274,7 +282,7 @@ static int replace(struct run *run, const struct found *found, uint64_t from, ui
 static int correct(struct run *run, const struct found *found)
 {
 	static const struct unwind_rule end = {.cfa = UNWIND_END}, signal = {.cfa = UNWIND_SIGNAL},
-					by_fp = {UNWIND_FP, UNWIND_FP_AT_CFA, -16, 16};
+					by_fp = {.cfa = UNWIND_FP_ELSEWHERE};
 	unsigned char code[CODE_BYTES_MAX];
 	struct unwind_rule rule = run->goroutine;
 	uint64_t from = found->start, to = found->end;

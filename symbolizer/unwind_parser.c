@@ -26,6 +26,9 @@ struct rows_head {
 	uint64_t segments, pages, rows, rules;
 	uint64_t cpu_ns, memory_bytes; /* of the worker */
 	uint64_t python_version, python_place;
+	uint32_t lacks_rows;
+	struct elf_build_id build_id;
+	struct elf_debug_link debug_link;
 };
 
 struct unwind_parser {
@@ -68,7 +71,12 @@ static void handle(void *state, const void *request, size_t bytes, const int *fd
 	_cleanup_(unwind_rows_deinit) struct unwind_rows rows = {0};
 	struct rows_head head = {0};
 
-	head.error = fd_count == 1 ? unwind_rows_read(fds[0], -1, &rows) : -EIO;
+	/* As many descriptors as the request has bytes were sent; fewer come where one could not be opened. */
+	head.error = fd_count == bytes ? 0 : -EIO;
+	if (!head.error && fd_count == 2)
+		head.error = unwind_rows_check_debug(fds[0], fds[1]) ? -EKEYREJECTED : 0;
+	if (!head.error)
+		head.error = unwind_rows_read(fds[0], fd_count == 2 ? fds[1] : -1, &rows);
 	for (size_t i = 0; i < fd_count; i++)
 		close(fds[i]);
 	if (head.error)
@@ -83,6 +91,9 @@ static void handle(void *state, const void *request, size_t bytes, const int *fd
 	head.rules = rows.rules.count;
 	head.python_version = rows.python.version;
 	head.python_place = rows.python.place;
+	head.lacks_rows = rows.lacks_rows;
+	head.build_id = rows.build_id;
+	head.debug_link = rows.debug_link;
 	add_costs(&head);
 	if (worker_bytes_add(answer, &head, sizeof(head)) || add_rows(answer, &rows))
 		answer->list.count = 0;
@@ -117,7 +128,9 @@ void unwind_parser_free(struct unwind_parser *parser)
 
 static bool sizes_fit(const struct rows_head *head, size_t bytes)
 {
-	return head->segments <= UNWIND_SEGMENTS_MAX && head->pages <= UNWIND_PAGES_MAX &&
+	return head->build_id.bytes <= ELF_BUILD_ID_BYTES_MAX &&
+	       memchr(head->debug_link.name, '\0', sizeof(head->debug_link.name)) &&
+	       head->segments <= UNWIND_SEGMENTS_MAX && head->pages <= UNWIND_PAGES_MAX &&
 	       head->rows <= UNWIND_ROWS_MAX && head->rules <= UNWIND_RULES_MAX &&
 	       bytes == sizeof(*head) + head->segments * sizeof(struct unwind_segment) +
 				head->pages * sizeof(struct unwind_page) + head->rows * sizeof(struct unwind_row) +
@@ -157,8 +170,8 @@ int unwind_parser_read(const struct worker_bytes *answer, struct unwind_rows *ro
 		return -ENOEXEC; /* out of memory there */
 	at = take(&head, sizeof(head), at);
 	if (head.error)
-		return head.error == -ENOEXEC || head.error == -EOPNOTSUPP || head.error == -EIO ? head.error
-												 : -ENOEXEC;
+		return head.error == -EOPNOTSUPP || head.error == -EIO || head.error == -EKEYREJECTED ? head.error
+												      : -ENOEXEC;
 	if (!sizes_fit(&head, answer->list.count))
 		return -EBADMSG;
 	if (array_reserve(&rows->pages, head.pages) || array_reserve(&rows->rows, head.rows) ||
@@ -172,6 +185,9 @@ int unwind_parser_read(const struct worker_bytes *answer, struct unwind_rows *ro
 	rows->pages.count = head.pages;
 	rows->rows.count = head.rows;
 	rows->rules.count = head.rules;
+	rows->lacks_rows = head.lacks_rows;
+	rows->build_id = head.build_id;
+	rows->debug_link = head.debug_link;
 	rows->python = (struct python_runtime){(uint32_t)head.python_version, head.python_place};
 	at = take(rows->segments, head.segments * sizeof(*rows->segments), at);
 	at = take(rows->pages.items, head.pages * sizeof(*rows->pages.items), at);
@@ -194,10 +210,11 @@ static void note_costs(struct unwind_parser *parser)
 	__atomic_store_n(&parser->memory_bytes, head.memory_bytes, __ATOMIC_RELAXED);
 }
 
-int unwind_parser_rows(struct unwind_parser *parser, int path_fd, struct unwind_rows *rows)
+int unwind_parser_rows(struct unwind_parser *parser, int path_fd, int debug_fd, struct unwind_rows *rows)
 {
 	_cleanup_close_ int fd = unwind_files_reopen(path_fd);
-	int err = -ENOTRECOVERABLE;
+	int fds[] = {fd, debug_fd}, err = -ENOTRECOVERABLE;
+	size_t fd_count = debug_fd < 0 ? 1 : 2;
 
 	if (fd < 0)
 		return fd;
@@ -205,12 +222,12 @@ int unwind_parser_rows(struct unwind_parser *parser, int path_fd, struct unwind_
 		uint64_t stuck = worker_counts(parser->worker).stuck;
 		int called;
 
-		if (silent_devices_has(&parser->silent, fd))
+		if (silent_devices_has(&parser->silent, fd) || silent_devices_has(&parser->silent, debug_fd))
 			break;
-		called = worker_call(parser->worker, "", 1, &fd, 1, TIMEOUT_MS, &parser->answer);
+		called = worker_call(parser->worker, "ab", fd_count, fds, fd_count, TIMEOUT_MS, &parser->answer);
 
 		if (called == -ETIME) {
-			silent_devices_note(&parser->silent, fd, parser->worker, stuck);
+			silent_devices_note(&parser->silent, fds[fd_count - 1], parser->worker, stuck);
 			err = called;
 			break;
 		}
@@ -227,6 +244,11 @@ int unwind_parser_rows(struct unwind_parser *parser, int path_fd, struct unwind_
 	/* Tables of browsers are large, and rare. */
 	array_deinit(&parser->answer.list);
 	return err;
+}
+
+struct worker *unwind_parser_worker(struct unwind_parser *parser)
+{
+	return parser->worker;
 }
 
 struct unwind_parser_costs unwind_parser_costs(const struct unwind_parser *parser)

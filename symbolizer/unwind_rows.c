@@ -311,6 +311,48 @@ static int open_image(struct build *build, int fd)
 	return build->image.is_64 && build->machine ? 0 : -EOPNOTSUPP;
 }
 
+/* Where sections do not tell, all of a segment counts: asking for a debug file in vain costs little. */
+static uint64_t code_bytes(const struct elf_image *image)
+{
+	uint64_t sections = 0, segments = 0;
+
+	for (size_t i = 0; i < image->sections.count; i++)
+		if (image->sections.items[i].flags & SHF_EXECINSTR)
+			sections += image->sections.items[i].bytes;
+	for (size_t i = 0; i < image->segments.count; i++)
+		if (image->segments.items[i].type == PT_LOAD && image->segments.items[i].flags & PF_X)
+			segments += image->segments.items[i].file_bytes;
+	return sections ? sections : segments;
+}
+
+static void note_lack(const struct build *build, struct unwind_rows *rows)
+{
+	uint64_t covered = 0;
+
+	for (size_t i = 0; i + 1 < build->cfi.list.count; i++)
+		if (build->cfi.list.items[i].rule.cfa != UNWIND_GAP)
+			covered += build->cfi.list.items[i + 1].pc - build->cfi.list.items[i].pc;
+	if (covered >= code_bytes(&build->image) / 2)
+		return;
+	rows->lacks_rows = elf_image_build_id(&build->image, &rows->build_id);
+	rows->lacks_rows |= elf_image_debug_link(&build->image, &rows->debug_link);
+}
+
+int unwind_rows_check_debug(int fd, int debug_fd)
+{
+	_cleanup_(cleanup_image) struct elf_image image = {0};
+	struct elf_source source = elf_source_file(fd);
+	struct elf_build_id build_id = {0};
+	struct elf_debug_link link = {0};
+	int err = elf_image_init(&image, &source);
+
+	if (err)
+		return err;
+	elf_image_build_id(&image, &build_id);
+	elf_image_debug_link(&image, &link);
+	return elf_debug_file_check(&build_id, &link, debug_fd);
+}
+
 int unwind_rows_read(int fd, int debug_fd, struct unwind_rows *rows)
 {
 	_cleanup_(cleanup_build) struct build build = {0};
@@ -328,6 +370,7 @@ int unwind_rows_read(int fd, int debug_fd, struct unwind_rows *rows)
 		err = add_special(&build);
 	if (err)
 		return err;
+	note_lack(&build, rows);
 	rows->functions = build.cfi.functions;
 	rows->broken = build.cfi.broken;
 	return make_pages(&build, rows);

@@ -23,6 +23,7 @@
 #include <stdint.h>
 
 #include "symbolizer/base/array.h"
+#include "symbolizer/elf_image.h"
 #include "symbolizer/python_runtime.h"
 
 #define UNWIND_PAGE_SHIFT 12
@@ -41,6 +42,7 @@ enum unwind_cfa {
 	UNWIND_UNSUPPORTED = 9, /* an expression that a table cannot hold */
 	UNWIND_SP_INDEXED = 10, /* as UNWIND_SP_DEREF, at SP + 8 * register + …; the register as for UNWIND_REGISTER */
 	UNWIND_GOROUTINE = 11,	/* on a stack of Go's runtime: the caller is on the goroutine's, as below */
+	UNWIND_FP_ELSEWHERE = 12, /* FP leads to the frame, and that is on another stack */
 };
 
 /*
@@ -98,6 +100,10 @@ struct unwind_rows {
 	size_t functions;		 /* FDEs taken */
 	size_t broken;			 /* FDEs that made no sense: gaps */
 	struct python_runtime python;	 /* where the file is an interpreter */
+	/* For most of its code there are no rows, and a debug file, by what the file says of it, may have some. */
+	bool lacks_rows;
+	struct elf_build_id build_id;	  /* of a file that lacks rows */
+	struct elf_debug_link debug_link; /* the same */
 };
 
 /**
@@ -110,5 +116,8 @@ struct unwind_rows {
  */
 int unwind_rows_read(int fd, int debug_fd, struct unwind_rows *rows);
 void unwind_rows_deinit(struct unwind_rows *rows);
+
+/* Is @debug_fd the debug file of @fd? As elf_debug_file_check() has it; nothing is closed. */
+int unwind_rows_check_debug(int fd, int debug_fd);
 
 #endif

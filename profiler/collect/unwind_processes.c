@@ -163,7 +163,7 @@ static bool resolve(struct unwind_processes *processes, uint32_t tgid, const str
 		return true;
 	case UNWIND_MAPPING_VDSO:
 		ret->bias = mapping->start;
-		ret->file = unwind_tables_file(processes->tables, NULL, -1);
+		ret->file = unwind_tables_file(processes->tables, NULL, -1, 0);
 		return ret->file != UNWIND_NO_FILE;
 	case UNWIND_MAPPING_FILE:
 		ret->bias = mapping->start - mapping->offset;
@@ -174,7 +174,7 @@ static bool resolve(struct unwind_processes *processes, uint32_t tgid, const str
 			processes->counts.gone++;
 			return false;
 		}
-		ret->file = unwind_tables_file(processes->tables, &identity, path_fd);
+		ret->file = unwind_tables_file(processes->tables, &identity, path_fd, (pid_t)tgid);
 		return ret->file != UNWIND_NO_FILE;
 	case UNWIND_MAPPING_OTHER:
 		break;

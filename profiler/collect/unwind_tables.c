@@ -12,6 +12,7 @@
 #include "symbolizer/base/clock.h"
 #include "symbolizer/base/hash_index.h"
 #include "symbolizer/base/log.h"
+#include "symbolizer/unwind_debug.h"
 
 #define RETRY_SWEEPS_MAX 64 /* between two attempts to load what found no room */
 
@@ -29,14 +30,19 @@ struct file {
 	struct unwind_identity identity;
 	int path_fd; /* -1: closed, as nobody maps it any more */
 	struct stored_rows stored;
-	uint32_t retry_at;   /* epoch before which it is not tried again */
-	uint32_t retry_wait; /* doubled by each time that it found no room */
+	bool lacks_rows;	 /* but for those that a debug file may have */
+	bool rows_inside;	 /* has such that came from inside of root */
+	bool shared;		 /* more than one root maps it */
+	struct unwind_root root; /* of who mapped it first, as long as that matters */
+	uint32_t retry_at;	 /* epoch before which it is not tried again */
+	uint32_t retry_wait;	 /* doubled by each time that it found no room */
 };
 
 struct unwind_tables {
 	pthread_mutex_t lock; /* of everything here; not held while parsing */
 	struct walk_maps *maps;
 	struct unwind_parser *parser;
+	struct unwind_debug *debug; /* the loader's alone */
 	struct file files[WALK_FILES_MAX];
 	uint32_t file_count; /* slots ever used */
 	struct hash_index index;
@@ -57,7 +63,7 @@ int unwind_tables_new(struct walk_maps *maps, struct unwind_parser *parser, uint
 	tables->parser = parser;
 	maps->files->epoch = 1; /* 0: never used */
 	if (row_store_init(&tables->store, maps, segments < UINT32_MAX ? (uint32_t)segments : UINT32_MAX) ||
-	    unwind_tables_file(tables, NULL, -1) == UNWIND_NO_FILE) {
+	    unwind_debug_new(parser, &tables->debug) || unwind_tables_file(tables, NULL, -1, 0) == UNWIND_NO_FILE) {
 		unwind_tables_free(tables);
 		return -ENOMEM;
 	}
@@ -72,6 +78,7 @@ void unwind_tables_free(struct unwind_tables *tables)
 	for (uint32_t i = 0; i < tables->file_count; i++)
 		if (tables->files[i].state != FILE_FREE && tables->files[i].path_fd >= 0)
 			close(tables->files[i].path_fd);
+	unwind_debug_free(tables->debug);
 	hash_index_deinit(&tables->index);
 	row_store_deinit(&tables->store);
 	pthread_mutex_destroy(&tables->lock);
@@ -134,7 +141,35 @@ static uint32_t add(struct unwind_tables *tables, const struct unwind_identity *
 	return number;
 }
 
-uint32_t unwind_tables_file(struct unwind_tables *tables, const struct unwind_identity *identity, int path_fd)
+static void unload(struct unwind_tables *tables, uint32_t number)
+{
+	row_store_take_out(&tables->store, number, &tables->files[number].stored);
+	tables->files[number].state = FILE_EVICTED;
+	tables->counts.loaded--;
+}
+
+/* What a container says of a file is not good for others that map it, too. */
+static void note_root(struct unwind_tables *tables, uint32_t number, pid_t pid)
+{
+	struct file *file = &tables->files[number];
+	struct unwind_root root;
+
+	if (!pid || file->shared || (file->state == FILE_LOADED && !file->lacks_rows) ||
+	    unwind_files_root(pid, NULL, &root))
+		return;
+	if (!file->root.pid)
+		file->root = root;
+	file->shared = root.device != file->root.device || root.inode != file->root.inode;
+	if (!file->shared || !file->rows_inside || file->state != FILE_LOADED)
+		return;
+	unload(tables, number);
+	file->rows_inside = false;
+	file->state = FILE_WAITING;
+	tables->counts.waiting++;
+}
+
+uint32_t unwind_tables_file(struct unwind_tables *tables, const struct unwind_identity *identity, int path_fd,
+			    pid_t pid)
 {
 	_cleanup_close_ int fd = path_fd;
 	uint32_t number;
@@ -148,15 +183,10 @@ uint32_t unwind_tables_file(struct unwind_tables *tables, const struct unwind_id
 	} else if (tables->files[number].path_fd < 0) {
 		tables->files[number].path_fd = take_fd(&fd);
 	}
+	if (number != UNWIND_NO_FILE)
+		note_root(tables, number, pid);
 	pthread_mutex_unlock(&tables->lock);
 	return number;
-}
-
-static void unload(struct unwind_tables *tables, uint32_t number)
-{
-	row_store_take_out(&tables->store, number, &tables->files[number].stored);
-	tables->files[number].state = FILE_EVICTED;
-	tables->counts.loaded--;
 }
 
 /* Walks say that they use a file only every few seconds (SALT_JIFFIES_SHIFT in bpf/walk.bpf.h): finer it is not known. */
@@ -293,6 +323,8 @@ bool unwind_tables_load_one(struct unwind_tables *tables)
 	_cleanup_(unwind_rows_deinit) struct unwind_rows rows = {0};
 	_cleanup_close_ int fd = -1;
 	uint64_t start_ns = clock_now_ns();
+	struct unwind_root root;
+	bool inside = false, lacks_rows;
 	struct file *file;
 	uint32_t number;
 	int err;
@@ -306,14 +338,27 @@ bool unwind_tables_load_one(struct unwind_tables *tables)
 	file = &tables->files[number];
 	file->state = FILE_PARSING;
 	fd = file->path_fd < 0 ? -1 : dup(file->path_fd);
+	root = file->shared ? (struct unwind_root){0} : file->root;
 	pthread_mutex_unlock(&tables->lock);
 
-	err = fd < 0 && !file->vdso ? -EBADF : unwind_parser_rows(tables->parser, fd, &rows);
+	err = fd < 0 && !file->vdso ? -EBADF : unwind_parser_rows(tables->parser, fd, -1, &rows);
+	lacks_rows = !err && rows.lacks_rows && fd >= 0;
+	if (lacks_rows)
+		unwind_debug_rows(tables->debug, fd, &root, &rows, &inside);
 	make_segments(tables, &rows);
 
 	pthread_mutex_lock(&tables->lock);
 	tables->counts.waiting--;
 	tables->counts.parse_ns += clock_now_ns() - start_ns;
+	file->lacks_rows = lacks_rows;
+	file->rows_inside = inside;
+	if (inside && file->shared) {
+		file->rows_inside = false;
+		file->state = FILE_WAITING;
+		tables->counts.waiting++;
+		pthread_mutex_unlock(&tables->lock);
+		return true;
+	}
 	if (err == -ETIME) {
 		try_later(tables, file);
 		pthread_mutex_unlock(&tables->lock);

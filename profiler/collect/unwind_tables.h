@@ -48,9 +48,11 @@ void unwind_tables_free(struct unwind_tables *tables);
 /**
  * unwind_tables_file() - the number of a file for struct walk_mapping
  * @path_fd: O_PATH descriptor, owned from here on; or -1 with no @identity for the vdso
+ * @pid: who maps it: a debug file may be looked for there (unwind_debug.h); 0: nobody
  * Returns UNWIND_NO_FILE where there are too many.
  */
-uint32_t unwind_tables_file(struct unwind_tables *tables, const struct unwind_identity *identity, int path_fd);
+uint32_t unwind_tables_file(struct unwind_tables *tables, const struct unwind_identity *identity, int path_fd,
+			    pid_t pid);
 
 /* As if a walk had missed it: it is parsed before others, and unwind_tables_wanted() counts it. */
 void unwind_tables_want(struct unwind_tables *tables, uint32_t file);

@@ -57,7 +57,7 @@ static int load(struct unwind_tables *tables, const struct unwind_parser *parser
 		return -1;
 	start_ns = clock_now_ns();
 	identity = (struct unwind_identity){status.st_dev, status.st_ino, status.st_size, status.st_mtim};
-	if (unwind_tables_file(tables, &identity, fd) == UNWIND_NO_FILE || !unwind_tables_load_one(tables))
+	if (unwind_tables_file(tables, &identity, fd, getpid()) == UNWIND_NO_FILE || !unwind_tables_load_one(tables))
 		return -1;
 	ret_cost->ms = (double)(clock_now_ns() - start_ns) / 1e6;
 	ret_cost->cpu_ms = cpu_ms(parser) - cpu;

@@ -160,11 +160,15 @@ static void test_unwind_go__the_runtimes_stacks_lead_to_the_goroutines(void **st
 {
 	/* Of Go 1.19: TLS at -8, m.curg at 0xc0. */
 	struct unwind_rule calls = {.cfa = UNWIND_GOROUTINE, .cfa_offset = -8 * (1 << UNWIND_GO_TLS_SHIFT) + 0xc0};
-	struct unwind_rule grows = calls, end = {.cfa = UNWIND_END}, by_fp = {UNWIND_FP, UNWIND_FP_AT_CFA, -16, 16};
+	struct unwind_rule grows = calls, end = {.cfa = UNWIND_END}, by_fp = {.cfa = UNWIND_FP_ELSEWHERE};
 	struct unwind_rows rows = {0};
 	uint64_t bytes;
 
 	grows.fp_offset = -8;
+	build_go(*state, "-buildmode=pie");
+	read_rows(*state, &rows);
+	expect_somewhere(*state, &rows, "runtime.systemstack.abi0", calls);
+	unwind_rows_deinit(&rows);
 	build_go(*state, "");
 	read_rows(*state, &rows);
 	expect_everywhere(*state, &rows, "runtime.goexit.abi0", UNWIND_END);

@@ -37,7 +37,7 @@ static void test_unwind_parser__rows_come_through_as_they_are(void **state)
 	_cleanup_close_ int fd = open(LIBC, O_RDONLY | O_CLOEXEC), path_fd = open(LIBC, O_PATH | O_CLOEXEC);
 
 	assert_int_equal(unwind_rows_read(fd, -1, &direct), 0);
-	assert_int_equal(unwind_parser_rows(parser, path_fd, &through), 0);
+	assert_int_equal(unwind_parser_rows(parser, path_fd, -1, &through), 0);
 	assert_true(direct.rows.count > 1000);
 	assert_int_equal(through.rows.count, direct.rows.count);
 	assert_int_equal(through.pages.count, direct.pages.count);
@@ -54,7 +54,7 @@ static void test_unwind_parser__the_vdso_has_rows(void **state)
 {
 	_cleanup_(unwind_rows_deinit) struct unwind_rows rows = {0};
 
-	assert_int_equal(unwind_parser_rows(parser, -1, &rows), 0);
+	assert_int_equal(unwind_parser_rows(parser, -1, -1, &rows), 0);
 	assert_true(rows.rows.count > 0);
 }
 
@@ -64,8 +64,8 @@ static void test_unwind_parser__no_ELF_is_an_answer_and_no_death(void **state)
 	_cleanup_close_ int text = open("/etc/passwd", O_PATH | O_CLOEXEC), folder = open("/etc", O_PATH | O_CLOEXEC);
 	struct unwind_parser_costs costs;
 
-	assert_int_equal(unwind_parser_rows(parser, text, &rows), -ENOEXEC);
-	assert_int_equal(unwind_parser_rows(parser, folder, &rows), -EIO);
+	assert_int_equal(unwind_parser_rows(parser, text, -1, &rows), -ENOEXEC);
+	assert_int_equal(unwind_parser_rows(parser, folder, -1, &rows), -EIO);
 	costs = unwind_parser_costs(parser);
 	assert_int_equal(costs.crashes + costs.timeouts, 0);
 }
@@ -81,7 +81,7 @@ static void test_unwind_parser__an_interpreter_of_Python_is_known_and_no_other_f
 		skip();
 	}
 	assert_int_equal(unwind_rows_read(fd, -1, &direct), 0);
-	assert_int_equal(unwind_parser_rows(parser, path_fd, &through), 0);
+	assert_int_equal(unwind_parser_rows(parser, path_fd, -1, &through), 0);
 	assert_int_equal(through.python.version, 0x030b);
 	assert_true(through.python.place > 0);
 	assert_int_equal(through.python.version, direct.python.version);

@@ -48,7 +48,7 @@ static uint32_t add_file(uint64_t inode)
 	uint32_t file;
 
 	assert_true(fd >= 0);
-	file = unwind_tables_file(tables, &identity, fd);
+	file = unwind_tables_file(tables, &identity, fd, getpid());
 	assert_int_not_equal(file, UNWIND_NO_FILE);
 	return file;
 }
