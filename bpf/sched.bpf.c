@@ -355,7 +355,7 @@ static __always_inline bool stays_awake(struct task_struct *task)
 
 static __always_inline void take_waker(void *ctx, struct task_times *times)
 {
-	struct task_struct *waker = bpf_get_current_task_btf();
+	struct task_struct *waker = current_task();
 	struct task_times *own = times_of(waker);
 	struct stack_event *event;
 	u32 zero = 0;
@@ -381,7 +381,7 @@ static __always_inline u64 held_by(const struct task_times *waker, const struct 
 /* Who lets a task go on that waits for a lock has just let go of it. The last one counts: others may have been faster. */
 static __always_inline void note_lock_waker(void *ctx, struct task_times *times, u64 now)
 {
-	struct task_struct *waker = bpf_get_current_task_btf();
+	struct task_struct *waker = current_task();
 	struct stack_event *event;
 	u32 zero = 0;
 
@@ -390,7 +390,7 @@ static __always_inline void note_lock_waker(void *ctx, struct task_times *times,
 	if (event)
 		times->lock_waker = event->key;
 	times->lock_waker_ns = held_by(known_times_of(waker), times, now);
-	times->lock_waker_slot = waker->flags & PF_KTHREAD ? SLOT_KERNEL : slot_in(waker, cgroup_id_of(waker));
+	times->lock_waker_slot = LOAD(waker, flags) & PF_KTHREAD ? SLOT_KERNEL : slot_in(waker, cgroup_id_of(waker));
 	times->lock_woken_ns = now;
 }
 

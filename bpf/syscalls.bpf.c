@@ -24,7 +24,7 @@ extern void *bpf_rdonly_cast(const void *object, u32 btf_id) __ksym __weak;
 u64 tasks_made = 0;
 
 /* Of each slot: the row of each call, 0 where it has none yet. */
-struct call_row_numbers {
+struct calls_of_slot {
 	u32 of[CALLS_MAX];
 };
 
@@ -32,8 +32,16 @@ struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, SLOTS_MAX);
 	__type(key, u32);
-	__type(value, struct call_row_numbers);
+	__type(value, struct calls_of_slot);
 } call_row_of SEC(".maps");
+
+/* The same by CALL_ROW_KEY(): which of two rows counts that were given at once. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, CALL_ROWS_MAX); /* set by user space */
+	__type(key, u32);
+	__type(value, u32);
+} call_row_numbers SEC(".maps");
 
 /* Of each row: whose it is. */
 struct {
@@ -59,22 +67,27 @@ struct {
 
 static __noinline u32 new_call_row(u32 *place, u32 slot, u32 call)
 {
-	u32 zero = 0, row, key = CALL_ROW_KEY(slot, call), before;
+	u32 zero = 0, row, key = CALL_ROW_KEY(slot, call), *known;
 	struct given_numbers *numbers = bpf_map_lookup_elem(&given, &zero);
 
-	if (!numbers || numbers->call_rows >= call_rows_max - 1)
+	if (!numbers || !place)
 		return CALL_ROW_OTHERS;
-	row = 1 + __sync_fetch_and_add(&numbers->call_rows, 1);
+	row = 1 + give_number(&numbers->call_rows, NUMBER_OF_CALL_ROW, call_rows_max - 1);
 	if (row >= call_rows_max)
 		return CALL_ROW_OTHERS;
 	bpf_map_update_elem(&call_row_keys, &row, &key, BPF_ANY);
-	before = __sync_val_compare_and_swap(place, 0, row);
-	return before ? before : row;
+	/* As in slot_of_key(). */
+	bpf_map_update_elem(&call_row_numbers, &key, &row, BPF_NOEXIST);
+	known = bpf_map_lookup_elem(&call_row_numbers, &key);
+	if (!known)
+		return CALL_ROW_OTHERS;
+	*place = *known;
+	return *known;
 }
 
 static __always_inline u32 call_row(u32 slot, u32 call)
 {
-	struct call_row_numbers *numbers = bpf_map_lookup_elem(&call_row_of, &slot);
+	struct calls_of_slot *numbers = bpf_map_lookup_elem(&call_row_of, &slot);
 	u32 *place;
 
 	if (!numbers)
@@ -111,14 +124,21 @@ static __always_inline struct task_struct *task_at(u64 address)
 {
 	if (can_cast)
 		return bpf_rdonly_cast((void *)address, bpf_core_type_id_kernel(struct task_struct));
-	return bpf_get_current_task_btf();
+	return current_task();
+}
+
+static __always_inline u32 status_of(struct task_struct *task)
+{
+	return LOAD(task, thread_info.status);
 }
 
 static __always_inline void refresh_slot(struct cpu_call *current, struct task_struct *task)
 {
-	if (current->cgroups != (u64)task->cgroups) {
-		current->slot = find_slot(bpf_get_current_task_btf());
-		current->cgroups = (u64)task->cgroups;
+	u64 cgroups = (u64)LOAD(task, cgroups);
+
+	if (current->cgroups != cgroups) {
+		current->slot = find_slot(current_task());
+		current->cgroups = cgroups;
 	}
 }
 
@@ -135,7 +155,7 @@ static __always_inline struct cpu_call *last_call(struct pt_regs *registers)
 	if (!last)
 		return NULL;
 	if (last->registers != (u64)registers || last->tasks_made != made) {
-		last->task = (u64)bpf_get_current_task_btf();
+		last->task = (u64)current_task();
 		last->registers = (u64)registers;
 		last->tasks_made = made;
 		last->cgroups = 0;
@@ -153,7 +173,7 @@ static __always_inline struct cpu_call *current_call(void)
 		return NULL;
 	/* Not known only until its first switch. */
 	if (!current->task) {
-		current->task = (u64)bpf_get_current_task_btf();
+		current->task = (u64)current_task();
 		current->cgroups = 0;
 		current->call_ns = 0;
 		current->parted = 0;
@@ -169,7 +189,7 @@ int BPF_PROG(call_entered, struct pt_regs *regs, long number)
 
 	if (!current || current->slot == SLOT_UNWANTED)
 		return 0;
-	current->call = call_number(task_at(current->task)->thread_info.status, number);
+	current->call = call_number(status_of(task_at(current->task)), number);
 	if (never_returns(current->call))
 		count_begun(current->slot, current->call);
 	current->parted = 0;
@@ -179,7 +199,7 @@ int BPF_PROG(call_entered, struct pt_regs *regs, long number)
 
 static __noinline int add_parts(struct call_counts *counts, u64 call_ns, u64 now)
 {
-	struct task_times *times = known_times_of(bpf_get_current_task_btf());
+	struct task_times *times = known_times_of(current_task());
 
 	if (!times || !counts)
 		return 0;
@@ -227,8 +247,7 @@ int BPF_PROG(call_returned, struct pt_regs *regs, long result)
 
 	if (!current || current->slot == SLOT_UNWANTED)
 		return 0;
-	call = current->call_ns ? current->call
-				: call_number(task_at(current->task)->thread_info.status, regs->orig_ax);
+	call = current->call_ns ? current->call : call_number(status_of(task_at(current->task)), regs->orig_ax);
 	if (!current->call_ns && is_childs(call, result))
 		return 0;
 	row = call_row(current->slot, call);
@@ -262,7 +281,7 @@ int BPF_PROG(call_tallied, struct pt_regs *regs, long result)
 	if (!last || last->slot == SLOT_UNWANTED)
 		return 0;
 	/* The frame that it restores has no number any more. */
-	call = number == (u64)-1 ? CALL_RT_SIGRETURN : call_number(task_at(last->task)->thread_info.status, number);
+	call = number == (u64)-1 ? CALL_RT_SIGRETURN : call_number(status_of(task_at(last->task)), number);
 	if (is_childs(call, result))
 		return 0;
 	row = call_row(last->slot, call);

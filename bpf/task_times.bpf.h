@@ -132,6 +132,14 @@ struct {
 	__type(value, struct given_numbers);
 } given __weak SEC(".maps");
 
+/* Presence is all that counts; see give_number(). */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, SLOTS_MAX + CALL_ROWS_MAX);
+	__type(key, u32);
+	__type(value, u8);
+} given_entries __weak SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
@@ -142,12 +150,11 @@ struct {
 /* As current_cgroup_id() has it, of any task. */
 static __always_inline u64 cgroup_id_of(struct task_struct *task)
 {
-	u64 v2 = cgroup_use_v2 ? task->cgroups->dfl_cgrp->kn->id : 0;
-	struct css_set *set;
+	struct css_set *set = LOAD(task, cgroups);
+	u64 v2 = cgroup_use_v2 ? (TASK_HAS_TYPE ? set->dfl_cgrp->kn->id : BPF_CORE_READ(set, dfl_cgrp, kn, id)) : 0;
 
 	if (!cgroup_v1_mask || (v2 && v2 != cgroup_v2_root))
 		return v2;
-	set = task->cgroups;
 	CGROUP_V1_TRY(set, memory_cgrp_id, CGROUP_V1_MEMORY);
 	CGROUP_V1_TRY(set, cpu_cgrp_id, CGROUP_V1_CPU);
 	CGROUP_V1_TRY(set, pids_cgrp_id, CGROUP_V1_PIDS);
@@ -163,6 +170,32 @@ static __always_inline bool slot_is_wanted(u32 tgid, u64 cgroup_id)
 	return filter_cgroups && bpf_map_lookup_elem(&wanted_cgroups, &cgroup_id);
 }
 
+#define NUMBER_OF_SLOT 0u
+#define NUMBER_OF_CALL_ROW (1u << 16)
+#define NUMBER_TRIES 8 /* so many CPUs may take a number at once */
+
+/*
+ * The next of the numbers that count up in @given; @end where there are no more. Which CPU has it is decided by who makes its
+ * entry: atomic instructions that return a value came later (5.12).
+ */
+static __noinline u32 give_number(u32 *given, u32 kind, u32 end)
+{
+	u32 number, key;
+	u8 yes = 1;
+
+	if (!given)
+		return end;
+	number = *(volatile u32 *)given;
+	for (int i = 0; i < NUMBER_TRIES && number < end; i++, number++) {
+		key = kind | number;
+		if (bpf_map_update_elem(&given_entries, &key, &yes, BPF_NOEXIST))
+			continue;
+		__sync_fetch_and_add(given, 1);
+		return number;
+	}
+	return end;
+}
+
 static __noinline u32 slot_of_key(u64 cgroup_id, u64 pid_namespace)
 {
 	struct slot_key key = {cgroup_id, pid_namespace};
@@ -173,9 +206,9 @@ static __noinline u32 slot_of_key(u64 cgroup_id, u64 pid_namespace)
 	if (known)
 		return *known;
 	numbers = bpf_map_lookup_elem(&given, &zero);
-	if (!numbers || numbers->slots >= SLOTS_MAX - SLOT_FIRST)
+	if (!numbers)
 		return SLOT_OTHERS;
-	slot = SLOT_FIRST + __sync_fetch_and_add(&numbers->slots, 1);
+	slot = SLOT_FIRST + give_number(&numbers->slots, NUMBER_OF_SLOT, SLOTS_MAX - SLOT_FIRST);
 	if (slot >= SLOTS_MAX)
 		return SLOT_OTHERS;
 	/* Another CPU may have been first: its number counts, ours is never used. */
@@ -196,15 +229,15 @@ static __noinline u32 find_slot(struct task_struct *task)
 {
 	u64 cgroup_id = cgroup_id_of(task);
 
-	if (!slot_is_wanted(task->tgid, cgroup_id))
+	if (!slot_is_wanted(LOAD(task, tgid), cgroup_id))
 		return SLOT_UNWANTED;
-	return task->flags & PF_KTHREAD ? SLOT_KERNEL : slot_in(task, cgroup_id);
+	return LOAD(task, flags) & PF_KTHREAD ? SLOT_KERNEL : slot_in(task, cgroup_id);
 }
 
 /* A task that was moved into another cgroup has another set of them. */
 static __always_inline u32 slot_of(struct task_struct *task, struct task_times *times)
 {
-	u64 cgroups = (u64)task->cgroups;
+	u64 cgroups = (u64)LOAD(task, cgroups);
 
 	if (times->cgroups != cgroups) {
 		times->slot = find_slot(task);
@@ -226,7 +259,7 @@ static __noinline struct task_times *times_in_hash(u32 tid, u64 start_ns)
 /* What there is already: takes no memory. */
 static __always_inline struct task_times *known_times_of(struct task_struct *task)
 {
-	u32 tid = task->pid;
+	u32 tid = LOAD(task, pid);
 
 	if (times_in_storage)
 		return bpf_task_storage_get(&task_storage, task, NULL, 0);
@@ -238,7 +271,7 @@ static __always_inline struct task_times *times_of(struct task_struct *task)
 {
 	if (times_in_storage)
 		return bpf_task_storage_get(&task_storage, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
-	return times_in_hash(task->pid, task->start_time);
+	return times_in_hash(LOAD(task, pid), LOAD(task, start_time));
 }
 
 /* The bucket of a histogram; see HISTOGRAM_BUCKETS. */

@@ -101,10 +101,10 @@ static __always_inline void describe_task(struct task_struct *task, struct stack
 	event->type = EVENT_WAIT_STACK;
 	event->set = 0;
 	event->cgroup_id = cgroup_id_of(task);
-	event->tgid = task->tgid;
-	event->tid = task->pid;
-	event->exec_generation = task->self_exec_id;
-	event->flags = task->flags & PF_KTHREAD ? STACK_KERNEL_THREAD : 0;
+	event->tgid = LOAD(task, tgid);
+	event->tid = LOAD(task, pid);
+	event->exec_generation = LOAD(task, self_exec_id);
+	event->flags = LOAD(task, flags) & PF_KTHREAD ? STACK_KERNEL_THREAD : 0;
 	BPF_CORE_READ_STR_INTO(&event->comm, task, comm);
 	event->kernel_count = 0;
 	event->user_count = 0;
@@ -161,7 +161,7 @@ __weak __noinline int take_python_stack(u32 scratch)
 /* The current task's stacks, kernel and user, and its identity, into wait_scratch and to user space. */
 static __noinline int take_own_stack(void *ctx, struct stack_event *event, u32 scratch)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_struct *task = current_task();
 	u32 kernel_count = 0;
 
 	if (!event)
@@ -178,7 +178,7 @@ static __noinline int take_own_stack(void *ctx, struct stack_event *event, u32 s
 		} else
 			event->user_count = ask_kernel_for_user_stack(ctx, &event->frames[kernel_count]);
 	}
-	hash_wait_stack(scratch, task->start_boottime);
+	hash_wait_stack(scratch, LOAD(task, start_boottime));
 	send_wait_stack(task, event, scratch);
 	return 0;
 }

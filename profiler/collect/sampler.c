@@ -136,11 +136,6 @@ int sampler_new(const struct sampler_settings *settings, struct sampler **ret_sa
 			   "needed");
 	/* Counts against memlock before 5.11; where it cannot be raised and is not needed, loading goes on. */
 	setrlimit(RLIMIT_MEMLOCK, &unlimited);
-	if (wait_settings_any(&settings->waits) && !wait_programs_possible())
-		return say(
-			error, error_size, -EOPNOTSUPP,
-			"this kernel's BPF has no atomic instructions that return a value (Linux 5.12): samples can be "
-			"recorded here, system calls and waits cannot");
 	sampler = calloc(1, sizeof(*sampler));
 	if (!sampler)
 		return -ENOMEM;

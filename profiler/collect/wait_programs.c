@@ -23,25 +23,6 @@ bool wait_settings_any(const struct wait_settings *settings)
 	return settings->offcpu || settings->runq || settings->locks || settings->syscalls || settings->syscall_counts;
 }
 
-bool wait_programs_possible(void)
-{
-	const struct bpf_insn fetch_and_add[] = {
-		{.code = BPF_ST | BPF_MEM | BPF_DW, .dst_reg = BPF_REG_10, .off = -8},
-		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_1, .imm = 1},
-		{.code = BPF_STX | BPF_ATOMIC | BPF_DW,
-		 .dst_reg = BPF_REG_10,
-		 .src_reg = BPF_REG_1,
-		 .off = -8,
-		 .imm = BPF_ADD | BPF_FETCH},
-		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0},
-		{.code = BPF_JMP | BPF_EXIT},
-	};
-	_cleanup_close_ int fd = bpf_prog_load(BPF_PROG_TYPE_SOCKET_FILTER, NULL, "GPL", fetch_and_add,
-					       ARRAY_LENGTH(fetch_and_add), NULL);
-
-	return fd != -EINVAL;
-}
-
 size_t wait_programs_list(struct stoker_bpf *skeleton, const struct wait_settings *settings,
 			  struct bpf_program **programs)
 {
@@ -150,6 +131,7 @@ static void configure_maps(struct stoker_bpf *skeleton, const struct wait_settin
 	skeleton->rodata->want_queued = settings->runq;
 	skeleton->rodata->min_block_ns = settings->min_block_ns;
 	skeleton->rodata->call_rows_max = rows;
+	bpf_map__set_max_entries(skeleton->maps.call_row_numbers, rows);
 	bpf_map__set_max_entries(skeleton->maps.call_row_keys, rows);
 	bpf_map__set_max_entries(skeleton->maps.call_rows, rows);
 	bpf_map__set_max_entries(skeleton->maps.call_tallies, rows);
@@ -157,6 +139,7 @@ static void configure_maps(struct stoker_bpf *skeleton, const struct wait_settin
 	bpf_map__set_autocreate(skeleton->maps.task_hash, any && !storage);
 	bpf_map__set_autocreate(skeleton->maps.cgroup_slots, any);
 	bpf_map__set_autocreate(skeleton->maps.given, any);
+	bpf_map__set_autocreate(skeleton->maps.given_entries, any);
 	bpf_map__set_autocreate(skeleton->maps.slot_rows, times);
 	bpf_map__set_autocreate(skeleton->maps.cpu_switches, settings->runq);
 	bpf_map__set_autocreate(skeleton->maps.queue_matrix, settings->runq);
@@ -176,6 +159,7 @@ static void configure_maps(struct stoker_bpf *skeleton, const struct wait_settin
 	bpf_map__set_autocreate(skeleton->maps.waits_1, settings->offcpu);
 	bpf_map__set_autocreate(skeleton->maps.call_row_of, calls);
 	bpf_map__set_autocreate(skeleton->maps.cpu_calls, calls);
+	bpf_map__set_autocreate(skeleton->maps.call_row_numbers, calls);
 	bpf_map__set_autocreate(skeleton->maps.call_row_keys, calls);
 	bpf_map__set_autocreate(skeleton->maps.call_rows, settings->syscalls);
 	bpf_map__set_autocreate(skeleton->maps.call_tallies, calls && !settings->syscalls);

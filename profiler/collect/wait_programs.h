@@ -28,12 +28,6 @@ struct wait_settings {
 /* True where anything was asked for. */
 bool wait_settings_any(const struct wait_settings *settings);
 
-/*
- * False where the kernel's BPF lacks what all of these programs need: atomic instructions that return a value (Linux 5.12).
- * True too where it cannot be told.
- */
-bool wait_programs_possible(void);
-
 /* Whether this kernel tells of waits for its locks (5.19, lock:contention_begin). Else wait_settings.locks must not be set. */
 bool wait_programs_have_locks(void);
 
