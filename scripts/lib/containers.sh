@@ -123,7 +123,7 @@ add_program() {
 add_python() {
 	add_program "$1" /usr/bin/python3.11
 	mkdir -p "$1/usr/lib/python3.11"
-	cp -r /usr/lib/python3.11/{encodings,collections,re,multiprocessing,*.py} "$1/usr/lib/python3.11/"
+	cp -r /usr/lib/python3.11/{__pycache__,encodings,collections,re,multiprocessing,*.py} "$1/usr/lib/python3.11/"
 }
 
 # Words as a JSON array: backslashes and quotes are all that the command lines here can need.
