@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "profiler/analysis/calls.h"
-#include "profiler/analysis/kernel_entry.h"
+#include "profiler/profile/kernel_entry.h"
 #include "symbolizer/base/cleanup.h"
 
 #define FRAMES_MAX 256

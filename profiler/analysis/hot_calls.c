@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "profiler/analysis/kernel_entry.h"
+#include "profiler/profile/kernel_entry.h"
 #include "symbolizer/base/cleanup.h"
 
 #define FRAMES_MAX 256

@@ -11,7 +11,7 @@
 #ifndef STOKER_HOTSPOTS_H
 #define STOKER_HOTSPOTS_H
 
-#include "profiler/analysis/kernel_entry.h"
+#include "profiler/profile/kernel_entry.h"
 #include "profiler/profile/profile.h"
 #include "symbolizer/base/array.h"
 

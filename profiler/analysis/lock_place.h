@@ -5,7 +5,7 @@
 #ifndef STOKER_LOCK_PLACE_H
 #define STOKER_LOCK_PLACE_H
 
-#include "profiler/analysis/kernel_entry.h"
+#include "profiler/profile/kernel_entry.h"
 #include "profiler/profile/profile.h"
 
 struct lock_place_names {

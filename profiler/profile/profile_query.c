@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "profiler/profile/kernel_entry.h"
 #include "profiler/profile/profile.h"
 #include "profiler/profile/profile_containers.h"
 #include "symbolizer/base/cleanup.h"
@@ -44,8 +45,24 @@ struct place {
 	uint32_t container; /* row */
 	uint32_t thread;    /* row, or RECORDING_NONE */
 	uint32_t stack;
-	const char *call; /* the system call that it was in, or in brackets why there is none */
+	const char *
+		call; /* of a sample: the system call that it was in, or in brackets why there is none; NULL: not known */
 };
+
+/* A task that waits, or wakes another one, does so in the kernel: there its stack tells the call. */
+static const char *call_of_place(const struct query_run *run, const struct place *place, struct kernel_entry *entry)
+{
+	const char *names[DEPTH_MAX];
+
+	if (place->call)
+		return place->call;
+	if (run->query->kind == PROFILE_ONCPU)
+		return "[call not known]";
+	kernel_entry_find(names, kernel_entry_names(run->profile, place->stack, names, DEPTH_MAX), entry);
+	if (entry->kind == KERNEL_ENTRY_SYSTEM_CALL)
+		return entry->name;
+	return entry->kind == KERNEL_ENTRY_NONE ? "[call not known]" : "[no call]";
+}
 
 static int add_labels(struct query_run *run, const struct place *place, uint32_t *node)
 {
@@ -54,6 +71,7 @@ static int add_labels(struct query_run *run, const struct place *place, uint32_t
 	const struct recording_thread *thread;
 	const struct recording_process *process;
 	enum profile_grouping by = run->query->by;
+	struct kernel_entry entry;
 	const char *comm;
 	char text[256];
 	int err = 0;
@@ -74,7 +92,7 @@ static int add_labels(struct query_run *run, const struct place *place, uint32_t
 	if (!err && (by == PROFILE_BY_CONTAINER || by == PROFILE_BY_POD || by == PROFILE_BY_CALL))
 		err = add_label(run, node, comm);
 	if (!err && by == PROFILE_BY_CALL)
-		err = add_label(run, node, place->call ? place->call : "[call not known]");
+		err = add_label(run, node, call_of_place(run, place, &entry));
 	if (by == PROFILE_BY_CONTAINER || by == PROFILE_BY_POD || by == PROFILE_BY_CALL)
 		return err;
 	if (err)

@@ -165,25 +165,49 @@ static void test_waits__times_and_queues_are_summed_up(void **state)
 	profile_free(profile);
 }
 
+/* The names of the tree's boxes, each after those that it stands on. */
+static char *boxes(const struct profile *profile, const struct profile_query *query)
+{
+	uint32_t depth = 0, node = 0;
+	struct call_tree tree;
+	char error[128], *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	assert_non_null(out);
+	assert_int_equal(call_tree_init(&tree), 0);
+	assert_int_equal(profile_call_tree(profile, query, &tree, error, sizeof(error)), 0);
+	fprintf(out, "%u", (unsigned int)tree.nodes.items[0].total);
+	while ((node = call_tree_next(&tree, node, true, &depth)) != CALL_TREE_NONE)
+		fprintf(out, ";%s", call_tree_name(&tree, node));
+	fclose(out);
+	call_tree_deinit(&tree);
+	return text;
+}
+
 static void test_waits__flame_graph_has_both_ends_joined(void **state)
 {
 	struct profile *profile = two_containers();
 	struct profile_query query = {.kind = PROFILE_WAKERS, .states = 1u << WAIT_IO};
-	struct call_tree tree;
-	char error[128], path[1024] = "";
-	uint32_t depth = 0, node = 0;
+	_cleanup_free_ char *path = boxes(profile, &query);
 
-	assert_int_equal(call_tree_init(&tree), 0);
-	assert_int_equal(profile_call_tree(profile, &query, &tree, error, sizeof(error)), 0);
-	assert_int_equal(tree.nodes.items[0].total, 40000);
-	while ((node = call_tree_next(&tree, node, true, &depth)) != CALL_TREE_NONE) {
-		size_t used = strlen(path);
-
-		snprintf(path + used, sizeof(path) - used, ";%s", call_tree_name(&tree, node));
-	}
-	assert_string_equal(path, ";db;app;main;entry_SYSCALL_64_after_hwframe;do_syscall_64;do_fsync;"
+	assert_string_equal(path, "40000;db;app;main;entry_SYSCALL_64_after_hwframe;do_syscall_64;do_fsync;"
 				  "jbd2_log_wait_commit;schedule;--;pipe_write;ksys_write;do_syscall_64;main;web;app");
-	call_tree_deinit(&tree);
+	profile_free(profile);
+}
+
+static void test_waits__both_ends_are_in_the_calls_that_their_stacks_show(void **state)
+{
+	struct profile *profile = two_containers();
+	struct profile_query query = {.kind = PROFILE_WAKERS, .states = 1u << WAIT_IO, .by = PROFILE_BY_CALL};
+	struct profile_query interrupts = {
+		.kind = PROFILE_WAKERS, .states = 1u << WAIT_SLEEPING, .by = PROFILE_BY_CALL};
+	_cleanup_free_ char *path = boxes(profile, &query), *others = boxes(profile, &interrupts);
+
+	assert_non_null(strstr(path, "40000;db;app;fsync;main;entry_SYSCALL_64_after_hwframe;"));
+	assert_non_null(strstr(path, ";main;web;app;write"));
+	assert_non_null(strstr(others, ";web;app;read;main;"));
+	assert_non_null(strstr(others, ";asm_sysvec_apic_timer_interrupt;db;app;[no call]"));
 	profile_free(profile);
 }
 
@@ -300,6 +324,7 @@ int main(void)
 		cmocka_unit_test(test_waits__an_interrupt_wakes_not_whom_it_interrupted),
 		cmocka_unit_test(test_waits__times_and_queues_are_summed_up),
 		cmocka_unit_test(test_waits__flame_graph_has_both_ends_joined),
+		cmocka_unit_test(test_waits__both_ends_are_in_the_calls_that_their_stacks_show),
 		cmocka_unit_test(test_waits__offcpu_shows_wakers_and_its_account),
 		cmocka_unit_test(test_waits__runqlat_says_who_ran),
 		cmocka_unit_test(test_waits__runqlat_by_pid_namespace_sums_what_shares_one),

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "profiler/analysis/kernel_entry.h"
+#include "profiler/profile/kernel_entry.h"
 
 #include <stdbool.h>
 #include <stdio.h>
