@@ -10,7 +10,7 @@
 #include "symbolizer/symbolizer_private.h"
 
 #define PROCESS_DEATHS_MAX 2
-#define DEATHS_MAX 8
+#define TENANT_DEATHS_MAX 8
 #define GENERATIONS_MAX 3 /* of children, in which the files of one copy are to be known together */
 
 /* Of a container's copies. */
@@ -114,7 +114,7 @@ static int ask(struct request *request, const struct copy_to_unwind *copy, struc
 	if (!err)
 		take(&answer, ret);
 	if (err == -EIO) {
-		symbolizer->copy_deaths++;
+		request->process->tenant->copy_deaths++;
 		request->process->copy_deaths++;
 	}
 	parser_answer_deinit(&answer);
@@ -131,7 +131,7 @@ int copy_unwinder_run(struct symbolizer_process *process, const struct copy_to_u
 
 	if (!process->mappings.list.count)
 		return -ESRCH;
-	if (process->copy_deaths >= PROCESS_DEATHS_MAX || symbolizer->copy_deaths >= DEATHS_MAX)
+	if (process->copy_deaths >= PROCESS_DEATHS_MAX || process->tenant->copy_deaths >= TENANT_DEATHS_MAX)
 		return -ENOTRECOVERABLE;
 	if (!time_share_left(&process->tenant->copies, copies_limit, clock_now_ns()))
 		return -EBUSY;

@@ -3,7 +3,8 @@
  * copy_unwinder: user stacks out of registers and a copy of stack memory, after the fact.
  *
  * The files are those that the process's snapshot has pinned: the process may have ended. They are read in the child
- * that parses (worker.h). A process whose copies kill that child is not unwound any more; after some of such processes none is.
+ * that parses (worker.h). A process whose copies kill that child is not unwound any more; after some of such processes none of
+ * its container is.
  */
 #ifndef STOKER_COPY_UNWINDER_H
 #define STOKER_COPY_UNWINDER_H

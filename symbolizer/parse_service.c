@@ -2,6 +2,7 @@
 #include "symbolizer/parse_service.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +21,8 @@
 
 #define OBJECTS_MAX (1u << 20) /* numbers are the caller's; this bounds a table that they index */
 #define TABLE_BYTES_MAX (192u << 20)
-#define NICE -5 /* the caller waits for it; how much of it a container gets is limited (tenants.h) */
+#define WALK_BYTES_MAX (32u << 20) /* that a walk may leave on the heap, beside what call_frames_bytes() expects */
+#define NICE -5			   /* the caller waits for it; how much of it a container gets is limited (tenants.h) */
 
 struct object {
 	struct parsed_file *file; /* one of these three, or none: forgotten */
@@ -208,6 +210,36 @@ static struct call_frames *frames_of(void *data, uint32_t number)
 	return object && object->file ? parsed_file_call_frames(object->file) : NULL;
 }
 
+static size_t heap_bytes(void)
+{
+	struct mallinfo2 info = mallinfo2();
+
+	return info.uordblks + info.hblkhd;
+}
+
+/*
+ * libdw makes room for as many registers as a file mentions, and keeps it. The limit of address space ends that, but then
+ * there is none left for the others' files.
+ */
+static void drop_greedy_files(struct service *service, const struct copied_mapping *mappings, size_t count,
+			      size_t bytes_before)
+{
+	size_t expected = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		struct object *object = object_at(service, mappings[i].object);
+
+		expected += object && object->file ? parsed_file_call_frames_bytes(object->file) : 0;
+	}
+	expected = bytes_before + (expected < TABLE_BYTES_MAX ? expected : TABLE_BYTES_MAX) + WALK_BYTES_MAX;
+	for (size_t i = 0; i < count && heap_bytes() > expected; i++) {
+		struct object *object = object_at(service, mappings[i].object);
+
+		if (object && object->file)
+			parsed_file_drop_call_frames(object->file);
+	}
+}
+
 static int unwind(struct service *service, const struct parse_request *request)
 {
 	const struct copied_stack *stack = (const void *)request->addresses;
@@ -215,12 +247,14 @@ static int unwind(struct service *service, const struct parse_request *request)
 	size_t bytes = request->count * sizeof(uint64_t);
 	uint64_t frames[UNWOUND_FRAMES_MAX];
 	struct copied_frames head;
+	size_t heap_before = heap_bytes();
 
 	if (bytes < sizeof(*stack) || stack->mapping_count > COPIED_MAPPINGS_MAX ||
 	    bytes != sizeof(*stack) + stack->mapping_count * sizeof(*mappings) + stack->word_count * sizeof(uint64_t))
 		return -EINVAL;
 	copied_stack_walk(stack, mappings, (const uint64_t *)(mappings + stack->mapping_count), frames_of, service,
 			  &head, frames);
+	drop_greedy_files(service, mappings, stack->mapping_count, heap_before);
 	if (worker_bytes_add(service->answer, &head, sizeof(head)))
 		return -ENOMEM;
 	return worker_bytes_add(service->answer, frames, head.count * sizeof(*frames));

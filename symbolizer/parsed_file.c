@@ -320,6 +320,19 @@ struct call_frames *parsed_file_call_frames(struct parsed_file *file)
 	return file->frames;
 }
 
+size_t parsed_file_call_frames_bytes(const struct parsed_file *file)
+{
+	return file->frames ? call_frames_bytes(file->frames) : 0;
+}
+
+void parsed_file_drop_call_frames(struct parsed_file *file)
+{
+	if (!file->frames)
+		return;
+	call_frames_free(take_ptr(file->frames));
+	file->no_frames = true;
+}
+
 struct parsed_dwarf *parsed_file_dwarf(struct parsed_file *file)
 {
 	return &file->dwarf;
@@ -327,6 +340,6 @@ struct parsed_dwarf *parsed_file_dwarf(struct parsed_file *file)
 
 size_t parsed_file_bytes(const struct parsed_file *file)
 {
-	return (file->symbols ? elf_symbols_bytes(file->symbols) : 0) +
-	       (file->frames ? call_frames_bytes(file->frames) : 0) + parsed_dwarf_bytes(&file->dwarf);
+	return (file->symbols ? elf_symbols_bytes(file->symbols) : 0) + parsed_file_call_frames_bytes(file) +
+	       parsed_dwarf_bytes(&file->dwarf);
 }

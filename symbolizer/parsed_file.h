@@ -55,6 +55,12 @@ int parsed_file_find(struct parsed_file *file, uint64_t address, uint32_t flags,
 /* Its call frame information; NULL where it has none that we can read. Until it is trimmed. */
 struct call_frames *parsed_file_call_frames(struct parsed_file *file);
 
+/* About what of it is there now takes; 0: nothing. */
+size_t parsed_file_call_frames_bytes(const struct parsed_file *file);
+
+/* Frees it, and gives it up: it has taken more memory than an honest one would. */
+void parsed_file_drop_call_frames(struct parsed_file *file);
+
 /* Bytes that its tables take now; what can be made again is dropped by parsed_file_trim(). */
 size_t parsed_file_bytes(const struct parsed_file *file);
 void parsed_file_trim(struct parsed_file *file);

@@ -30,7 +30,6 @@ struct symbolizer {
 	struct worker_waiting waiting; /* in force while user addresses are named */
 	size_t quarantined, slow;      /* sources that are asked nothing more */
 	string_id quarantined_last, slow_last;
-	uint32_t copy_deaths; /* of the child, by copies that it unwound */
 };
 
 struct symbolizer_process {
@@ -43,7 +42,7 @@ struct symbolizer_process {
 	struct parser_source perf_map, jitdump; /* their fd is -1 while there is none */
 	int perf_map_error;			/* why: a negative errno */
 	struct path_lookup perf_map_lookup;	/* begun with the snapshot: the process may soon be gone */
-	uint32_t copy_deaths;			/* as the symbolizer's */
+	uint32_t copy_deaths;			/* of the child, by copies of its stacks */
 };
 
 /* The mapping that holds an address, or NULL. */

@@ -21,6 +21,7 @@ struct tenant {
 	struct path_lookups lookups;
 	struct time_share parsing; /* time that the child has spent on its files */
 	struct time_share copies;  /* the same, on walking copies of its stacks */
+	uint32_t copy_deaths;	   /* of the child, by copies of its stacks */
 	uint64_t skipped;	   /* addresses that were not asked for, as that was used up */
 };
 
