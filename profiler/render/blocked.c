@@ -9,6 +9,7 @@
 #include "profiler/render/table.h"
 #include "profiler/render/waits_account.h"
 #include "symbolizer/base/cleanup.h"
+#include "symbolizer/base/real.h"
 #include "symbolizer/base/text.h"
 
 #define PLACES_SHOWN 30
@@ -111,16 +112,16 @@ static void waker_text(const struct blocked_places *places, const struct profile
 		       const struct place_waker *waker, uint64_t whole, char *text, size_t size)
 {
 	char name[64], label[64];
-	unsigned int percent = whole ? (unsigned int)(100.0 * (double)waker->ns / (double)whole + 0.5) : 0;
+	unsigned long long percent = whole ? real_to_u64(100.0 * (double)waker->ns / (double)whole + 0.5) : 0;
 
 	text_printable(string_table_text(&places->strings, waker->name), name, sizeof(name));
 	if (waker->container == RECORDING_NONE) {
-		snprintf(text, size, "%s %u%%", name, percent);
+		snprintf(text, size, "%s %llu%%", name, percent);
 		return;
 	}
 	text_printable(profile_container_label(profile, waker->container), label, sizeof(label));
 	text_cut(label, sizeof(label), 32);
-	snprintf(text, size, "%s/%s %u%%", label, name, percent);
+	snprintf(text, size, "%s/%s %llu%%", label, name, percent);
 }
 
 static int put_place(struct column_table *table, const struct blocked_places *places, const struct profile *profile,

@@ -11,6 +11,7 @@
 #include "profiler/render/duration.h"
 #include "profiler/render/table.h"
 #include "symbolizer/base/cleanup.h"
+#include "symbolizer/base/real.h"
 #include "symbolizer/base/text.h"
 
 enum unit {
@@ -100,7 +101,7 @@ static void put_value(double value, enum unit unit, char *cell)
 		snprintf(cell, COLUMN_CELL_BYTES, "%.*f/s", value < 9.95 ? 1 : 0, value);
 		break;
 	case UNIT_NUMBER:
-		text_grouped((uint64_t)(value + 0.5), cell, COLUMN_CELL_BYTES);
+		text_grouped(real_to_u64(value + 0.5), cell, COLUMN_CELL_BYTES);
 		break;
 	}
 }
@@ -108,11 +109,11 @@ static void put_value(double value, enum unit unit, char *cell)
 static void put_total(double total, enum unit unit, char *cell)
 {
 	if (unit == UNIT_CPUS || unit == UNIT_TIME)
-		duration_text((uint64_t)total, cell, COLUMN_CELL_BYTES);
+		duration_text(real_to_u64(total), cell, COLUMN_CELL_BYTES);
 	else if (unit == UNIT_BYTES_RATE)
 		put_bytes(total, "", cell);
 	else if (unit == UNIT_RATE)
-		text_grouped((uint64_t)total, cell, COLUMN_CELL_BYTES);
+		text_grouped(real_to_u64(total), cell, COLUMN_CELL_BYTES);
 }
 
 /* From 0 to the largest; nothing where nothing is known. */

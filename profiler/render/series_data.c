@@ -5,6 +5,7 @@
 #include "profiler/render/json.h"
 #include "profiler/render/series.h"
 #include "symbolizer/base/cleanup.h"
+#include "symbolizer/base/real.h"
 #include "symbolizer/base/text.h"
 
 static bool is_wanted(const struct series_of *of, const struct series_options *options)
@@ -62,7 +63,7 @@ static struct json_object *measures_json(const struct profile_series *series, co
 		if (!err)
 			err = json_add_real(one, now ? "max" : "max_per_second", answer.max);
 		if (!err && !now)
-			err = json_add_number(one, "total", (uint64_t)answer.total);
+			err = json_add_number(one, "total", real_to_u64(answer.total));
 		if (!err)
 			err = json_add(one, "values", values_json(series, of, question.measure));
 		if (!err)

@@ -6,6 +6,7 @@
 #include "profiler/render/json.h"
 #include "profiler/render/series.h"
 #include "symbolizer/base/cleanup.h"
+#include "symbolizer/base/real.h"
 #include "symbolizer/base/text.h"
 
 static void put_one(const struct standout *one, bool host, FILE *out)
@@ -20,15 +21,15 @@ static void put_one(const struct standout *one, bool host, FILE *out)
 	switch (one->kind) {
 	case STANDOUT_THROTTLED:
 		fprintf(out, "throttled in %.0f%% of its periods, %s in all; its limit is %.2f CPUs", 100 * one->part,
-			duration_text((uint64_t)one->total, text, sizeof(text)), one->limit / 1000);
+			duration_text(real_to_u64(one->total), text, sizeof(text)), one->limit / 1000);
 		break;
 	case STANDOUT_MEMORY_LIMIT:
 		fprintf(out, "reached its memory limit of %.1f MB %s times", one->limit / 1e6,
-			text_grouped((uint64_t)one->total, text, sizeof(text)));
+			text_grouped(real_to_u64(one->total), text, sizeof(text)));
 		break;
 	case STANDOUT_OOM_KILLS:
 		fprintf(out, "%s of its processes were killed: out of memory",
-			text_grouped((uint64_t)one->total, text, sizeof(text)));
+			text_grouped(real_to_u64(one->total), text, sizeof(text)));
 		break;
 	case STANDOUT_CPU_PRESSURE:
 	case STANDOUT_MEMORY_PRESSURE:
@@ -85,9 +86,9 @@ static struct json_object *standout_json(const struct profile *profile, const st
 	if (!err && one->kind != STANDOUT_MEMORY_LIMIT && one->kind != STANDOUT_OOM_KILLS)
 		err = json_add_real(object, "part", one->part);
 	if (!err)
-		err = json_add_number(object, "total", (uint64_t)one->total);
+		err = json_add_number(object, "total", real_to_u64(one->total));
 	if (!err && one->limit > 0)
-		err = json_add_number(object, "limit", (uint64_t)one->limit);
+		err = json_add_number(object, "limit", real_to_u64(one->limit));
 	return err ? NULL : take_ptr(object);
 }
 
