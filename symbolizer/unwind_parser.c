@@ -35,7 +35,7 @@ struct unwind_parser {
 	struct worker *worker;
 	struct worker_bytes answer;
 	struct silent_devices silent;
-	uint64_t cpu_ns, memory_bytes, crashes, timeouts; /* for other threads: loaded and stored whole */
+	uint64_t cpu_ns, memory_bytes, busy_ns, crashes, timeouts; /* for other threads: loaded and stored whole */
 };
 
 static void *start(void)
@@ -203,6 +203,7 @@ static void note_costs(struct unwind_parser *parser)
 
 	__atomic_store_n(&parser->crashes, counts.crashes, __ATOMIC_RELAXED);
 	__atomic_store_n(&parser->timeouts, counts.timeouts, __ATOMIC_RELAXED);
+	__atomic_store_n(&parser->busy_ns, counts.busy_ns, __ATOMIC_RELAXED);
 	if (parser->answer.list.count < sizeof(head))
 		return;
 	memcpy(&head, parser->answer.list.items, sizeof(head));
@@ -256,6 +257,7 @@ struct unwind_parser_costs unwind_parser_costs(const struct unwind_parser *parse
 	return (struct unwind_parser_costs){
 		.cpu_ns = __atomic_load_n(&parser->cpu_ns, __ATOMIC_RELAXED) + worker_cpu_ns(parser->worker),
 		.memory_bytes = __atomic_load_n(&parser->memory_bytes, __ATOMIC_RELAXED),
+		.busy_ns = __atomic_load_n(&parser->busy_ns, __ATOMIC_RELAXED),
 		.crashes = __atomic_load_n(&parser->crashes, __ATOMIC_RELAXED),
 		.timeouts = __atomic_load_n(&parser->timeouts, __ATOMIC_RELAXED),
 	};

@@ -44,6 +44,7 @@ int unwind_parser_read(const struct worker_bytes *answer, struct unwind_rows *ro
 struct unwind_parser_costs {
 	uint64_t cpu_ns;       /* of all its processes, of the child that runs now up to its last answer */
 	uint64_t memory_bytes; /* the most that it had resident */
+	uint64_t busy_ns;      /* that files took, as worker_call() counts it */
 	uint64_t crashes, timeouts;
 };
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "profiler/collect/count_set.h"
+#include "profiler/collect/file_tenants.h"
 #include "profiler/collect/map_changes.h"
 #include "profiler/collect/number_ranges.h"
 #include "symbolizer/base/cleanup.h"
@@ -37,6 +38,8 @@ struct unwind_processes {
 	struct walk_mapping list[WALK_PROCESS_MAPPINGS_MAX + 2]; /* the one being made */
 	uint32_t list_count, list_max, list_cut;		 /* @list_cut had no place in it */
 	struct map_changes changes;
+	uint32_t tenant_tgid; /* whose @tenant is, until the next sweep; 0: nobody's */
+	uint64_t tenant;
 	bool mapped_files[WALK_FILES_MAX];
 	uint64_t generation;
 	uint64_t sweeps;
@@ -149,6 +152,15 @@ static void add(struct unwind_processes *processes, const struct walk_mapping *m
 	}
 }
 
+static uint64_t tenant_of(struct unwind_processes *processes, uint32_t tgid)
+{
+	if (processes->tenant_tgid != tgid) {
+		processes->tenant = file_tenants_number("", tgid);
+		processes->tenant_tgid = tgid;
+	}
+	return processes->tenant;
+}
+
 /* False for mappings in which no frame can lie, or whose file is gone. @file: its number, or UNWIND_NO_FILE. */
 static bool resolve(struct unwind_processes *processes, uint32_t tgid, const struct unwind_mapping *mapping,
 		    uint32_t file, struct walk_mapping *ret)
@@ -163,7 +175,7 @@ static bool resolve(struct unwind_processes *processes, uint32_t tgid, const str
 		return true;
 	case UNWIND_MAPPING_VDSO:
 		ret->bias = mapping->start;
-		ret->file = unwind_tables_file(processes->tables, NULL, -1, 0);
+		ret->file = unwind_tables_file(processes->tables, NULL, -1, (struct unwind_mapper){0});
 		return ret->file != UNWIND_NO_FILE;
 	case UNWIND_MAPPING_FILE:
 		ret->bias = mapping->start - mapping->offset;
@@ -174,7 +186,8 @@ static bool resolve(struct unwind_processes *processes, uint32_t tgid, const str
 			processes->counts.gone++;
 			return false;
 		}
-		ret->file = unwind_tables_file(processes->tables, &identity, path_fd, (pid_t)tgid);
+		ret->file = unwind_tables_file(processes->tables, &identity, path_fd,
+					       (struct unwind_mapper){(pid_t)tgid, tenant_of(processes, tgid)});
 		return ret->file != UNWIND_NO_FILE;
 	case UNWIND_MAPPING_OTHER:
 		break;
@@ -365,6 +378,7 @@ static void read_late(void *data, uint32_t tgid)
 
 void unwind_processes_sweep(struct unwind_processes *processes)
 {
+	processes->tenant_tgid = 0;
 	free_unreferenced(processes);
 	map_changes_sweep(&processes->changes, read_late, processes);
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "profiler/collect/file_tenants.h"
 #include "profiler/collect/row_store.h"
 #include "symbolizer/base/cleanup.h"
 #include "symbolizer/base/clock.h"
@@ -28,7 +29,8 @@ struct file {
 	enum file_state state;
 	bool vdso;
 	struct unwind_identity identity;
-	int path_fd; /* -1: closed, as nobody maps it any more */
+	int path_fd;	 /* -1: closed, as nobody maps it any more */
+	uint32_t tenant; /* FILE_TENANTS_NONE: our own */
 	struct stored_rows stored;
 	bool lacks_rows;	 /* but for those that a debug file may have */
 	bool rows_inside;	 /* has such that came from inside of root */
@@ -47,11 +49,12 @@ struct unwind_tables {
 	uint32_t file_count; /* slots ever used */
 	struct hash_index index;
 	struct row_store store;
+	struct file_tenants tenants;
 	struct unwind_tables_counts counts;
 };
 
 int unwind_tables_new(struct walk_maps *maps, struct unwind_parser *parser, uint64_t memory_bytes,
-		      struct unwind_tables **ret_tables)
+		      struct time_share_limit limit, struct unwind_tables **ret_tables)
 {
 	uint64_t segments = memory_bytes / sizeof(struct walk_segment);
 	struct unwind_tables *tables = calloc(1, sizeof(*tables));
@@ -61,9 +64,11 @@ int unwind_tables_new(struct walk_maps *maps, struct unwind_parser *parser, uint
 	pthread_mutex_init(&tables->lock, NULL);
 	tables->maps = maps;
 	tables->parser = parser;
+	tables->tenants.limit = limit;
 	maps->files->epoch = 1; /* 0: never used */
 	if (row_store_init(&tables->store, maps, segments < UINT32_MAX ? (uint32_t)segments : UINT32_MAX) ||
-	    unwind_debug_new(parser, &tables->debug) || unwind_tables_file(tables, NULL, -1, 0) == UNWIND_NO_FILE) {
+	    unwind_debug_new(parser, &tables->debug) ||
+	    unwind_tables_file(tables, NULL, -1, (struct unwind_mapper){0}) == UNWIND_NO_FILE) {
 		unwind_tables_free(tables);
 		return -ENOMEM;
 	}
@@ -81,6 +86,7 @@ void unwind_tables_free(struct unwind_tables *tables)
 	unwind_debug_free(tables->debug);
 	hash_index_deinit(&tables->index);
 	row_store_deinit(&tables->store);
+	file_tenants_deinit(&tables->tenants);
 	pthread_mutex_destroy(&tables->lock);
 	free(tables);
 }
@@ -121,17 +127,31 @@ static uint32_t free_slot(const struct unwind_tables *tables)
 	return tables->file_count < WALK_FILES_MAX ? tables->file_count : UNWIND_NO_FILE;
 }
 
-static uint32_t add(struct unwind_tables *tables, const struct unwind_identity *identity, int path_fd)
+static void give_to(struct unwind_tables *tables, struct file *file, uint32_t tenant)
+{
+	if (file->tenant != FILE_TENANTS_NONE)
+		tables->tenants.list.items[file->tenant].files--;
+	if (tenant != FILE_TENANTS_NONE)
+		tables->tenants.list.items[tenant].files++;
+	file->tenant = tenant;
+}
+
+static uint32_t add(struct unwind_tables *tables, const struct unwind_identity *identity, int path_fd, uint32_t tenant)
 {
 	uint32_t number = free_slot(tables);
 	struct file *file;
 
-	if (number == UNWIND_NO_FILE)
-		return number;
+	if (number == UNWIND_NO_FILE ||
+	    (identity && !file_tenants_may_add(&tables->tenants, tenant, WALK_FILES_MAX - tables->counts.files))) {
+		tables->counts.refused++;
+		return UNWIND_NO_FILE;
+	}
 	if (identity && hash_index_insert(&tables->index, hash_of(identity), number))
 		return UNWIND_NO_FILE;
 	file = &tables->files[number];
-	*file = (struct file){.state = FILE_WAITING, .vdso = !identity, .path_fd = path_fd};
+	*file = (struct file){
+		.state = FILE_WAITING, .vdso = !identity, .path_fd = path_fd, .tenant = FILE_TENANTS_NONE};
+	give_to(tables, file, tenant);
 	if (identity)
 		file->identity = *identity;
 	if (number == tables->file_count)
@@ -168,23 +188,47 @@ static void note_root(struct unwind_tables *tables, uint32_t number, pid_t pid)
 	tables->counts.waiting++;
 }
 
+static bool may_parse(struct unwind_tables *tables, uint32_t tenant)
+{
+	return tenant == FILE_TENANTS_NONE || file_tenants_may_parse(&tables->tenants, tenant, clock_now_ns());
+}
+
+/* @fd is taken where there is use for it. */
+static uint32_t find_or_add(struct unwind_tables *tables, const struct unwind_identity *identity, int *fd,
+			    uint64_t tenant_number)
+{
+	uint32_t number = find(tables, identity), tenant = FILE_TENANTS_NONE;
+	struct file *file = number == UNWIND_NO_FILE ? NULL : &tables->files[number];
+
+	if (identity && (!file || file->state == FILE_WAITING)) {
+		tenant = file_tenants_find(&tables->tenants, tenant_number, clock_now_ns());
+		if (tenant == FILE_TENANTS_NONE)
+			return number;
+	}
+	if (!file) {
+		number = add(tables, identity, *fd, tenant);
+		if (number != UNWIND_NO_FILE)
+			take_fd(fd);
+		return number;
+	}
+	if (file->path_fd < 0)
+		file->path_fd = take_fd(fd);
+	/* Nobody waits for a table because somebody else, who maps the file too, has none. */
+	if (file->state == FILE_WAITING && tenant != file->tenant && !may_parse(tables, file->tenant))
+		give_to(tables, file, tenant);
+	return number;
+}
+
 uint32_t unwind_tables_file(struct unwind_tables *tables, const struct unwind_identity *identity, int path_fd,
-			    pid_t pid)
+			    struct unwind_mapper mapper)
 {
 	_cleanup_close_ int fd = path_fd;
 	uint32_t number;
 
 	pthread_mutex_lock(&tables->lock);
-	number = find(tables, identity);
-	if (number == UNWIND_NO_FILE) {
-		number = add(tables, identity, fd);
-		if (number != UNWIND_NO_FILE)
-			take_fd(&fd);
-	} else if (tables->files[number].path_fd < 0) {
-		tables->files[number].path_fd = take_fd(&fd);
-	}
+	number = find_or_add(tables, identity, &fd, mapper.tenant);
 	if (number != UNWIND_NO_FILE)
-		note_root(tables, number, pid);
+		note_root(tables, number, mapper.pid);
 	pthread_mutex_unlock(&tables->lock);
 	return number;
 }
@@ -255,24 +299,41 @@ static void show_python(struct unwind_tables *tables, uint32_t number, const str
 	tables->counts.interpreters++;
 }
 
-/* What a walk has missed goes before what may never be sampled, and many small files before a large one. */
+static uint64_t cost_of(const struct unwind_tables *tables, uint32_t number)
+{
+	uint32_t tenant = tables->files[number].tenant;
+
+	return tenant == FILE_TENANTS_NONE ? 0 : file_tenants_cost(&tables->tenants, tenant);
+}
+
+/*
+ * What a walk has missed goes before what may never be sampled, who has cost little before who has cost much, and many
+ * small files before a large one.
+ */
 static bool goes_before(const struct unwind_tables *tables, uint32_t a, uint32_t b)
 {
 	const struct walk_file *shown = tables->maps->files->at;
 
 	if (shown[a].used != shown[b].used)
 		return shown[a].used > shown[b].used;
+	if (cost_of(tables, a) != cost_of(tables, b))
+		return cost_of(tables, a) < cost_of(tables, b);
 	return tables->files[a].identity.size < tables->files[b].identity.size;
 }
 
-static uint32_t first_waiting(const struct unwind_tables *tables)
+static uint32_t first_waiting(struct unwind_tables *tables)
 {
 	uint32_t first = UNWIND_NO_FILE;
 
-	for (uint32_t i = 0; i < tables->file_count; i++)
-		if (tables->files[i].state == FILE_WAITING &&
-		    (first == UNWIND_NO_FILE || goes_before(tables, i, first)))
+	tables->counts.held = 0;
+	for (uint32_t i = 0; i < tables->file_count; i++) {
+		if (tables->files[i].state != FILE_WAITING)
+			continue;
+		if (!may_parse(tables, tables->files[i].tenant))
+			tables->counts.held++;
+		else if (first == UNWIND_NO_FILE || goes_before(tables, i, first))
 			first = i;
+	}
 	return first;
 }
 
@@ -322,7 +383,7 @@ bool unwind_tables_load_one(struct unwind_tables *tables)
 {
 	_cleanup_(unwind_rows_deinit) struct unwind_rows rows = {0};
 	_cleanup_close_ int fd = -1;
-	uint64_t start_ns = clock_now_ns();
+	uint64_t start_ns = clock_now_ns(), busy_ns = unwind_parser_costs(tables->parser).busy_ns;
 	struct unwind_root root;
 	bool inside = false, lacks_rows;
 	struct file *file;
@@ -350,6 +411,9 @@ bool unwind_tables_load_one(struct unwind_tables *tables)
 	pthread_mutex_lock(&tables->lock);
 	tables->counts.waiting--;
 	tables->counts.parse_ns += clock_now_ns() - start_ns;
+	if (file->tenant != FILE_TENANTS_NONE)
+		file_tenants_spend(&tables->tenants, file->tenant,
+				   unwind_parser_costs(tables->parser).busy_ns - busy_ns);
 	file->lacks_rows = lacks_rows;
 	file->rows_inside = inside;
 	if (inside && file->shared) {
@@ -382,7 +446,8 @@ static void forget(struct unwind_tables *tables, uint32_t number)
 
 	if (file->path_fd >= 0)
 		close(file->path_fd);
-	*file = (struct file){.path_fd = -1};
+	give_to(tables, file, FILE_TENANTS_NONE);
+	*file = (struct file){.path_fd = -1, .tenant = FILE_TENANTS_NONE};
 	tables->maps->files->at[number].used = 0;
 	tables->maps->files->at[number].python_version = 0;
 	tables->counts.files--;
@@ -438,6 +503,7 @@ struct unwind_tables_counts unwind_tables_counts(struct unwind_tables *tables)
 
 	pthread_mutex_lock(&tables->lock);
 	counts = tables->counts;
+	counts.tenants_over = tables->tenants.over;
 	counts.row_bytes = (uint64_t)tables->store.segments_made * sizeof(struct walk_segment);
 	pthread_mutex_unlock(&tables->lock);
 	return counts;

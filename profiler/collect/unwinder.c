@@ -227,7 +227,7 @@ int unwinder_new(const struct walk_map_fds *fds, struct unwind_parser *parser, u
 	unwinder->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	err = unwinder->wake < 0 ? -errno : walk_maps_init(&unwinder->maps, fds);
 	if (!err)
-		err = unwind_tables_new(&unwinder->maps, parser, memory_bytes, &unwinder->tables);
+		err = unwind_tables_new(&unwinder->maps, parser, memory_bytes, UNWIND_PARSING_LIMIT, &unwinder->tables);
 	if (!err)
 		err = unwind_processes_new(&unwinder->maps, unwinder->tables, &unwinder->processes);
 	/* Records first: what starts while the others are read is told by them. */

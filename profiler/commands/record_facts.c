@@ -137,6 +137,9 @@ static void put_unwinding(struct facts *facts, struct record_session *session)
 	put_number(facts, "unwind.no_room", counts.tables.no_room);
 	put_number(facts, "unwind.row_bytes", counts.tables.row_bytes);
 	put_number(facts, "unwind.parse_ns", counts.tables.parse_ns);
+	put_number(facts, "unwind.held", counts.tables.held);
+	put_number(facts, "unwind.tenants_over", counts.tables.tenants_over);
+	put_number(facts, "unwind.files_refused", counts.tables.refused);
 	put_number(facts, "unwind.mappings_cut", counts.processes.cut);
 	put_number(facts, "unwind.lists_no_room", counts.processes.no_room);
 	put_number(facts, "unwind.records_lost", counts.records_lost);
@@ -144,6 +147,13 @@ static void put_unwinding(struct facts *facts, struct record_session *session)
 		log_warning("code that is mapped in too many pieces is walked by frame pointers: %" PRIu64
 			    " pieces of one process were too many, %" PRIu64 " times there was no room for a process",
 			    counts.processes.cut, counts.processes.no_room);
+	if (counts.tables.tenants_over)
+		log_warning("files of %u containers have used up the time for making unwind tables; %u of them still "
+			    "had none at the end",
+			    counts.tables.tenants_over, counts.tables.held);
+	if (counts.tables.refused)
+		log_warning("files without an unwind table, as there were too many of them: %u times",
+			    counts.tables.refused);
 	if (counts.tables.evictions || counts.tables.no_room)
 		log_warning("the unwind tables of what runs do not fit: %u were taken out for others, %u times one "
 			    "found no "

@@ -147,6 +147,13 @@ static int add(const char *root, uint32_t pid, struct host_process_array *proces
 	return process->cgroup ? 0 : -ENOMEM;
 }
 
+char *container_process_cgroup(const char *root, uint32_t pid)
+{
+	char text[8192];
+
+	return read_text(root, pid, "cgroup", text, sizeof(text)) ? cgroup_of(text) : NULL;
+}
+
 int container_processes_read(const char *root, struct host_process_array *processes)
 {
 	_cleanup_closedir_ DIR *dir = NULL;

@@ -33,6 +33,9 @@ struct host_process_array {
  * Processes that end meanwhile, and kernel threads, are left out. Returns 0, -ENOENT (no /proc), or -ENOMEM.
  */
 int container_processes_read(const char *root, struct host_process_array *processes);
+
+/* The cgroup of one process, as host_process.cgroup has it; the caller's to free. NULL where it is gone, or memory is out. */
+char *container_process_cgroup(const char *root, uint32_t pid);
 void container_processes_deinit(struct host_process_array *processes);
 
 #endif

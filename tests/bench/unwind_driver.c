@@ -57,7 +57,8 @@ static int load(struct unwind_tables *tables, const struct unwind_parser *parser
 		return -1;
 	start_ns = clock_now_ns();
 	identity = (struct unwind_identity){status.st_dev, status.st_ino, status.st_size, status.st_mtim};
-	if (unwind_tables_file(tables, &identity, fd, getpid()) == UNWIND_NO_FILE || !unwind_tables_load_one(tables))
+	if (unwind_tables_file(tables, &identity, fd, (struct unwind_mapper){.pid = getpid()}) == UNWIND_NO_FILE ||
+	    !unwind_tables_load_one(tables))
 		return -1;
 	ret_cost->ms = (double)(clock_now_ns() - start_ns) / 1e6;
 	ret_cost->cpu_ms = cpu_ms(parser) - cpu;
@@ -72,7 +73,7 @@ int main(int argc, char **argv)
 	struct cost sum = {0};
 
 	if (unwind_parser_new(&parser) || walk_maps_init(&maps, NULL) ||
-	    unwind_tables_new(&maps, parser, UNWIND_MEMORY_DEFAULT, &tables))
+	    unwind_tables_new(&maps, parser, UNWIND_MEMORY_DEFAULT, UNWIND_PARSING_LIMIT, &tables))
 		return 1;
 	unwind_tables_load_one(tables); /* the vdso */
 	for (int i = 1; i < argc; i++) {

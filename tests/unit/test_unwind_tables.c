@@ -21,15 +21,26 @@ static struct unwind_parser *parser;
 static struct unwind_tables *tables;
 static bool mapped[WALK_FILES_MAX];
 
-static int set_up(void **state)
+static int set_up_with(struct time_share_limit limit)
 {
 	assert_int_equal(unwind_parser_new(&parser), 0);
 	assert_int_equal(walk_maps_init(&maps, NULL), 0);
-	assert_int_equal(unwind_tables_new(&maps, parser, UNWIND_MEMORY_MIN, &tables), 0);
+	assert_int_equal(unwind_tables_new(&maps, parser, UNWIND_MEMORY_MIN, limit, &tables), 0);
 	assert_true(unwind_tables_load_one(tables)); /* the vdso */
 	for (size_t i = 0; i < WALK_FILES_MAX; i++)
 		mapped[i] = true;
 	return 0;
+}
+
+static int set_up(void **state)
+{
+	return set_up_with(UNWIND_PARSING_LIMIT);
+}
+
+/* One file is all that a tenant may have parsed. */
+static int set_up_short_of_time(void **state)
+{
+	return set_up_with((struct time_share_limit){.debt_ns = 1, .part = 1000000});
 }
 
 static int tear_down(void **state)
@@ -41,16 +52,21 @@ static int tear_down(void **state)
 }
 
 /* As if each was another file: the C library, which is everywhere and has some 25,000 rows. */
-static uint32_t add_file(uint64_t inode)
+static uint32_t add_file_of(uint64_t tenant, uint64_t inode)
 {
 	struct unwind_identity identity = {.inode = inode};
 	int fd = open("/lib/x86_64-linux-gnu/libc.so.6", O_PATH | O_CLOEXEC);
 	uint32_t file;
 
 	assert_true(fd >= 0);
-	file = unwind_tables_file(tables, &identity, fd, getpid());
+	file = unwind_tables_file(tables, &identity, fd, (struct unwind_mapper){getpid(), tenant});
 	assert_int_not_equal(file, UNWIND_NO_FILE);
 	return file;
+}
+
+static uint32_t add_file(uint64_t inode)
+{
+	return add_file_of(1, inode);
 }
 
 static void use(uint32_t file)
@@ -126,6 +142,47 @@ static void test_unwind_tables__what_was_used_least_lately_goes_first_and_comes_
 	assert_true(is_loaded(files[count]));
 }
 
+static void test_unwind_tables__who_has_used_up_his_time_makes_nobody_wait(void **state)
+{
+	uint32_t first = add_file_of(1, 1), second = add_file_of(1, 2), third = add_file_of(1, 3), other, shared;
+
+	use(first);
+	assert_true(unwind_tables_load_one(tables));
+	assert_true(is_loaded(first));
+	use(second);
+	use(third);
+	assert_false(unwind_tables_load_one(tables));
+	assert_int_equal(unwind_tables_counts(tables).held, 2);
+	assert_int_equal(unwind_tables_counts(tables).tenants_over, 1);
+
+	other = add_file_of(2, 4);
+	assert_true(unwind_tables_load_one(tables));
+	assert_true(is_loaded(other));
+	/* A file of both: the one who has time pays for it. */
+	shared = add_file_of(3, 2);
+	assert_int_equal(shared, second);
+	assert_true(unwind_tables_load_one(tables));
+	assert_true(is_loaded(second));
+	assert_false(unwind_tables_load_one(tables));
+	assert_false(is_loaded(third));
+}
+
+static void test_unwind_tables__one_tenant_leaves_numbers_of_files_to_others(void **state)
+{
+	struct unwind_identity identity = {.inode = 1};
+	uint32_t of_one = 0, of_another = 0;
+
+	for (; unwind_tables_file(tables, &identity, -1, (struct unwind_mapper){.tenant = 1}) != UNWIND_NO_FILE;
+	     identity.inode++)
+		of_one++;
+	for (; unwind_tables_file(tables, &identity, -1, (struct unwind_mapper){.tenant = 2}) != UNWIND_NO_FILE;
+	     identity.inode++)
+		of_another++;
+	assert_in_range(of_one, WALK_FILES_MAX / 4, WALK_FILES_MAX / 2);
+	assert_in_range(of_another, WALK_FILES_MAX / 8, WALK_FILES_MAX / 4);
+	assert_int_equal(unwind_tables_counts(tables).refused, 2);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(test_unwind_tables__##name, set_up, tear_down)
 
 int main(void)
@@ -133,6 +190,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(what_is_used_as_much_is_not_taken_out_for_another),
 		TEST(what_was_used_least_lately_goes_first_and_comes_back_when_it_is_used),
+		cmocka_unit_test_setup_teardown(test_unwind_tables__who_has_used_up_his_time_makes_nobody_wait,
+						set_up_short_of_time, tear_down),
+		TEST(one_tenant_leaves_numbers_of_files_to_others),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

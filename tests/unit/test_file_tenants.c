@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "profiler/collect/file_tenants.h"
+#include "tests/unit/fake_root.h"
+
+#define SECOND 1000000000ull
+#define OTHER_ID "abcda91c0d4e53f2a91c0d4e53f2a91c0d4e53f2a91c0d4e53f2a91c0d4e53f2"
+#define ID "3f2a91c0d4e53f2a91c0d4e53f2a91c0d4e53f2a91c0d4e53f2a91c0d4e5abcd"
+
+static void test_file_tenants__debts_are_paid_and_only_then_a_place_is_used_again(void **state)
+{
+	struct file_tenants tenants = {.limit = {.debt_ns = 10 * SECOND, .part = 10}};
+	uint32_t one = file_tenants_find(&tenants, 7, SECOND), other;
+
+	assert_true(file_tenants_may_parse(&tenants, one, SECOND));
+	file_tenants_spend(&tenants, one, 11 * SECOND);
+	assert_false(file_tenants_may_parse(&tenants, one, SECOND));
+	assert_int_equal(tenants.over, 1);
+	other = file_tenants_find(&tenants, 8, SECOND);
+	assert_int_not_equal(other, one);
+	assert_true(file_tenants_cost(&tenants, other) < file_tenants_cost(&tenants, one));
+	assert_true(file_tenants_may_parse(&tenants, one, 12 * SECOND));
+	assert_int_equal(file_tenants_find(&tenants, 9, 200 * SECOND), one);
+	assert_int_equal(tenants.over, 1);
+	file_tenants_deinit(&tenants);
+}
+
+static void test_file_tenants__cgroups_below_a_container_are_its_own(void **state)
+{
+	const char *root = *state;
+	uint64_t container, below, another, unit;
+
+	write_file(root, "/proc/10/cgroup", "0::/system.slice/docker-" ID ".scope\n");
+	write_file(root, "/proc/11/cgroup", "0::/system.slice/docker-" ID ".scope/made/by/itself\n");
+	write_file(root, "/proc/12/cgroup", "0::/system.slice/docker-" OTHER_ID ".scope\n");
+	write_file(root, "/proc/13/cgroup", "0::/system.slice/cron.service\n");
+	container = file_tenants_number(root, 10);
+	below = file_tenants_number(root, 11);
+	another = file_tenants_number(root, 12);
+	unit = file_tenants_number(root, 13);
+	assert_int_equal(container, below);
+	assert_int_not_equal(container, another);
+	assert_int_not_equal(container, unit);
+	assert_int_not_equal(another, unit);
+	assert_int_equal(file_tenants_number(root, 14), 0);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(test_file_tenants__##name, make_root, remove_root)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(debts_are_paid_and_only_then_a_place_is_used_again),
+		TEST(cgroups_below_a_container_are_its_own),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
