@@ -301,7 +301,9 @@ static int name_one(struct naming *naming, struct symbolizer_process *process, u
 	if (!found) {
 		symbol->pending = !process->exited;
 		return symbol_set_reason(naming->symbolizer, symbol,
-					 process->mappings.list.count ? "[no mapping]" : "[exited]");
+					 process->locked		? "[memory is locked]"
+					 : process->mappings.list.count ? "[no mapping]"
+									: "[exited]");
 	}
 	/* A question may wait, and the snapshot be refreshed meanwhile. */
 	mapping = *found;

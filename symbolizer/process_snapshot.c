@@ -68,39 +68,85 @@ static bool may_be_file(const struct symbolizer_process *process, const struct m
 	return mapping->kind == MAPPING_FILE || (mapping->kind == MAPPING_JIT && !strncmp(path, "/memfd:", 7));
 }
 
+/* Mappings whose files are opened in one question. */
+struct batch {
+	struct memory_file files[MEMORY_READER_FILES_MAX];
+	struct mapping *mappings[MEMORY_READER_FILES_MAX];
+	size_t count;
+};
+
+/* Finds a file that is pinned already, or puts the mapping into the batch. */
+static void find_or_want(struct symbolizer_process *process, struct mapping *mapping, const struct mapping *before,
+			 struct batch *batch)
+{
+	const struct mapping *known = known_line(&process->mappings, mapping);
+
+	if (mapping->kind == MAPPING_VDSO)
+		mapping->file = process->symbolizer->vdso;
+	else if (known && known->file && known->file->state == PINNED_OPEN)
+		mapping->file = known->file;
+	else if (before && before->file && before->file->state == PINNED_OPEN &&
+		 process_maps_same_file(before, mapping))
+		mapping->file = before->file;
+	/* The process may have another root by now. */
+	if (mapping->file && mapping->kind != MAPPING_VDSO)
+		file_cache_note_root(mapping->file, process->root);
+	if (mapping->file || !may_be_file(process, mapping))
+		return;
+	batch->files[batch->count] = (struct memory_file){.start = mapping->file_start, .end = mapping->file_end};
+	batch->mappings[batch->count++] = mapping;
+}
+
 /* A file that cannot be pinned leaves the mapping without one: its frames then say so. */
+static int pin_one(struct symbolizer_process *process, struct mapping *mapping, const struct memory_file *file)
+{
+	_cleanup_close_ int fd = file->error ? -1 : file->path_fd;
+	int err;
+
+	if (fd < 0)
+		return 0;
+	err = file_cache_pin(process->symbolizer->files, fd, &file->status, &mapping->file);
+	if (err == -ENOMEM)
+		return err;
+	if (!err)
+		file_cache_note_root(mapping->file, process->root);
+	pin_jitdump(process, mapping, fd, &file->status);
+	return 0;
+}
+
+static int pin_batch(struct symbolizer_process *process, pid_t pid, struct batch *batch)
+{
+	int err = memory_reader_files(process->symbolizer->memory, process->identity.tenant, pid, batch->files,
+				      batch->count);
+
+	if (err)
+		return err;
+	for (size_t i = 0; i < batch->count; i++) {
+		int pin_err = pin_one(process, batch->mappings[i], &batch->files[i]);
+
+		err = err ? err : pin_err;
+	}
+	batch->count = 0;
+	return err;
+}
+
 static int pin_files(struct symbolizer_process *process, pid_t pid, struct mapping_array *mappings)
 {
 	uint64_t until = clock_now_ns() + PIN_NS_MAX;
+	struct batch batch = {.count = 0};
+	int err = 0;
 
-	for (size_t i = 0; i < mappings->list.count; i++) {
-		struct mapping *mapping = &mappings->list.items[i];
-		const struct mapping *known = known_line(&process->mappings, mapping);
-		_cleanup_close_ int fd = -1;
-		struct stat status;
-		int err;
+	for (size_t i = 0; i < mappings->list.count && !err && clock_now_ns() < until; i++) {
+		struct mapping *mapping = &mappings->list.items[i], *before = i ? mapping - 1 : NULL;
+		bool same = before && process_maps_same_file(before, mapping);
 
-		if (mapping->kind == MAPPING_VDSO)
-			mapping->file = process->symbolizer->vdso;
-		else if (known && known->file && known->file->state == PINNED_OPEN)
-			mapping->file = known->file;
-		else if (i && mapping[-1].file && mapping[-1].file->state == PINNED_OPEN &&
-			 process_maps_same_file(&mapping[-1], mapping))
-			mapping->file = mapping[-1].file;
-		/* The process may have another root by now. */
-		if (mapping->file && mapping->kind != MAPPING_VDSO)
-			file_cache_note_root(mapping->file, process->root);
-		if (mapping->file || !may_be_file(process, mapping) || clock_now_ns() > until ||
-		    process_files_mapped(pid, mapping->file_start, mapping->file_end, &fd, &status))
-			continue;
-		err = file_cache_pin(process->symbolizer->files, fd, &status, &mapping->file);
-		if (err == -ENOMEM)
-			return err;
+		/* Another piece of a file that is about to be opened. */
+		if (batch.count == MEMORY_READER_FILES_MAX || (batch.count && same))
+			err = pin_batch(process, pid, &batch);
 		if (!err)
-			file_cache_note_root(mapping->file, process->root);
-		pin_jitdump(process, mapping, fd, &status);
+			find_or_want(process, mapping, before, &batch);
 	}
-	return 0;
+	return err ? err : pin_batch(process, pid, &batch);
 }
 
 static int by_start(const void *left, const void *right)
@@ -199,13 +245,13 @@ static int take_snapshot(struct symbolizer_process *process, struct mapping_arra
 	if (!process_maps_check(identity->pid, identity->start_ns, identity->address_space, &pid))
 		return -ESRCH;
 	process->root = root_of(pid);
-	err = process_maps_read(pid, &text);
+	err = memory_reader_maps(process->symbolizer->memory, identity->tenant, pid, &text);
 	if (!err)
 		err = process_maps_parse(text, &process->symbolizer->strings, fresh);
 	if (!err)
 		err = pin_files(process, pid, fresh);
 	if (err)
-		return err == -ENOMEM ? err : -ESRCH;
+		return err == -ENOMEM || err == -EHOSTDOWN ? err : -ESRCH;
 	/* It may have ended or become another image while it was read: then nothing of this is true. */
 	if (!fresh->list.count || !process_maps_check(identity->pid, identity->start_ns, identity->address_space, &pid))
 		return -ESRCH;
@@ -226,6 +272,7 @@ int symbolizer_process_refresh(struct symbolizer_process *process)
 	int err = process->exited ? -ESRCH : take_snapshot(process, &fresh);
 
 	array_deinit(&fresh.list);
+	process->locked = err == -EHOSTDOWN;
 	if (err == -ESRCH)
 		process->exited = true;
 	return err;

@@ -64,7 +64,7 @@ int symbolizer_new(const struct symbolizer_options *options, struct symbolizer *
 		return err;
 	open_root(symbolizer);
 	if (string_table_init(&symbolizer->strings) || file_cache_new(symbolizer->parser, &symbolizer->files) ||
-	    pin_vdso(symbolizer))
+	    memory_reader_new(&symbolizer->memory) || pin_vdso(symbolizer))
 		return -ENOMEM;
 	symbolizer->own = tenants_find(&symbolizer->tenants, UINT64_MAX);
 	if (!symbolizer->own)
@@ -84,6 +84,7 @@ void symbolizer_free(struct symbolizer *symbolizer)
 	if (symbolizer->parser)
 		parser_stop(symbolizer->parser);
 	file_cache_free(symbolizer->files);
+	memory_reader_free(symbolizer->memory);
 	parser_free(symbolizer->parser);
 	tenants_deinit(&symbolizer->tenants);
 	kernel_symbols_free(symbolizer->kernel);

@@ -9,6 +9,7 @@
 #define SYMBOLIZER_PRIVATE_H
 
 #include "symbolizer/file_cache.h"
+#include "symbolizer/memory_reader.h"
 #include "symbolizer/parser.h"
 #include "symbolizer/process_maps.h"
 #include "symbolizer/path_lookup.h"
@@ -20,6 +21,7 @@ struct symbolizer {
 	struct string_table strings;
 	struct parser *parser;
 	struct file_cache *files;
+	struct memory_reader *memory;
 	struct tenants tenants;
 	struct tenant *own;	       /* the caller itself, who asks about files of the host */
 	struct pinned_file *vdso;      /* our own; NULL where we have none */
@@ -36,9 +38,10 @@ struct symbolizer_process {
 	struct symbolizer *symbolizer;
 	struct process_identity identity;
 	struct tenant *tenant;
-	struct mapping_array mappings;		/* sorted by start, not overlapping */
-	struct root_identity root;		/* as last seen */
-	bool exited;				/* /proc did not show this image any more when last asked */
+	struct mapping_array mappings; /* sorted by start, not overlapping */
+	struct root_identity root;     /* as last seen */
+	bool locked; /* what it maps could not be asked for when it was last tried (memory_reader.h) */
+	bool exited; /* /proc did not show this image any more when last asked */
 	struct parser_source perf_map, jitdump; /* their fd is -1 while there is none */
 	int perf_map_error;			/* why: a negative errno */
 	struct path_lookup perf_map_lookup;	/* begun with the snapshot: the process may soon be gone */

@@ -60,14 +60,15 @@ static int parse(char *text, struct unwind_mapping_array *ret)
 	return 0;
 }
 
-int unwind_files_mappings(pid_t pid, struct unwind_mapping_array *mappings)
+int unwind_files_mappings(struct memory_reader *reader, uint64_t tenant, pid_t pid,
+			  struct unwind_mapping_array *mappings)
 {
 	_cleanup_free_ char *text = NULL;
-	int err = process_maps_read(pid, &text);
+	int err = memory_reader_maps(reader, tenant, pid, &text);
 
 	if (!err && !*text) {
 		free(take_ptr(text));
-		err = process_maps_read(process_maps_reader(pid), &text);
+		err = memory_reader_maps(reader, tenant, process_maps_reader(pid), &text);
 	}
 	return err ? err : parse(text, mappings);
 }
@@ -104,20 +105,23 @@ enum unwind_mapping_kind unwind_files_kind(const char *path)
 	return kind;
 }
 
-int unwind_files_open(pid_t pid, uint64_t start, uint64_t end, int *ret_path_fd, struct unwind_identity *ret_identity)
+int unwind_files_open(struct memory_reader *reader, uint64_t tenant, pid_t pid, uint64_t start, uint64_t end,
+		      int *ret_path_fd, struct unwind_identity *ret_identity)
 {
-	_cleanup_close_ int fd = -1;
-	struct stat status;
-	int err = process_files_mapped(pid, start, end, &fd, &status);
+	struct memory_file file = {.start = start, .end = end};
+	int err = memory_reader_files(reader, tenant, pid, &file, 1);
 
-	if (err == -ENOENT || err == -ESRCH)
-		err = process_files_mapped(process_maps_reader(pid), start, end, &fd, &status);
-	if (err)
-		return err;
-	if (!S_ISREG(status.st_mode))
+	if (!err && (file.error == -ENOENT || file.error == -ESRCH))
+		err = memory_reader_files(reader, tenant, process_maps_reader(pid), &file, 1);
+	if (err || file.error)
+		return err ? err : file.error;
+	if (!S_ISREG(file.status.st_mode)) {
+		close(file.path_fd);
 		return -EINVAL;
-	*ret_identity = (struct unwind_identity){status.st_dev, status.st_ino, status.st_size, status.st_mtim};
-	*ret_path_fd = take_fd(&fd);
+	}
+	*ret_identity = (struct unwind_identity){file.status.st_dev, file.status.st_ino, file.status.st_size,
+						 file.status.st_mtim};
+	*ret_path_fd = file.path_fd;
 	return 0;
 }
 

@@ -3,8 +3,8 @@
  * unwind_files: from a process's mappings to the rows of the files behind them.
  *
  * The face of unwind_rows.h towards the profiler: what is mapped where, which file that is, to be parsed by
- * unwind_parser.h. Files are opened as process_files.h has it. No function keeps anything, and each may be called from
- * any thread.
+ * unwind_parser.h. Files are opened as process_files.h has it, by a thread that can be left behind. No function keeps
+ * anything, and each may be called from any thread.
  */
 #ifndef STOKER_UNWIND_FILES_H
 #define STOKER_UNWIND_FILES_H
@@ -15,6 +15,7 @@
 #include <time.h>
 
 #include "symbolizer/base/array.h"
+#include "symbolizer/memory_reader.h"
 
 enum unwind_mapping_kind {
 	UNWIND_MAPPING_FILE,
@@ -44,10 +45,13 @@ struct unwind_identity {
 
 /**
  * unwind_files_mappings() - the executable mappings of a process now
+ * @reader:   the calling thread's
+ * @tenant:   whose the process is, for the reader
  * @mappings: appended to, sorted by address; at most 65,536
- * Returns 0, -ESRCH, what open(2) or read(2) gave, or -ENOMEM.
+ * Returns 0, -ESRCH, -EHOSTDOWN or -EAGAIN (memory_reader.h), what open(2) or read(2) gave, or -ENOMEM.
  */
-int unwind_files_mappings(pid_t pid, struct unwind_mapping_array *mappings);
+int unwind_files_mappings(struct memory_reader *reader, uint64_t tenant, pid_t pid,
+			  struct unwind_mapping_array *mappings);
 
 /* Has it used more than a hundredth of a CPU since it started? Then its files are worth parsing first. */
 bool unwind_files_is_busy(pid_t pid);
@@ -60,10 +64,13 @@ enum unwind_mapping_kind unwind_files_kind(const char *path);
 
 /**
  * unwind_files_open() - the file behind a mapping, also when it was deleted or replaced
+ * @reader, @tenant: as above
  * @ret_path_fd: an O_PATH descriptor, to be closed by the caller
- * Returns 0, -ENOENT (no such mapping any more), -EINVAL (no regular file), -EPERM, or what open(2) gave.
+ * Returns 0, -ENOENT (no such mapping any more), -EINVAL (no regular file), -EPERM, -EHOSTDOWN, -EAGAIN, or
+ * what open(2) gave.
  */
-int unwind_files_open(pid_t pid, uint64_t start, uint64_t end, int *ret_path_fd, struct unwind_identity *ret_identity);
+int unwind_files_open(struct memory_reader *reader, uint64_t tenant, pid_t pid, uint64_t start, uint64_t end,
+		      int *ret_path_fd, struct unwind_identity *ret_identity);
 
 /* What a process sees as "/"; by its device and inode it is told from others. */
 struct unwind_root {

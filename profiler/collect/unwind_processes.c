@@ -33,6 +33,7 @@ struct list_state {
 struct unwind_processes {
 	struct walk_maps *maps;
 	struct unwind_tables *tables;
+	struct memory_reader *memory;
 	struct number_ranges numbers;
 	struct list_state lists[WALK_MAPPINGS_MAX];
 	struct walk_mapping list[WALK_PROCESS_MAPPINGS_MAX + 2]; /* the one being made */
@@ -51,8 +52,9 @@ int unwind_processes_new(struct walk_maps *maps, struct unwind_tables *tables, s
 {
 	struct unwind_processes *processes = calloc(1, sizeof(*processes));
 
-	if (!processes || number_ranges_init(&processes->numbers, WALK_MAPPINGS_MAX)) {
-		free(processes);
+	if (!processes || number_ranges_init(&processes->numbers, WALK_MAPPINGS_MAX) ||
+	    memory_reader_new(&processes->memory)) {
+		unwind_processes_free(processes);
 		return -ENOMEM;
 	}
 	processes->maps = maps;
@@ -66,6 +68,7 @@ void unwind_processes_free(struct unwind_processes *processes)
 	if (!processes)
 		return;
 	number_ranges_deinit(&processes->numbers);
+	memory_reader_free(processes->memory);
 	free(processes);
 }
 
@@ -182,7 +185,8 @@ static bool resolve(struct unwind_processes *processes, uint32_t tgid, const str
 		ret->file = file;
 		if (file != UNWIND_NO_FILE)
 			return true;
-		if (unwind_files_open((pid_t)tgid, mapping->start, mapping->end, &path_fd, &identity)) {
+		if (unwind_files_open(processes->memory, tenant_of(processes, tgid), (pid_t)tgid, mapping->start,
+				      mapping->end, &path_fd, &identity)) {
 			processes->counts.gone++;
 			return false;
 		}
@@ -200,7 +204,7 @@ int unwind_processes_read(struct unwind_processes *processes, uint32_t tgid)
 	struct unwind_mapping_array mappings = {0};
 	struct walk_mapping mapping = {.kind = WALK_JIT};
 	uint64_t until = clock_now_ns() + READ_NS_MAX;
-	int err = unwind_files_mappings((pid_t)tgid, &mappings);
+	int err = unwind_files_mappings(processes->memory, tenant_of(processes, tgid), (pid_t)tgid, &mappings);
 
 	start_list(processes);
 	for (size_t i = 0; i < mappings.list.count && !err; i++) {

@@ -152,6 +152,17 @@ static bool data_root_of(const char *text, size_t length, char *out, size_t size
 	return false;
 }
 
+/* Whoever asks for the arguments of a process in a container may wait for it for ever. */
+static bool is_of_host(const char *root, const char *pid)
+{
+	char path[512], own[64] = "", of[64] = "";
+
+	snprintf(path, sizeof(path), "%s/proc/%s/ns/pid", root, pid);
+	if (readlink(path, of, sizeof(of) - 1) < 0)
+		return root[0];
+	return readlink("/proc/self/ns/pid", own, sizeof(own) - 1) > 0 && !strcmp(own, of);
+}
+
 static int docker_of_process(const char *root, const char *pid, const char *id, struct container_names *names)
 {
 	_cleanup_close_ int fd = -1;
@@ -161,7 +172,7 @@ static int docker_of_process(const char *root, const char *pid, const char *id, 
 	snprintf(path, sizeof(path), "%s/proc/%s/comm", root, pid);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	got = fd < 0 ? 0 : read(fd, text, sizeof(text) - 1);
-	if (got <= 0 || strncmp(text, "dockerd\n", 8) != 0)
+	if (got <= 0 || strncmp(text, "dockerd\n", 8) != 0 || !is_of_host(root, pid))
 		return -ENOENT;
 	close(take_fd(&fd));
 	snprintf(path, sizeof(path), "%s/proc/%s/cmdline", root, pid);
