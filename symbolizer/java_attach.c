@@ -6,13 +6,12 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "symbolizer/base/array.h"
 #include "symbolizer/base/cleanup.h"
+#include "symbolizer/helper_process.h"
 #include "symbolizer/java_protocol.h"
 #include "symbolizer/process_files.h"
 
@@ -140,19 +139,9 @@ static void help(struct helper *helper)
 
 __attribute__((noreturn)) static void become_helper(int socket)
 {
-	static const int terminal_signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP};
-	struct helper helper = {.socket = 3};
-	sigset_t none;
+	struct helper helper = {.socket = HELPER_SOCKET};
 
-	/* The caller decides when this ends: Ctrl-C is for it alone, and its last questions are still to come. */
-	for (size_t i = 0; i < ARRAY_LENGTH(terminal_signals); i++)
-		signal(terminal_signals[i], SIG_IGN);
-	signal(SIGCHLD, SIG_DFL);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-	prctl(PR_SET_NAME, NAME, 0, 0, 0);
-	if (dup2(socket, 3) < 0 || close_range(4, ~0u, 0))
-		_exit(1);
+	helper_process_init(socket, NAME);
 	help(&helper);
 	for (size_t i = 0; i < CHILDREN_MAX; i++)
 		if (helper.children[i].pid)

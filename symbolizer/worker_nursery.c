@@ -13,6 +13,7 @@
 
 #include "symbolizer/base/array.h"
 #include "symbolizer/base/clock.h"
+#include "symbolizer/helper_process.h"
 #include "symbolizer/path_lookup.h"
 #include "symbolizer/process_files.h"
 #include "symbolizer/worker_packet.h"
@@ -265,19 +266,9 @@ __attribute__((noreturn)) static void nurse(struct nursery *nursery)
 
 void worker_nursery_run(const struct worker_handler *handler, int control)
 {
-	static const int terminal_signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP};
-	struct nursery nursery = {.handler = handler, .control = 3, .socket = -1};
-	sigset_t none;
+	struct nursery nursery = {.handler = handler, .control = HELPER_SOCKET, .socket = -1};
 
-	/* The caller decides when this ends: Ctrl-C is for it alone, and its last names are still to be found. */
-	for (size_t i = 0; i < ARRAY_LENGTH(terminal_signals); i++)
-		signal(terminal_signals[i], SIG_IGN);
-	signal(SIGCHLD, SIG_DFL);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-	prctl(PR_SET_NAME, NAME, 0, 0, 0);
-	if (dup2(control, 3) < 0 || close_range(4, ~0u, 0))
-		_exit(1);
+	helper_process_init(control, NAME);
 	if (handler->nice)
 		setpriority(PRIO_PROCESS, 0, handler->nice);
 	nurse(&nursery);
