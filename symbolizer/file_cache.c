@@ -9,6 +9,8 @@
 #include "symbolizer/base/array.h"
 #include "symbolizer/base/hash_index.h"
 
+#define HARMLESS_NS 1000000000ull /* of the parser's time: a file that takes more is remembered for that */
+
 struct file_cache {
 	struct parser *parser;
 	ARRAY(struct pinned_file *) files;
@@ -37,15 +39,19 @@ static void close_file(struct file_cache *cache, struct pinned_file *file)
 	cache->open--;
 }
 
+static void free_file(struct file_cache *cache, struct pinned_file *file)
+{
+	close_file(cache, file);
+	range_cache_deinit(&file->names);
+	free(file);
+}
+
 void file_cache_free(struct file_cache *cache)
 {
 	if (!cache)
 		return;
-	for (size_t i = 0; i < cache->files.count; i++) {
-		close_file(cache, cache->files.items[i]);
-		range_cache_deinit(&cache->files.items[i]->names);
-		free(cache->files.items[i]);
-	}
+	for (size_t i = 0; i < cache->files.count; i++)
+		free_file(cache, cache->files.items[i]);
 	array_deinit(&cache->files);
 	hash_index_deinit(&cache->index);
 	free(cache);
@@ -74,6 +80,7 @@ static int add(struct file_cache *cache, uint64_t hash, struct pinned_file **ret
 		return -ENOMEM;
 	}
 	*array_add(&cache->files) = file;
+	file->hash = hash;
 	file->state = PINNED_FAILED;
 	file->used = ++cache->clock;
 	*ret_file = file;
@@ -139,6 +146,43 @@ int file_cache_adopt(struct file_cache *cache, int fd, struct pinned_file **ret_
 	take_descriptor(cache, *ret_file, fd);
 	(*ret_file)->shared = true;
 	return 0;
+}
+
+size_t file_cache_count(const struct file_cache *cache)
+{
+	return cache->files.count;
+}
+
+void file_cache_unmark(struct file_cache *cache)
+{
+	for (size_t i = 0; i < cache->files.count; i++)
+		cache->files.items[i]->marked = false;
+}
+
+void file_cache_forget_unmarked(struct file_cache *cache)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < cache->files.count; i++) {
+		struct pinned_file *file = cache->files.items[i];
+
+		if (file->marked || file->source.deaths || file->source.busy_ns > HARMLESS_NS) {
+			cache->files.items[kept++] = file;
+			continue;
+		}
+		free_file(cache, file);
+	}
+	cache->files.count = kept;
+	hash_index_clear(&cache->index);
+	/* No more than before: the index does not grow and cannot fail. */
+	for (size_t i = 0; i < kept; i++)
+		hash_index_insert(&cache->index, cache->files.items[i]->hash, (uint32_t)i);
+}
+
+void file_cache_forget_names(struct file_cache *cache)
+{
+	for (size_t i = 0; i < cache->files.count; i++)
+		range_cache_deinit(&cache->files.items[i]->names);
 }
 
 void file_cache_note_root(struct pinned_file *file, struct root_identity root)

@@ -46,6 +46,8 @@ struct pinned_file {
 	bool debug_inside;	    /* one was found there */
 	bool debug_silent;	    /* a file system on the way to one did not answer */
 	uint64_t used;		    /* the cache's clock at the last use */
+	uint64_t hash;
+	bool marked; /* not to be forgotten */
 };
 
 /* @parser must live longer. Returns 0 or -ENOMEM. */
@@ -57,7 +59,7 @@ void file_cache_free(struct file_cache *cache);
  * @path_fd: O_PATH descriptor of it; duplicated, and opened for reading only in the child
  * One that was trimmed is opened again. It keeps the deaths and the time of its source, and the names that came from itself or the
  * host.
- * @ret_file: lives as long as the cache
+ * @ret_file: lives as long as the cache, or until it is forgotten
  * Returns 0, -EINVAL (no regular file) or -ENOMEM.
  */
 int file_cache_pin(struct file_cache *cache, int path_fd, const struct stat *status, struct pinned_file **ret_file);
@@ -67,6 +69,12 @@ int file_cache_pin(struct file_cache *cache, int path_fd, const struct stat *sta
  * 0 or -ENOMEM; @fd is owned at once.
  */
 int file_cache_adopt(struct file_cache *cache, int fd, struct pinned_file **ret_file);
+
+/* How many there are, and of these: all lose their mark; all without one, that never did harm, are forgotten; names of all are. */
+size_t file_cache_count(const struct file_cache *cache);
+void file_cache_unmark(struct file_cache *cache);
+void file_cache_forget_unmarked(struct file_cache *cache);
+void file_cache_forget_names(struct file_cache *cache);
 
 /* Says that a process with this root maps the file. */
 void file_cache_note_root(struct pinned_file *file, struct root_identity root);

@@ -287,6 +287,11 @@ int symbolizer_process_new(struct symbolizer *symbolizer, const struct process_i
 	if (!process)
 		return -ENOMEM;
 	process->symbolizer = symbolizer;
+	process->next = symbolizer->processes;
+	process->back = &symbolizer->processes;
+	if (process->next)
+		process->next->back = &process->next;
+	symbolizer->processes = process;
 	process->identity = *identity;
 	process->perf_map_error = -ENOENT;
 	process->perf_map_lookup.socket = -1;
@@ -308,6 +313,9 @@ void symbolizer_process_free(struct symbolizer_process *process)
 {
 	if (!process)
 		return;
+	*process->back = process->next;
+	if (process->next)
+		process->next->back = process->back;
 	array_deinit(&process->mappings.list);
 	if (process->tenant) {
 		path_lookup_drop(&process->tenant->lookups, &process->perf_map_lookup);

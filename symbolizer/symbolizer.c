@@ -97,12 +97,6 @@ const struct string_table *symbolizer_strings(const struct symbolizer *symbolize
 	return &symbolizer->strings;
 }
 
-void symbolizer_trim(struct symbolizer *symbolizer, size_t files)
-{
-	file_cache_trim(symbolizer->files, files);
-	tenants_trim(&symbolizer->tenants, clock_now_ns());
-}
-
 bool symbolizer_kernel_hidden(const struct symbolizer *symbolizer)
 {
 	return symbolizer->kernel && kernel_symbols_hidden(symbolizer->kernel);

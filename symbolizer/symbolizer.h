@@ -81,8 +81,12 @@ void symbolizer_free(struct symbolizer *symbolizer);
  */
 void symbolizer_set_waiting(struct symbolizer *symbolizer, void (*call)(void *data), void *data);
 
-/* Where the names of every struct symbol live, as long as the symbolizer does. */
+/*
+ * Where the names of every struct symbol live, until symbolizer_trim() forgets them as they have become too many, and how often
+ * it has: numbers that were given before are other strings' then.
+ */
 const struct string_table *symbolizer_strings(const struct symbolizer *symbolizer);
+uint64_t symbolizer_strings_forgotten(const struct symbolizer *symbolizer);
 
 /**
  * symbolizer_process_new() - take a snapshot of a process
@@ -154,7 +158,10 @@ struct symbolizer_costs {
 };
 struct symbolizer_costs symbolizer_costs(struct symbolizer *symbolizer);
 
-/* Closes what no process has used for longest, down to @files open files. */
+/*
+ * Closes what no process has used for longest, down to @files open files, and forgets names, files that no process maps and
+ * tenants without processes, where there are many. Not while something is being named.
+ */
 void symbolizer_trim(struct symbolizer *symbolizer, size_t files);
 
 #endif

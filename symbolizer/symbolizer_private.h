@@ -19,6 +19,8 @@
 struct symbolizer {
 	struct symbolizer_options options;
 	struct string_table strings;
+	uint64_t strings_forgotten; /* times */
+	struct symbolizer_process *processes;
 	struct parser *parser;
 	struct file_cache *files;
 	struct memory_reader *memory;
@@ -36,6 +38,7 @@ struct symbolizer {
 
 struct symbolizer_process {
 	struct symbolizer *symbolizer;
+	struct symbolizer_process *next, **back; /* among its processes; @back: what points to it */
 	struct process_identity identity;
 	struct tenant *tenant;
 	struct mapping_array mappings; /* sorted by start, not overlapping */

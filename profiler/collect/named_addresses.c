@@ -65,6 +65,19 @@ bool named_addresses_find(struct named_addresses *names, uint32_t owner, uint64_
 	return true;
 }
 
+static void clear_generation(struct named_generation *generation)
+{
+	/* Its memory is used again. */
+	generation->list.count = generation->frames.count = 0;
+	hash_index_clear(&generation->index);
+}
+
+void named_addresses_clear(struct named_addresses *names)
+{
+	clear_generation(&names->young);
+	clear_generation(&names->old);
+}
+
 void named_addresses_age(struct named_addresses *names)
 {
 	struct named_generation forgotten = names->old;
@@ -72,8 +85,6 @@ void named_addresses_age(struct named_addresses *names)
 	if (names->young.list.count < NAMED_ADDRESSES_MAX)
 		return;
 	names->old = names->young;
-	/* Its memory is used again. */
-	forgotten.list.count = forgotten.frames.count = 0;
-	hash_index_clear(&forgotten.index);
+	clear_generation(&forgotten);
 	names->young = forgotten;
 }

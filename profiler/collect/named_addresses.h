@@ -49,5 +49,6 @@ bool named_addresses_find(struct named_addresses *names, uint32_t owner, uint64_
 
 /* Where the young generation is full: forgets what was not used since it was last called so. */
 void named_addresses_age(struct named_addresses *names);
+void named_addresses_clear(struct named_addresses *names);
 
 #endif

@@ -502,6 +502,7 @@ static void forget(struct recorder *recorder)
 	owners_forget(recorder->owners);
 	accounts_forget(&recorder->accounts, recorder->owners);
 	symbolizer_trim(recorder->parts.symbolizer, OPEN_FILES_MAX);
+	stacks_forget(recorder->stacks);
 }
 
 static int flush(struct recorder *recorder, bool stopped)

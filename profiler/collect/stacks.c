@@ -39,6 +39,7 @@ struct stacks {
 	struct symbols symbols;
 	ARRAY(struct pending_address) pending;
 	ARRAY(string_id) strings; /* the writer's number + 1 for each of the symbolizer's; 0: not known yet */
+	uint64_t names_forgotten, strings_forgotten; /* the writer's and the symbolizer's, as of all these */
 };
 
 int stacks_new(struct symbolizer *symbolizer, struct recording_writer *writer, struct python_names *names,
@@ -253,9 +254,7 @@ static bool is_first_function(const char *name)
 static enum stack_end end_by_names(struct stacks *stacks, const uint32_t *frames, size_t count)
 {
 	for (size_t i = count; i > 0 && i + 2 > count; i--) {
-		string_id name = recording_writer_frame_name(stacks->writer, frames[i - 1]);
-
-		if (is_first_function(recording_writer_text(stacks->writer, name)))
+		if (is_first_function(recording_writer_frame_name(stacks->writer, frames[i - 1])))
 			return STACK_COMPLETE;
 	}
 	return count >= STACK_FRAMES_MAX ? STACK_TRUNCATED : STACK_ASSUMED;
@@ -366,9 +365,7 @@ static int merge_python(struct stacks *stacks, const struct process *process, co
 	int err;
 
 	for (size_t i = 0; i < native.count; i++) {
-		string_id name = recording_writer_frame_name(stacks->writer, native.rows[i]);
-
-		evaluates[i] = python_stack_evaluates(recording_writer_text(stacks->writer, name));
+		evaluates[i] = python_stack_evaluates(recording_writer_frame_name(stacks->writer, native.rows[i]));
 		any |= evaluates[i];
 	}
 	if (!python->count && !any)
@@ -414,6 +411,19 @@ static size_t without_garbage(const struct process *process, const uint64_t *use
 	       !symbolizer_process_maps(process->snapshot, user[count - 2]))
 		count--;
 	return count;
+}
+
+void stacks_forget(struct stacks *stacks)
+{
+	uint64_t names = recording_writer_names_forgotten(stacks->writer);
+	uint64_t strings = symbolizer_strings_forgotten(stacks->symbolizer);
+
+	if (names != stacks->names_forgotten || strings != stacks->strings_forgotten)
+		stacks->strings.count = 0;
+	if (names != stacks->names_forgotten)
+		named_addresses_clear(&stacks->named);
+	stacks->names_forgotten = names;
+	stacks->strings_forgotten = strings;
 }
 
 int stacks_want(struct stacks *stacks, const struct process *process, const uint64_t *kernel, size_t kernel_count,

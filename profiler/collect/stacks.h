@@ -50,6 +50,9 @@ int stacks_row(struct stacks *stacks, const struct process *process, const uint6
 	       const uint64_t *user, size_t user_count, uint16_t flags, const struct python_frames *python,
 	       uint32_t *ret_row, enum stack_end *ret_end);
 
+/* After each flush of the writer and symbolizer_trim(): what they have forgotten is asked for again. */
+void stacks_forget(struct stacks *stacks);
+
 /* Has a process JIT frames that no map names yet? */
 bool stacks_has_pending(const struct stacks *stacks, const struct process *process);
 

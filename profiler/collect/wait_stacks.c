@@ -169,7 +169,7 @@ uint32_t wait_stacks_without_programs(const struct recording_writer *writer, uin
 	while (row != RECORDING_STACK_ROOT) {
 		const struct recording_stack *step = recording_writer_stack_at(writer, row);
 
-		if (!is_programs(recording_writer_text(writer, recording_writer_frame_name(writer, step->frame))))
+		if (!is_programs(recording_writer_frame_name(writer, step->frame)))
 			break;
 		row = step->parent;
 	}

@@ -176,7 +176,7 @@ static int explain(int err, const char *path, char *error, size_t error_size)
 	return err;
 }
 
-int profile_load(const char *path, struct profile **ret_profile, char *error, size_t error_size)
+static int load(const char *path, bool samples_alone, struct profile **ret_profile, char *error, size_t error_size)
 {
 	_cleanup_(cleanup_profile) struct profile *profile = calloc(1, sizeof(*profile));
 	bool is_stdin = !strcmp(path, "-");
@@ -190,13 +190,28 @@ int profile_load(const char *path, struct profile **ret_profile, char *error, si
 		if (!opened)
 			return explain(-errno, path, error, error_size);
 	}
-	err = recording_read(is_stdin ? stdin : opened, &profile->rows, &profile->whole, &profile->bytes_ignored);
+	if (samples_alone)
+		err = recording_read_samples(is_stdin ? stdin : opened, &profile->rows, &profile->others,
+					     &profile->whole, &profile->bytes_ignored);
+	else
+		err = recording_read(is_stdin ? stdin : opened, &profile->rows, &profile->whole,
+				     &profile->bytes_ignored);
 	if (err)
 		return explain(err, path, error, error_size);
 	if (keep_last_facts(profile) || profile_account(&profile->rows) || make_labels(profile) || join_calls(profile))
 		return explain(-ENOMEM, path, error, error_size);
 	*ret_profile = take_ptr(profile);
 	return 0;
+}
+
+int profile_load(const char *path, struct profile **ret_profile, char *error, size_t error_size)
+{
+	return load(path, false, ret_profile, error, error_size);
+}
+
+int profile_load_samples(const char *path, struct profile **ret_profile, char *error, size_t error_size)
+{
+	return load(path, true, ret_profile, error, error_size);
 }
 
 const char *profile_fact(const struct profile *profile, const char *key)
@@ -237,8 +252,8 @@ bool profile_is_empty(const struct profile *profile)
 {
 	const struct recording_tables *rows = &profile->rows;
 
-	return !rows->samples.count && !rows->calls.count && !rows->waits.count && !rows->queues.count &&
-	       !rows->locks.count;
+	return !profile->others && !rows->samples.count && !rows->calls.count && !rows->waits.count &&
+	       !rows->queues.count && !rows->locks.count;
 }
 
 bool profile_is_accounted(const struct profile *profile)

@@ -21,6 +21,7 @@ struct profile {
 	struct recording_tables rows; /* each fact once; accounting as profile_account() orders it */
 	ARRAY(string_id) labels;      /* of the containers */
 	ARRAY(string_id) calls; /* of the samples: the system call that each was taken in; 0: none, or not known */
+	bool others;		/* of profile_load_samples(): calls, waits or locks that it left out */
 	bool whole;		/* false: the recording was cut; this is what came before */
 	uint64_t bytes_ignored; /* after the last whole chunk */
 };
@@ -35,6 +36,9 @@ struct profile {
  */
 int profile_load(const char *path, struct profile **ret_profile, char *error, size_t error_size);
 void profile_free(struct profile *profile);
+
+/* The same for profile_summary_init() and accounts alone: without processes, threads, calls and waits, which may be many. */
+int profile_load_samples(const char *path, struct profile **ret_profile, char *error, size_t error_size);
 
 /* The value of a fact ("kernel.release"), or NULL. */
 const char *profile_fact(const struct profile *profile, const char *key);

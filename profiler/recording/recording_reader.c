@@ -18,12 +18,21 @@ struct numbered_strings {
 	ARRAY(string_id) of;
 };
 
+/* What is kept of samples alone: rows of other tables are checked, counted and forgotten, chunk by chunk. */
+struct condensed {
+	size_t forgotten[TABLES]; /* rows */
+	size_t samples;		  /* the first so many are each of another place */
+	struct hash_index index;  /* of these */
+};
+
 /* A chunk being decoded. Its rows count only when all of it is good. */
 struct part {
 	const uint8_t *at, *end;
 	struct recording_tables *tables;
 	struct numbered_strings *strings;
-	uint64_t *memory; /* bytes taken by all rows so far */
+	struct condensed *condensed; /* NULL: all is kept */
+	uint64_t *memory;	     /* bytes taken by all rows so far */
+	uint64_t passing;	     /* of these, by rows that are forgotten with the chunk */
 	size_t before[TABLES];
 	ARRAY(struct container_again) containers_again;
 	ARRAY(struct frame_again) frames_again;
@@ -37,6 +46,11 @@ static struct any_array *rows_of(struct recording_tables *tables, enum table_id 
 static void strings_deinit(struct numbered_strings *strings)
 {
 	array_deinit(&strings->of);
+}
+
+static void condensed_deinit(struct condensed *condensed)
+{
+	hash_index_deinit(&condensed->index);
 }
 
 static void part_deinit(struct part *part)
@@ -53,6 +67,17 @@ static struct any_array *goes_to(struct part *part, enum table_id table)
 	if (table == TABLE_FRAMES_AGAIN)
 		return (struct any_array *)&part->frames_again;
 	return rows_of(part->tables, table);
+}
+
+/* Rows of a table by now, those included that are forgotten. */
+static size_t count_of(const struct part *part, enum table_id table)
+{
+	return rows_of(part->tables, table)->count + (part->condensed ? part->condensed->forgotten[table] : 0);
+}
+
+static bool is_of_samples(enum table_id table)
+{
+	return table < TABLE_FIRST_LATER && table != TABLE_PROCESSES && table != TABLE_THREADS;
 }
 
 static bool fits(struct part *part, uint64_t bytes)
@@ -91,8 +116,7 @@ static bool refers_well(const struct part *part, const struct table_column *colu
 		return true;
 	if (column->refers_to == table)
 		return value < own_number;
-	rows = column->refers_to == TABLE_STRINGS ? part->strings->of.count
-						  : rows_of(part->tables, column->refers_to)->count;
+	rows = column->refers_to == TABLE_STRINGS ? part->strings->of.count : count_of(part, column->refers_to);
 	return value < rows;
 }
 
@@ -132,26 +156,33 @@ static void refer_to_none(const struct table_shape *shape, size_t first_column, 
 			column_set(&shape->columns[c], rows + i * shape->row_bytes, UINT32_MAX);
 }
 
+static bool goes_on(enum table_id table)
+{
+	return table != TABLE_CONTAINERS_AGAIN && table != TABLE_FRAMES_AGAIN;
+}
+
 static int decode_rows(struct part *part, enum table_id table, size_t columns, uint64_t count)
 {
 	const struct table_shape *shape = &recording_shapes[table];
 	struct any_array *array = goes_to(part, table);
+	uint64_t first = goes_on(table) ? count_of(part, table) : array->count;
 	int err;
 
 	if (!count)
 		return 0;
 	/* A row takes at least one byte for each column: a count that lies costs nothing. */
-	if (!columns || count > (uint64_t)(part->end - part->at) / columns || array->count + count >= UINT32_MAX)
+	if (!columns || count > (uint64_t)(part->end - part->at) / columns || first + count >= UINT32_MAX)
 		return -EBADMSG;
 	if (!fits(part, count * shape->row_bytes))
 		return -EFBIG;
+	part->passing += is_of_samples(table) ? 0 : count * shape->row_bytes;
 	if (array_reserve_bytes(&array->items, array->count, &array->capacity, count, shape->row_bytes))
 		return -ENOMEM;
 	/* Padding too: rows may be compared and hashed as bytes. */
 	memset((char *)array->items + array->count * shape->row_bytes, 0, count * shape->row_bytes);
 	refer_to_none(shape, columns, (char *)array->items + array->count * shape->row_bytes, count);
 	err = decode_columns(part, table, columns, (char *)array->items + array->count * shape->row_bytes, count,
-			     array->count);
+			     first);
 	if (!err)
 		array->count += count;
 	return err;
@@ -234,6 +265,63 @@ static int decode_chunk(struct part *part, enum chunk_type type)
 	return 0;
 }
 
+/* One of the rows that a sample adds to, where and how it was taken, whenever and by whichever thread. */
+static struct recording_sample *place_of(struct condensed *condensed, struct recording_tables *tables,
+					 const struct recording_sample *sample, uint64_t hash)
+{
+	uint32_t number;
+
+	for (size_t at = hash_index_first(&condensed->index, hash);
+	     hash_index_next(&condensed->index, hash, &at, &number);) {
+		struct recording_sample *known = &tables->samples.items[number];
+
+		if (known->container == sample->container && known->stack == sample->stack &&
+		    known->kind == sample->kind && known->stack_end == sample->stack_end)
+			return known;
+	}
+	return NULL;
+}
+
+static int condense_samples(struct condensed *condensed, struct recording_tables *tables)
+{
+	for (size_t i = condensed->samples; i < tables->samples.count; i++) {
+		struct recording_sample sample = tables->samples.items[i], *known;
+		uint64_t hash = hash_words((uint64_t)sample.container << 32 | sample.stack,
+					   (uint64_t)sample.kind << 8 | sample.stack_end);
+
+		known = place_of(condensed, tables, &sample, hash);
+		if (!known) {
+			if (hash_index_insert(&condensed->index, hash, (uint32_t)condensed->samples))
+				return -ENOMEM;
+			sample.thread = 0;
+			tables->samples.items[condensed->samples++] = sample;
+			continue;
+		}
+		known->count += sample.count;
+		known->time_ns = sample.time_ns > known->time_ns ? sample.time_ns : known->time_ns;
+	}
+	condensed->forgotten[TABLE_SAMPLES] += tables->samples.count - condensed->samples;
+	tables->samples.count = condensed->samples;
+	return 0;
+}
+
+/* The rows that a chunk has brought are checked. */
+static int condense(struct part *part)
+{
+	struct recording_tables *tables = part->tables;
+
+	for (enum table_id table = TABLE_FACTS; table < TABLES; table = next_kept_table(table)) {
+		struct any_array *rows = rows_of(tables, table);
+
+		if (is_of_samples(table))
+			continue;
+		part->condensed->forgotten[table] += rows->count;
+		rows->count = 0;
+	}
+	*part->memory -= part->passing;
+	return condense_samples(part->condensed, tables);
+}
+
 /* -EBADMSG: no whole, good chunk here. */
 static int read_chunk(FILE *file, struct chunk_header *ret_header, uint8_t **ret_raw, uint64_t *ignored)
 {
@@ -281,7 +369,8 @@ static uint64_t rest_of(FILE *file)
 }
 
 /* A chunk with a good checksum and bad rows was not made by a stoker: what came before it is all that is believed. */
-static int read_chunks(FILE *file, struct recording_tables *tables, bool *ret_whole, uint64_t *ret_ignored)
+static int read_chunks(FILE *file, struct recording_tables *tables, struct condensed *condensed, bool *ret_whole,
+		       uint64_t *ret_ignored)
 {
 	_cleanup_(strings_deinit) struct numbered_strings strings = {0};
 	uint64_t memory = 0, ignored = 0;
@@ -289,7 +378,8 @@ static int read_chunks(FILE *file, struct recording_tables *tables, bool *ret_wh
 	int err = array_add(&strings.of) ? 0 : -ENOMEM;
 
 	while (!err && !whole) {
-		_cleanup_(part_deinit) struct part part = {.tables = tables, .strings = &strings, .memory = &memory};
+		_cleanup_(part_deinit) struct part part = {
+			.tables = tables, .strings = &strings, .condensed = condensed, .memory = &memory};
 		_cleanup_free_ uint8_t *raw = NULL;
 		struct chunk_header header;
 
@@ -305,6 +395,8 @@ static int read_chunks(FILE *file, struct recording_tables *tables, bool *ret_wh
 		if (header.type > CHUNK_MORE)
 			continue;
 		err = header.type ? decode_chunk(&part, (enum chunk_type)header.type) : -EBADMSG;
+		if (!err && condensed)
+			err = condense(&part);
 		if (err)
 			ignored += sizeof(header) + header.stored_bytes;
 	}
@@ -315,7 +407,8 @@ static int read_chunks(FILE *file, struct recording_tables *tables, bool *ret_wh
 	return 0;
 }
 
-int recording_read(FILE *file, struct recording_tables *tables, bool *ret_whole, uint64_t *ret_ignored)
+static int read_file(FILE *file, struct recording_tables *tables, struct condensed *condensed, bool *ret_whole,
+		     uint64_t *ret_ignored)
 {
 	struct recording_file_header header;
 	size_t got = fread(&header, 1, sizeof(header), file);
@@ -333,5 +426,22 @@ int recording_read(FILE *file, struct recording_tables *tables, bool *ret_whole,
 	}
 	if (header.version != RECORDING_VERSION || header.flags)
 		return -EPROTO;
-	return read_chunks(file, tables, ret_whole, ret_ignored);
+	return read_chunks(file, tables, condensed, ret_whole, ret_ignored);
+}
+
+int recording_read(FILE *file, struct recording_tables *tables, bool *ret_whole, uint64_t *ret_ignored)
+{
+	return read_file(file, tables, NULL, ret_whole, ret_ignored);
+}
+
+int recording_read_samples(FILE *file, struct recording_tables *tables, bool *ret_others, bool *ret_whole,
+			   uint64_t *ret_ignored)
+{
+	_cleanup_(condensed_deinit) struct condensed condensed = {0};
+	int err = read_file(file, tables, &condensed, ret_whole, ret_ignored);
+
+	*ret_others = false;
+	for (enum table_id table = TABLE_FIRST_LATER; table < TABLES; table = next_kept_table(table))
+		*ret_others |= table != TABLE_SERIES && table != TABLE_TIMES && condensed.forgotten[table];
+	return err;
 }

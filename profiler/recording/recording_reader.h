@@ -27,4 +27,13 @@
  */
 int recording_read(FILE *file, struct recording_tables *tables, bool *ret_whole, uint64_t *ret_ignored);
 
+/**
+ * recording_read_samples() - the same of samples on a CPU alone, in as much memory as there are places where they were taken
+ * @ret_others: it holds calls, waits or locks, too
+ * Samples of one container and stack are one row, of no thread and of the time of the last one. All other rows are checked and
+ * counted, and not there; so are processes and threads.
+ */
+int recording_read_samples(FILE *file, struct recording_tables *tables, bool *ret_others, bool *ret_whole,
+			   uint64_t *ret_ignored);
+
 #endif

@@ -17,6 +17,7 @@
 
 #define ZSTD_LEVEL 6
 #define STACKS_MAX (1u << 18) /* held, with their index some 8 MB */
+#define FRAMES_MAX (1u << 16) /* held, with their index and names some 8 MB */
 
 struct recording_writer {
 	int fd;
@@ -30,8 +31,9 @@ struct recording_writer {
 	ARRAY(struct container_again) containers_again;
 	ARRAY(struct frame_again) frames_again;
 	struct hash_index frame_index, stack_index;
-	ARRAY(uint8_t) raw;  /* the chunk that is being made */
-	ARRAY(uint8_t) body; /* rows of one later table, before their size is known */
+	uint64_t names_forgotten; /* times */
+	ARRAY(uint8_t) raw;	  /* the chunk that is being made */
+	ARRAY(uint8_t) body;	  /* rows of one later table, before their size is known */
 };
 
 static int write_all(struct recording_writer *writer, const void *bytes, size_t count)
@@ -256,7 +258,8 @@ int recording_writer_frame(struct recording_writer *writer, const struct recordi
 
 	for (size_t at = hash_index_first(&writer->frame_index, hash);
 	     hash_index_next(&writer->frame_index, hash, &at, &number);) {
-		const struct recording_frame *known = &writer->tables.frames.items[number];
+		const struct recording_frame *known =
+			&writer->tables.frames.items[number - writer->dropped[TABLE_FRAMES]];
 
 		if (known->name == row->name && known->module == row->module && known->kind == row->kind &&
 		    known->named == row->named && known->file == row->file && known->line == row->line) {
@@ -505,19 +508,25 @@ static int flush_all(struct recording_writer *writer)
 }
 
 /*
- * Frames and stacks stay in memory, as their indexes need them; the rest is forgotten once it is on disk. So are stacks, when
- * they are too many: those that come again become rows anew.
+ * Frames and stacks stay in memory, as their indexes need them; the rest is forgotten once it is on disk. So are they, when
+ * they are too many: those that come again become rows anew. Stacks are found by their frames, and frames by their names.
  */
 static void forget_written(struct recording_writer *writer)
 {
-	bool full = writer->tables.stacks.count > STACKS_MAX;
+	bool names_full = writer->tables.frames.count > FRAMES_MAX;
+	bool full = names_full || writer->tables.stacks.count > STACKS_MAX;
 
+	if (names_full) {
+		hash_index_clear(&writer->frame_index);
+		writer_strings_forget_kept(&writer->strings);
+		writer->names_forgotten++;
+	}
 	if (full)
 		hash_index_clear(&writer->stack_index);
 	for (enum table_id table = TABLE_FACTS; table < TABLES; table = next_kept_table(table)) {
 		struct any_array *rows = rows_of(writer, table);
 
-		if (table == TABLE_FRAMES || (table == TABLE_STACKS && !full)) {
+		if ((table == TABLE_FRAMES && !names_full) || (table == TABLE_STACKS && !full)) {
 			writer->written[table] = rows->count;
 		} else {
 			writer->dropped[table] += rows->count;
@@ -560,12 +569,16 @@ const struct recording_stack *recording_writer_stack_at(const struct recording_w
 	return &writer->tables.stacks.items[number - writer->dropped[TABLE_STACKS]];
 }
 
-string_id recording_writer_frame_name(const struct recording_writer *writer, uint32_t number)
+const char *recording_writer_frame_name(const struct recording_writer *writer, uint32_t number)
 {
-	return writer->tables.frames.items[number].name;
+	size_t dropped = writer->dropped[TABLE_FRAMES];
+
+	return number < dropped
+		       ? ""
+		       : writer_strings_text(&writer->strings, writer->tables.frames.items[number - dropped].name);
 }
 
-const char *recording_writer_text(const struct recording_writer *writer, string_id id)
+uint64_t recording_writer_names_forgotten(const struct recording_writer *writer)
 {
-	return writer_strings_text(&writer->strings, id);
+	return writer->names_forgotten;
 }

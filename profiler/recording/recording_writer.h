@@ -5,8 +5,8 @@
  * Rows are collected in memory and written as chunks at each recording_writer_flush(): what was flushed stays readable
  * whatever happens next. Row numbers are given in the order of adding, per table. A frame may be defined again later
  * (a JIT's name that came after its samples): the later definition wins for the whole recording. Memory is what was
- * not flushed yet, the string table, and an index over stacks and frames: equal rows get the same number, but for stacks that
- * are forgotten at a flush, when there are a quarter of a million.
+ * not flushed yet, the string table, and an index over stacks and frames: equal rows get the same number, but for those that
+ * are forgotten at a flush, when there are a quarter of a million stacks or 65,536 frames.
  */
 #ifndef STOKER_RECORDING_WRITER_H
 #define STOKER_RECORDING_WRITER_H
@@ -78,9 +78,14 @@ int recording_writer_finish(struct recording_writer *writer);
 /* A stack row that was given since the last flush. */
 const struct recording_stack *recording_writer_stack_at(const struct recording_writer *writer, uint32_t number);
 
-/* What a frame row was first called, and the text of a string that does not pass. */
-string_id recording_writer_frame_name(const struct recording_writer *writer, uint32_t number);
-const char *recording_writer_text(const struct recording_writer *writer, string_id id);
+/* What a frame row was first called; "" for one that was forgotten. */
+const char *recording_writer_frame_name(const struct recording_writer *writer, uint32_t number);
+
+/*
+ * How often frames and the strings that do not pass were forgotten, as they were too many: at a flush. Rows and strings that were
+ * given before are still theirs in the file; whoever remembers them to save asking asks anew, so that their names are known here.
+ */
+uint64_t recording_writer_names_forgotten(const struct recording_writer *writer);
 
 /* Bytes on disk so far. */
 uint64_t recording_writer_bytes(const struct recording_writer *writer);

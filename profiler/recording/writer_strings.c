@@ -126,6 +126,11 @@ const char *writer_strings_text(const struct writer_strings *strings, string_id 
 		       : "";
 }
 
+void writer_strings_forget_kept(struct writer_strings *strings)
+{
+	clear_numbered(&strings->kept);
+}
+
 void writer_strings_written(struct writer_strings *strings)
 {
 	struct numbered_strings forgotten = strings->old;

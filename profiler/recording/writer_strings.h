@@ -35,6 +35,9 @@ int writer_strings_pass(struct writer_strings *strings, const char *text, size_t
 /* The text of one that is kept; "" for any other number. */
 const char *writer_strings_text(const struct writer_strings *strings, string_id number);
 
+/* Forgets those that are kept: nobody asks for the text of their numbers any more. What is unwritten is on disk. */
+void writer_strings_forget_kept(struct writer_strings *strings);
+
 /* What is unwritten is on disk now; of those that pass, the ones that have not come for long are forgotten. */
 void writer_strings_written(struct writer_strings *strings);
 

@@ -45,7 +45,7 @@ static const char *name_of(uint64_t number)
 	uint32_t frame;
 
 	assert_int_equal(python_names_frame(fixture.names, number, &frame), 0);
-	return recording_writer_text(fixture.writer, recording_writer_frame_name(fixture.writer, frame));
+	return recording_writer_frame_name(fixture.writer, frame);
 }
 
 static void take(uint64_t number, struct python_text name, struct python_text file)

@@ -673,6 +673,53 @@ static void test_recording__varints_hold_every_number(void **state)
 	assert_false(varint_read(&at, endless + sizeof(endless), &number));
 }
 
+/* Two containers, three places, twenty flushes; and waits, whose rows are nobody's here. */
+static void test_recording__samples_alone_are_read_as_one_row_a_place(void **state)
+{
+	struct place *place = *state;
+	struct recording_writer *writer = start(place->path);
+	struct recording_tables tables;
+	uint64_t ignored, sums[3] = {0};
+	bool others, whole;
+	uint32_t stack;
+	FILE *file;
+
+	add_container(writer, "web", 7);
+	add_container(writer, "db", 8);
+	stack = add_stack(writer, RECORDING_STACK_ROOT, add_frame(writer, FRAME_USER, "main"));
+	for (uint64_t i = 1; i <= 20; i++) {
+		struct recording_wait wait = {.stack = stack, .waker_thread = RECORDING_NONE, .waker_stack = stack};
+
+		add_sample(writer, 0, stack, i);
+		add_sample(writer, 1, stack, 10 * i);
+		add_sample(writer, 0, RECORDING_STACK_ROOT, 100 * i);
+		assert_int_equal(recording_writer_sample_call(writer, text(writer, "read")), 0);
+		wait.waker_container = RECORDING_NONE;
+		assert_int_equal(recording_writer_wait(writer, &wait), 0);
+		assert_int_equal(recording_writer_flush(writer), 0);
+	}
+	assert_int_equal(recording_writer_finish(writer), 0);
+	recording_writer_free(writer);
+
+	file = fopen(place->path, "re");
+	assert_non_null(file);
+	assert_int_equal(recording_tables_init(&tables), 0);
+	assert_int_equal(recording_read_samples(file, &tables, &others, &whole, &ignored), 0);
+	fclose(file);
+	assert_true(whole);
+	assert_true(others);
+	assert_int_equal(tables.samples.count, 3);
+	assert_int_equal(tables.waits.count + tables.threads.count + tables.sample_calls.count, 0);
+	for (size_t i = 0; i < 3; i++)
+		sums[i] = tables.samples.items[i].count;
+	assert_int_equal(sums[0], 210);
+	assert_int_equal(sums[1], 2100);
+	assert_int_equal(sums[2], 21000);
+	assert_int_equal(tables.samples.items[2].time_ns, 2000 * 1000);
+	assert_int_equal(tables.samples.items[1].container, 1);
+	recording_tables_deinit(&tables);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(test_recording__##name, set_up, tear_down)
 
 int main(void)
@@ -693,6 +740,7 @@ int main(void)
 		TEST(dev_null_is_written_to_and_stays),
 		TEST(a_pipe_is_written_and_read),
 		TEST(standard_output_keeps_what_stood_before),
+		TEST(samples_alone_are_read_as_one_row_a_place),
 		TEST(varints_hold_every_number),
 	};
 

@@ -122,8 +122,6 @@ static void test_recording_memory__names_that_pass_are_forgotten_and_written_aga
 	assert_in_range(heap_bytes(), 0, settled + settled / 20);
 	assert_int_equal(recording_writer_string(writer, "main", 4, &again), 0);
 	assert_int_equal(again, main_name);
-	assert_string_equal(recording_writer_text(writer, main_name), "main");
-	assert_string_equal(recording_writer_text(writer, first_name), "");
 	add_process(writer, "/usr/bin/first", &again_name);
 	assert_int_not_equal(again_name, first_name);
 	assert_int_equal(recording_writer_finish(writer), 0);
@@ -139,10 +137,63 @@ static void test_recording_memory__names_that_pass_are_forgotten_and_written_aga
 	assert_int_equal(rmdir(folder), 0);
 }
 
+static uint32_t add_named_frame(struct recording_writer *writer, const char *name)
+{
+	struct recording_frame row = {.kind = FRAME_USER, .named = 1};
+	uint32_t number;
+
+	assert_int_equal(recording_writer_string(writer, name, strlen(name), &row.name), 0);
+	assert_int_equal(recording_writer_frame(writer, &row, &number), 0);
+	return number;
+}
+
+static void test_recording_memory__functions_are_forgotten_where_there_are_too_many(void **state)
+{
+	char folder[] = "/tmp/stoker-test-XXXXXX", path[64], name[64];
+	struct recording_tables tables;
+	struct recording_writer *writer;
+	uint32_t first, again, stack, other, last = 0;
+
+	assert_non_null(mkdtemp(folder));
+	snprintf(path, sizeof(path), "%s/test.rec", folder);
+	assert_int_equal(recording_writer_new(path, &writer), 0);
+	first = add_named_frame(writer, "main");
+	stack = add_stack(writer, RECORDING_STACK_ROOT, first);
+	assert_int_equal(recording_writer_flush(writer), 0);
+	assert_int_equal(add_named_frame(writer, "main"), first);
+	assert_int_equal(recording_writer_names_forgotten(writer), 0);
+	for (uint32_t i = 0; i < 70000; i++) {
+		snprintf(name, sizeof(name), "lambda_%u", i);
+		last = add_named_frame(writer, name);
+	}
+	assert_string_equal(recording_writer_frame_name(writer, first), "main");
+	assert_int_equal(recording_writer_flush(writer), 0);
+
+	assert_int_equal(recording_writer_names_forgotten(writer), 1);
+	assert_string_equal(recording_writer_frame_name(writer, first), "");
+	again = add_named_frame(writer, "main");
+	assert_int_equal(again, last + 1);
+	assert_string_equal(recording_writer_frame_name(writer, again), "main");
+	assert_int_equal(add_named_frame(writer, "main"), again);
+	other = add_stack(writer, RECORDING_STACK_ROOT, again);
+	assert_int_equal(other, stack + 1);
+	assert_int_equal(recording_writer_finish(writer), 0);
+	recording_writer_free(writer);
+
+	read_all(path, &tables);
+	assert_int_equal(tables.frames.items[first].name, tables.frames.items[again].name);
+	assert_string_equal(string_table_text(&tables.strings, tables.frames.items[last].name), "lambda_69999");
+	assert_int_equal(tables.stacks.items[other].frame, again);
+	recording_tables_deinit(&tables);
+	unlink(path);
+	assert_int_equal(rmdir(folder), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_recording_memory__stacks_that_were_forgotten_come_again_as_rows_of_their_own),
+		cmocka_unit_test(test_recording_memory__functions_are_forgotten_where_there_are_too_many),
 		cmocka_unit_test(test_recording_memory__names_that_pass_are_forgotten_and_written_again),
 	};
 

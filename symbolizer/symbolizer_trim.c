@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "symbolizer/base/clock.h"
+#include "symbolizer/symbolizer_private.h"
+
+#define STRINGS_MAX (1u << 16) /* with their index some 6 MB */
+#define FILES_MAX 4096u
+
+/* Those of processes, which are pointed to, and those that are known to be harmful stay. */
+static void forget_files(struct symbolizer *symbolizer)
+{
+	file_cache_unmark(symbolizer->files);
+	if (symbolizer->vdso)
+		symbolizer->vdso->marked = true;
+	for (struct symbolizer_process *process = symbolizer->processes; process; process = process->next)
+		for (size_t i = 0; i < process->mappings.list.count; i++)
+			if (process->mappings.list.items[i].file)
+				process->mappings.list.items[i].file->marked = true;
+	file_cache_forget_unmarked(symbolizer->files);
+}
+
+/* The number that a text of the old table has in the fresh one, which is given it if need be. */
+static int move(const struct symbolizer *symbolizer, struct string_table *fresh, string_id *id)
+{
+	return string_table_add(fresh, string_table_text(&symbolizer->strings, *id),
+				string_table_length(&symbolizer->strings, *id), id);
+}
+
+static int move_all(struct symbolizer *symbolizer, struct string_table *fresh, bool keep)
+{
+	string_id quarantined = symbolizer->quarantined_last, slow = symbolizer->slow_last;
+	int err = move(symbolizer, fresh, &quarantined);
+
+	if (!err)
+		err = move(symbolizer, fresh, &slow);
+	for (struct symbolizer_process *process = symbolizer->processes; process && !err; process = process->next) {
+		for (size_t i = 0; i < process->mappings.list.count && !err; i++) {
+			struct mapping *mapping = &process->mappings.list.items[i];
+			string_id name = mapping->name, path = mapping->path;
+
+			err = move(symbolizer, fresh, &name);
+			if (!err)
+				err = move(symbolizer, fresh, &path);
+			if (!err && keep) {
+				mapping->name = name;
+				mapping->path = path;
+			}
+		}
+	}
+	if (!err && keep) {
+		symbolizer->quarantined_last = quarantined;
+		symbolizer->slow_last = slow;
+	}
+	return err;
+}
+
+/* What processes map keeps its name; functions are named anew. Without memory for that all stays as it is. */
+static void forget_strings(struct symbolizer *symbolizer)
+{
+	struct string_table fresh;
+
+	if (string_table_init(&fresh))
+		return;
+	if (move_all(symbolizer, &fresh, false)) {
+		string_table_deinit(&fresh);
+		return;
+	}
+	/* All of them are there by now: this takes no memory. */
+	move_all(symbolizer, &fresh, true);
+	file_cache_forget_names(symbolizer->files);
+	string_table_deinit(&symbolizer->strings);
+	symbolizer->strings = fresh;
+	symbolizer->strings_forgotten++;
+}
+
+void symbolizer_trim(struct symbolizer *symbolizer, size_t files)
+{
+	file_cache_trim(symbolizer->files, files);
+	tenants_trim(&symbolizer->tenants, clock_now_ns());
+	if (file_cache_count(symbolizer->files) > FILES_MAX)
+		forget_files(symbolizer);
+	if (symbolizer->strings.entries.count > STRINGS_MAX)
+		forget_strings(symbolizer);
+}
+
+uint64_t symbolizer_strings_forgotten(const struct symbolizer *symbolizer)
+{
+	return symbolizer->strings_forgotten;
+}
