@@ -235,6 +235,17 @@ static struct root_identity root_of(pid_t pid)
 	return (struct root_identity){status.st_dev, status.st_ino};
 }
 
+/* There are thousands of snapshots where processes come and go: none holds room for mappings that it has not. */
+static void fit(struct mapping_array *mappings)
+{
+	struct mapping *fitting = realloc(mappings->list.items, mappings->list.count * sizeof(*fitting));
+
+	if (!fitting)
+		return;
+	mappings->list.items = fitting;
+	mappings->list.capacity = mappings->list.count;
+}
+
 static int take_snapshot(struct symbolizer_process *process, struct mapping_array *fresh)
 {
 	const struct process_identity *identity = &process->identity;
@@ -258,6 +269,7 @@ static int take_snapshot(struct symbolizer_process *process, struct mapping_arra
 	err = keep_old(fresh, &process->mappings);
 	if (err)
 		return err;
+	fit(fresh);
 	array_deinit(&process->mappings.list);
 	process->mappings = *fresh;
 	memset(fresh, 0, sizeof(*fresh));

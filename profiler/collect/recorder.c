@@ -2,6 +2,7 @@
 #include "profiler/collect/recorder.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,6 +20,7 @@
 
 #define OPEN_FILES_MAX 512
 #define IDLE_TICKS 15 /* a process that has ended and was not sampled for so long is forgotten */
+#define TRIM_TICKS 60 /* between two returns of free memory to the kernel, after bursts of processes */
 
 /* A key of the kernel's counts, by its token. */
 struct recorded_key {
@@ -58,7 +60,7 @@ struct recorder {
 	waiting_array waiting;
 	address_array addresses;
 	struct accounts accounts;
-	uint64_t tick;
+	uint64_t tick, trim_tick;
 };
 
 static void while_naming(void *data);
@@ -503,6 +505,10 @@ static void forget(struct recorder *recorder)
 	accounts_forget(&recorder->accounts, recorder->owners);
 	symbolizer_trim(recorder->parts.symbolizer, OPEN_FILES_MAX);
 	stacks_forget(recorder->stacks);
+	if (recorder->tick < recorder->trim_tick)
+		return;
+	recorder->trim_tick = recorder->tick + TRIM_TICKS;
+	malloc_trim(0);
 }
 
 static int flush(struct recorder *recorder, bool stopped)
