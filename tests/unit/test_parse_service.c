@@ -101,25 +101,35 @@ static size_t held_after_walks(uint32_t mentioned, uint32_t *ret_frames)
 	return after.uordblks + after.hblkhd - before.uordblks - before.hblkhd;
 }
 
+static void test_parse_service__copy_is_walked_to_a_caller_of_which_nothing_is_known(void **state)
+{
+	uint32_t frames;
+
+	held_after_walks(20, &frames);
+	assert_int_equal(frames, 2);
+}
+
+/* The sanitizers' heap does not say what is taken of it. */
+#ifndef __SANITIZE_ADDRESS__
 static void test_parse_service__file_of_many_registers_keeps_no_memory(void **state)
 {
 	uint32_t frames;
 
 	assert_in_range(held_after_walks(20, &frames), 0, 1 << 20);
-	assert_int_equal(frames, 2);
-#ifdef __SANITIZE_ADDRESS__
-	skip(); /* its heap says nothing of what is taken */
-#endif
 	assert_in_range(held_after_walks(1u << 23, &frames), 0, 1 << 20);
 	assert_int_equal(frames, 2);
 }
+#endif
 
 #define TEST(name) cmocka_unit_test(test_parse_service__##name)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(copy_is_walked_to_a_caller_of_which_nothing_is_known),
+#ifndef __SANITIZE_ADDRESS__
 		TEST(file_of_many_registers_keeps_no_memory),
+#endif
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
