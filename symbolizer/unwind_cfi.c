@@ -60,13 +60,13 @@ static uint64_t take_address(struct cfi_cursor *cursor, const struct unwind_cfi_
 	return 0;
 }
 
-static int add_row(struct run *run, uint64_t pc, struct unwind_rule rule)
+int unwind_cfi_add_row(struct unwind_cfi_rows *rows, uint64_t pc, struct unwind_rule rule)
 {
 	struct unwind_cfi_row *row;
 
-	if (run->rows->list.count >= UNWIND_ROWS_MAX)
+	if (rows->list.count >= UNWIND_ROWS_MAX)
 		return -EFBIG;
-	row = array_add(&run->rows->list);
+	row = array_add(&rows->list);
 	if (!row)
 		return -ENOMEM;
 	*row = (struct unwind_cfi_row){pc, rule};
@@ -92,7 +92,7 @@ static int advance_to(struct program *program, uint64_t pc)
 		program->pc = pc;
 		return 0;
 	}
-	if (add_row(program->run, program->pc, rule))
+	if (unwind_cfi_add_row(program->run->rows, program->pc, rule))
 		return program->run->rows->list.count >= UNWIND_ROWS_MAX ? -EFBIG : -ENOMEM;
 	program->pc = pc;
 	return 0;
@@ -382,7 +382,7 @@ static int drop_function(struct program *program, uint64_t start)
 {
 	program->run->rows->list.count = program->first_row;
 	program->run->rows->broken++;
-	return add_row(program->run, start, (struct unwind_rule){0});
+	return unwind_cfi_add_row(program->run->rows, start, (struct unwind_rule){0});
 }
 
 static int run_function(struct run *run, const Dwarf_FDE *fde)
@@ -417,7 +417,7 @@ static int run_function(struct run *run, const Dwarf_FDE *fde)
 		err = drop_function(&program, start);
 	else
 		run->rows->functions++;
-	return err ? err : add_row(run, program.end, (struct unwind_rule){0});
+	return err ? err : unwind_cfi_add_row(run->rows, program.end, (struct unwind_rule){0});
 }
 
 static bool is_terminator(const struct run *run, Dwarf_Off offset)

@@ -24,6 +24,9 @@ struct unwind_cfi_rows {
 	size_t functions, broken;	   /* as in struct unwind_rows */
 };
 
+/* From @pc on @rule holds. Returns 0, -EFBIG (UNWIND_ROWS_MAX) or -ENOMEM. */
+int unwind_cfi_add_row(struct unwind_cfi_rows *rows, uint64_t pc, struct unwind_rule rule);
+
 /* Which DWARF registers are meant by a rule's SP and FP, and where a call leaves the return address. */
 struct unwind_machine {
 	uint16_t elf_machine;

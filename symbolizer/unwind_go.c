@@ -62,19 +62,6 @@ struct run {
 	size_t found_count;
 };
 
-static int add_row(struct run *run, uint64_t pc, struct unwind_rule rule)
-{
-	struct unwind_cfi_row *row;
-
-	if (run->rows->list.count >= UNWIND_ROWS_MAX)
-		return -EFBIG;
-	row = array_add(&run->rows->list);
-	if (!row)
-		return -ENOMEM;
-	*row = (struct unwind_cfi_row){pc, rule};
-	return 0;
-}
-
 /* Code that the compiler made saves the frame pointer right below the return address, where it has a frame at all. */
 static struct unwind_rule rule_of_depth(int64_t depth)
 {
@@ -107,12 +94,12 @@ static int run_depths(struct run *run, uint64_t start, uint64_t end, uint64_t li
 		if (change > UINT32_MAX)
 			break;
 		depth += (int64_t)(change >> 1) ^ -(int64_t)(change & 1);
-		err = add_row(run, pc, rule_of_depth(depth));
+		err = unwind_cfi_add_row(run->rows, pc, rule_of_depth(depth));
 		if (err)
 			return err;
 		pc += places * run->table.quantum;
 	}
-	return add_row(run, end, (struct unwind_rule){0});
+	return unwind_cfi_add_row(run->rows, end, (struct unwind_rule){0});
 }
 
 static bool is_special(const struct run *run, uint64_t name, enum special *ret_special)
@@ -275,8 +262,8 @@ static int replace(struct run *run, const struct found *found, uint64_t from, ui
 		if (row->pc >= from && row->pc < to)
 			row->rule = rule;
 	}
-	err = add_row(run, from, rule);
-	return err || to >= found->end ? err : add_row(run, to, after);
+	err = unwind_cfi_add_row(run->rows, from, rule);
+	return err || to >= found->end ? err : unwind_cfi_add_row(run->rows, to, after);
 }
 
 static int correct(struct run *run, const struct found *found)

@@ -172,8 +172,10 @@ static void test_symbolizer__a_file_that_kills_two_parsers_is_in_quarantine(void
 	char *mapped;
 	pid_t killer;
 
-	if (!file)
+	if (!file) {
+		print_message("no " LARGE " (libllvm14)\n");
 		skip();
+	}
 	mapped = mmap(NULL, 1 << 20, PROT_READ | PROT_EXEC, MAP_PRIVATE, fileno(file), 0x1000000);
 	fclose(file);
 	assert_int_equal(symbolizer_process_new(symbolizer, &identity, &process), 0);
