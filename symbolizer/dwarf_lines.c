@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "symbolizer/base/cleanup.h"
+#include "symbolizer/base/partition_point.h"
 #include "symbolizer/dwarf_line_header.h"
 
 struct row {
@@ -250,30 +251,17 @@ int dwarf_lines_new(struct dwarf_image *image, uint64_t offset, struct dwarf_tex
 
 bool dwarf_lines_find(const struct dwarf_lines *lines, uint64_t address, uint32_t *ret_file, uint32_t *ret_line)
 {
+	size_t at = partition_point(i, lines->sequences.count, lines->sequences.items[i].start <= address);
 	const struct sequence *sequence;
-	size_t low = 0, high = lines->sequences.count;
+	const struct row *rows;
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (lines->sequences.items[middle].start <= address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	if (!low || address >= lines->sequences.items[low - 1].end)
+	if (!at || address >= lines->sequences.items[at - 1].end)
 		return false;
-	sequence = &lines->sequences.items[low - 1];
-	for (low = sequence->first, high = sequence->first + sequence->count; low < high;) {
-		size_t middle = low + (high - low) / 2;
-
-		if (lines->rows.items[middle].address <= address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	*ret_file = lines->rows.items[low - 1].file;
-	*ret_line = lines->rows.items[low - 1].line;
+	sequence = &lines->sequences.items[at - 1];
+	rows = &lines->rows.items[sequence->first];
+	at = partition_point(i, sequence->count, rows[i].address <= address);
+	*ret_file = rows[at - 1].file;
+	*ret_line = rows[at - 1].line;
 	return true;
 }
 

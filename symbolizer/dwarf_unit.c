@@ -4,6 +4,8 @@
 #include <dwarf.h>
 #include <errno.h>
 
+#include "symbolizer/base/partition_point.h"
+
 #define HEADER_BYTES_MAX 64
 #define FIRST_ADDRESS_V5 8 /* bytes of a 32-bit table's header, where no base is given */
 #define FIRST_RANGE_LIST_V5 12
@@ -82,17 +84,9 @@ int dwarf_file_init(struct dwarf_file *file, struct dwarf_image *image)
 
 const struct dwarf_unit_header *dwarf_file_unit(const struct dwarf_file *file, uint64_t offset)
 {
-	size_t low = 0, high = file->units.count;
+	size_t at = partition_point(i, file->units.count, file->units.items[i].offset <= offset);
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (file->units.items[middle].offset <= offset)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low && offset < file->units.items[low - 1].end ? &file->units.items[low - 1] : NULL;
+	return at && offset < file->units.items[at - 1].end ? &file->units.items[at - 1] : NULL;
 }
 
 void dwarf_unit_deinit(struct dwarf_unit *unit)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "symbolizer/base/cleanup.h"
+#include "symbolizer/base/partition_point.h"
 
 #define DIGIT_BITS 11
 #define DIGITS (1u << DIGIT_BITS)
@@ -165,22 +166,6 @@ int function_table_finish(struct function_table *table, const struct code_range 
 	return 0;
 }
 
-/* How many entries start at or below an address; the first @low do. */
-static size_t count_to(const struct function_table *table, uint64_t address, size_t low, size_t high)
-{
-	const struct function_entry *entries = table->entries.items;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (entries[middle].address <= address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
-}
-
 void function_table_find(const struct function_table *table, uint64_t address, struct function_place *place)
 {
 	const struct function_entry *entries = table->entries.items;
@@ -192,7 +177,7 @@ void function_table_find(const struct function_table *table, uint64_t address, s
 			low += step;
 		high = low + step < count ? low + step : count;
 	}
-	at = count_to(table, address, low, high);
+	at = low + partition_point(i, high - low, entries[low + i].address <= address);
 	*place = (struct function_place){FUNCTION_NONE, 0, at < count ? entries[at].address : UINT64_MAX,
 					 at ? at - 1 : 0};
 	for (size_t looked_at = 0; at-- && looked_at < NESTED_MAX; looked_at++) {

@@ -9,6 +9,7 @@
 
 #include "symbolizer/base/array.h"
 #include "symbolizer/base/cleanup.h"
+#include "symbolizer/base/partition_point.h"
 #include "symbolizer/range_layers.h"
 #include "symbolizer/read_share.h"
 
@@ -407,25 +408,18 @@ int jitdump_read(struct jitdump *dump)
 static void find_line(const struct jitdump *dump, const struct function *function, uint64_t address,
 		      struct jitdump_place *place)
 {
-	size_t low = 0, high = function->lines;
 	const struct line *lines;
+	size_t at;
 
-	if (!high)
+	if (!function->lines)
 		return;
 	lines = dump->lines.items + function->first_line;
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (lines[middle].offset <= address - function->start)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	if (!low)
+	at = partition_point(i, function->lines, lines[i].offset <= address - function->start);
+	if (!at)
 		return;
-	place->line = lines[low - 1].line;
-	if (lines[low - 1].file && dump->text.items[lines[low - 1].file])
-		place->file = dump->text.items + lines[low - 1].file;
+	place->line = lines[at - 1].line;
+	if (lines[at - 1].file && dump->text.items[lines[at - 1].file])
+		place->file = dump->text.items + lines[at - 1].file;
 }
 
 bool jitdump_find(const struct jitdump *dump, uint64_t address, struct jitdump_place *ret_place)

@@ -8,6 +8,7 @@
 
 #include "symbolizer/base/array.h"
 #include "symbolizer/base/cleanup.h"
+#include "symbolizer/base/partition_point.h"
 #include "symbolizer/base/string_table.h"
 
 #define FUNCTION_BYTES_MAX (16u << 20)
@@ -110,20 +111,12 @@ int kernel_symbols_new(const char *path, struct kernel_symbols **ret_symbols)
 bool kernel_symbols_find(const struct kernel_symbols *symbols, uint64_t address, const char **ret_name,
 			 const char **ret_module)
 {
-	size_t low = 0, high = symbols->functions.count;
+	size_t at = partition_point(i, symbols->functions.count, symbols->functions.items[i].address <= address);
 	const struct function *function;
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (symbols->functions.items[middle].address <= address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	if (!low)
+	if (!at)
 		return false;
-	function = &symbols->functions.items[low - 1];
+	function = &symbols->functions.items[at - 1];
 	if (address - function->address >= FUNCTION_BYTES_MAX)
 		return false;
 	/* Several names for one address: the first in the file is the one that the kernel itself prints. */

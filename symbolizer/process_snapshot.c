@@ -8,6 +8,7 @@
 
 #include "symbolizer/base/cleanup.h"
 #include "symbolizer/base/clock.h"
+#include "symbolizer/base/partition_point.h"
 #include "symbolizer/process_files.h"
 #include "symbolizer/symbolizer_private.h"
 
@@ -18,17 +19,7 @@
 /* The first of [count] sorted mappings that ends above an address, or @count. */
 static size_t first_above(const struct mapping_array *mappings, size_t count, uint64_t address)
 {
-	size_t low = 0, high = count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (mappings->list.items[middle].end <= address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	return partition_point(i, count, mappings->list.items[i].end <= address);
 }
 
 /* The same line was there before, so the file behind it is pinned already: a refresh opens only what is new. */

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "symbolizer/base/partition_point.h"
+
 #define RANGES_MAX (1u << 19)
 
 void range_cache_deinit(struct range_cache *cache)
@@ -74,18 +76,10 @@ int range_cache_settle(struct range_cache *cache)
 
 bool range_cache_find(const struct range_cache *cache, uint64_t at, string_id *ret_name)
 {
-	size_t low = 0, high = cache->sorted;
+	size_t count = partition_point(i, cache->sorted, cache->ranges.items[i].start <= at);
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (cache->ranges.items[middle].start <= at)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	if (!low || at >= cache->ranges.items[low - 1].end)
+	if (!count || at >= cache->ranges.items[count - 1].end)
 		return false;
-	*ret_name = cache->ranges.items[low - 1].name;
+	*ret_name = cache->ranges.items[count - 1].name;
 	return true;
 }

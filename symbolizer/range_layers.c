@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "symbolizer/base/cleanup.h"
+#include "symbolizer/base/partition_point.h"
 
 /* A range on its way into a layer, with its place in time. */
 struct ordered_range {
@@ -194,19 +195,9 @@ int range_layers_add(struct range_layers *layers, const struct range *ranges, si
 
 static const struct range *find(const struct range_layer *layer, uint64_t address)
 {
-	size_t low = 0, high = layer->ranges.count;
+	size_t at = partition_point(i, layer->ranges.count, layer->ranges.items[i].start <= address);
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (layer->ranges.items[middle].start <= address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	if (!low || address >= layer->ranges.items[low - 1].end)
-		return NULL;
-	return &layer->ranges.items[low - 1];
+	return at && address < layer->ranges.items[at - 1].end ? &layer->ranges.items[at - 1] : NULL;
 }
 
 bool range_layers_find(const struct range_layers *layers, uint64_t address, uint32_t *ret_value)

@@ -2,7 +2,8 @@
 #include "profiler/collect/accounts.h"
 
 #include <errno.h>
-#include <string.h>
+
+#include "symbolizer/base/partition_point.h"
 
 #define LOST_CGROUPS_MAX 1024
 
@@ -15,25 +16,15 @@ void accounts_deinit(struct accounts *accounts)
 /* The account of a container, made where there is none. NULL where memory is out. */
 static struct account *account_of(struct accounts *accounts, uint32_t container)
 {
-	size_t first = 0, end = accounts->list.count;
-	struct account *place;
+	size_t at = partition_point(i, accounts->list.count, accounts->list.items[i].container < container);
+	struct account *added;
 
-	while (first < end) {
-		size_t middle = first + (end - first) / 2;
-
-		if (accounts->list.items[middle].container < container)
-			first = middle + 1;
-		else
-			end = middle;
-	}
-	if (first < accounts->list.count && accounts->list.items[first].container == container)
-		return &accounts->list.items[first];
-	if (!array_add(&accounts->list))
-		return NULL;
-	place = &accounts->list.items[first];
-	memmove(place + 1, place, (accounts->list.count - 1 - first) * sizeof(*place));
-	*place = (struct account){.container = container};
-	return place;
+	if (at < accounts->list.count && accounts->list.items[at].container == container)
+		return &accounts->list.items[at];
+	added = array_insert(&accounts->list, at);
+	if (added)
+		added->container = container;
+	return added;
 }
 
 int accounts_keep(struct accounts *accounts, uint32_t container, uint64_t count)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "profiler/collect/number_ranges.h"
 
+#include "symbolizer/base/partition_point.h"
+
 int number_ranges_init(struct number_ranges *ranges, uint32_t size)
 {
 	*ranges = (struct number_ranges){0};
@@ -12,47 +14,21 @@ void number_ranges_deinit(struct number_ranges *ranges)
 	array_deinit(&ranges->free);
 }
 
-/* Where a range that starts at @first belongs. */
-static size_t place_of(const struct number_ranges *ranges, uint32_t first)
-{
-	size_t low = 0, high = ranges->free.count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (ranges->free.items[middle].first < first)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
-}
-
-static void remove_at(struct number_ranges *ranges, size_t at)
-{
-	ranges->free.count--;
-	memmove(&ranges->free.items[at], &ranges->free.items[at + 1],
-		(ranges->free.count - at) * sizeof(struct number_range));
-}
-
 /* There is room: one entry was reserved for each range that is taken. */
 static void insert(struct number_ranges *ranges, uint32_t first, uint32_t count)
 {
 	struct number_range *items = ranges->free.items;
-	size_t at = place_of(ranges, first);
+	size_t at = partition_point(i, ranges->free.count, items[i].first < first);
 
 	ranges->free_count += count;
 	if (at < ranges->free.count && first + count == items[at].first) {
 		count += items[at].count;
-		remove_at(ranges, at);
+		array_remove(&ranges->free, at);
 	}
-	if (at && items[at - 1].first + items[at - 1].count == first) {
+	if (at && items[at - 1].first + items[at - 1].count == first)
 		items[at - 1].count += count;
-		return;
-	}
-	memmove(&items[at + 1], &items[at], (ranges->free.count - at) * sizeof(*items));
-	items[at] = (struct number_range){first, count};
-	ranges->free.count++;
+	else
+		*array_insert(&ranges->free, at) = (struct number_range){first, count};
 }
 
 int number_ranges_grow(struct number_ranges *ranges, uint32_t first, uint32_t count)
@@ -77,7 +53,7 @@ int number_ranges_take(struct number_ranges *ranges, uint32_t count, uint32_t *r
 		range->first += count;
 		range->count -= count;
 		if (!range->count)
-			remove_at(ranges, i);
+			array_remove(&ranges->free, i);
 		ranges->taken++;
 		ranges->free_count -= count;
 		return 0;

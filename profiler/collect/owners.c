@@ -9,6 +9,7 @@
 
 #include "symbolizer/base/array.h"
 #include "symbolizer/base/hash_index.h"
+#include "symbolizer/base/partition_point.h"
 
 /* No cgroup has this id: all kernel threads, wherever they sit. */
 #define KERNEL_THREADS UINT64_MAX
@@ -133,18 +134,9 @@ static int describe(struct owners *owners, uint64_t cgroup_id, struct described 
 
 static struct owned_row *row_at(const struct owners *owners, uint32_t number)
 {
-	size_t first = 0, end = owners->rows.count;
+	size_t at = partition_point(i, owners->rows.count, owners->rows.items[i].number < number);
 
-	while (first < end) {
-		size_t middle = first + (end - first) / 2;
-
-		if (owners->rows.items[middle].number < number)
-			first = middle + 1;
-		else
-			end = middle;
-	}
-	return first < owners->rows.count && owners->rows.items[first].number == number ? &owners->rows.items[first]
-											: NULL;
+	return at < owners->rows.count && owners->rows.items[at].number == number ? &owners->rows.items[at] : NULL;
 }
 
 static bool same_container(const struct owned_row *known, const struct described *now)

@@ -10,6 +10,7 @@
 
 #include "symbolizer/base/array.h"
 #include "symbolizer/base/hash_index.h"
+#include "symbolizer/base/partition_point.h"
 
 #define THREADS_MAX 131072
 #define LATE_LOOKS_MAX 8
@@ -282,17 +283,9 @@ static bool has_ended(const struct process *process)
 /* Rows are given in the order of the list. */
 static bool is_listed(const struct processes *processes, uint32_t row)
 {
-	size_t first = 0, end = processes->list.count;
+	size_t at = partition_point(i, processes->list.count, processes->list.items[i]->row < row);
 
-	while (first < end) {
-		size_t middle = first + (end - first) / 2;
-
-		if (processes->list.items[middle]->row < row)
-			first = middle + 1;
-		else
-			end = middle;
-	}
-	return first < processes->list.count && processes->list.items[first]->row == row;
+	return at < processes->list.count && processes->list.items[at]->row == row;
 }
 
 static void forget_threads_of_gone(struct processes *processes)

@@ -13,6 +13,7 @@
 #include "symbolizer/base/array.h"
 #include "symbolizer/base/cleanup.h"
 #include "symbolizer/base/clock.h"
+#include "symbolizer/base/partition_point.h"
 
 #define FILES_MAX 4096
 #define YOUNG_MAX 1024
@@ -245,17 +246,7 @@ static uint64_t made_ns(const struct series *series, const char *path)
 /* Where a row is, or would be, among those that were looked at. */
 static size_t place_of(const struct series *series, uint32_t row)
 {
-	size_t first = 0, end = series->looked_at.count;
-
-	while (first < end) {
-		size_t middle = first + (end - first) / 2;
-
-		if (series->looked_at.items[middle].row < row)
-			first = middle + 1;
-		else
-			end = middle;
-	}
-	return first;
+	return partition_point(i, series->looked_at.count, series->looked_at.items[i].row < row);
 }
 
 static struct looked_at *look_of(const struct series *series, uint32_t row)
@@ -269,14 +260,10 @@ static struct looked_at *look_of(const struct series *series, uint32_t row)
 
 static struct looked_at *add_look(struct series *series, uint32_t row)
 {
-	size_t place = place_of(series, row);
-	struct looked_at *look;
+	struct looked_at *look = array_insert(&series->looked_at, place_of(series, row));
 
-	if (!array_add(&series->looked_at))
-		return NULL;
-	look = &series->looked_at.items[place];
-	memmove(look + 1, look, (series->looked_at.count - 1 - place) * sizeof(*look));
-	*look = (struct looked_at){.row = row, .place = LEFT_OUT};
+	if (look)
+		*look = (struct looked_at){.row = row, .place = LEFT_OUT};
 	return look;
 }
 

@@ -313,13 +313,6 @@ static int ask(struct container_filter *filter, uint64_t id, bool *ret_wanted)
 	return 0;
 }
 
-static void remove_young(struct container_filter *filter, size_t number)
-{
-	filter->young.count--;
-	memmove(filter->young.items + number, filter->young.items + number + 1,
-		(filter->young.count - number) * sizeof(*filter->young.items));
-}
-
 int container_filter_made(struct container_filter *filter, uint64_t cgroup_id, uint64_t now_ns)
 {
 	struct young_cgroup *young;
@@ -332,7 +325,7 @@ int container_filter_made(struct container_filter *filter, uint64_t cgroup_id, u
 		return err;
 	/* In a storm the oldest of the young are given up. */
 	if (filter->young.count >= YOUNG_MAX)
-		remove_young(filter, 0);
+		array_remove(&filter->young, 0);
 	young = array_add(&filter->young);
 	if (!young)
 		return -ENOMEM;
@@ -361,7 +354,7 @@ int container_filter_again(struct container_filter *filter, uint64_t now_ns)
 		if (err)
 			return err;
 		if (wanted || ++young->tries >= ARRAY_LENGTH(ask_again_ns)) {
-			remove_young(filter, i);
+			array_remove(&filter->young, i);
 			continue;
 		}
 		young->next_ns = now_ns + ask_again_ns[young->tries];

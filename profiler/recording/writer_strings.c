@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "symbolizer/base/partition_point.h"
+
 /* Of a generation of those that pass. */
 #define PASSING_MAX 8192u
 #define PASSING_BYTES_MAX (1u << 20)
@@ -111,18 +113,10 @@ int writer_strings_pass(struct writer_strings *strings, const char *text, size_t
 const char *writer_strings_text(const struct writer_strings *strings, string_id number)
 {
 	const struct numbered_strings *kept = &strings->kept;
-	size_t first = 0, end = kept->numbers.count;
+	size_t at = partition_point(i, kept->numbers.count, kept->numbers.items[i] < number);
 
-	while (first < end) {
-		size_t middle = first + (end - first) / 2;
-
-		if (kept->numbers.items[middle] < number)
-			first = middle + 1;
-		else
-			end = middle;
-	}
-	return first < kept->numbers.count && kept->numbers.items[first] == number
-		       ? string_table_text(&kept->table, (string_id)first)
+	return at < kept->numbers.count && kept->numbers.items[at] == number
+		       ? string_table_text(&kept->table, (string_id)at)
 		       : "";
 }
 

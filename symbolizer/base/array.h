@@ -40,6 +40,18 @@
 		 ? NULL            \
 		 : (__typeof__((array)->items))memset(&(array)->items[(array)->count++], 0, sizeof(*(array)->items)))
 
+/**
+ * array_insert() - a pointer to one new, zeroed element at @place, or NULL where memory is out
+ * @place: at most the count; evaluated once. What was there and behind it moves up by one.
+ */
+#define array_insert(array, place)                                                                                    \
+	(array_reserve((array), 1) ? NULL                                                                             \
+				   : (__typeof__((array)->items))array_open((array)->items, &(array)->count, (place), \
+									    sizeof(*(array)->items)))
+
+/* Takes the element at @place, which there is, out (and frees nothing); what is behind it moves down by one. */
+#define array_remove(array, place) array_close((array)->items, &(array)->count, (place), sizeof(*(array)->items))
+
 /* Frees the elements' memory (not what they point to) and leaves an empty array. */
 #define array_deinit(array)            \
 	do {                           \
@@ -66,6 +78,21 @@ static inline int array_reserve_bytes(void **items, size_t count, size_t *capaci
 	*items = grown;
 	*capacity = wanted;
 	return 0;
+}
+
+static inline void *array_open(void *items, size_t *count, size_t place, size_t size)
+{
+	char *opened = (char *)items + place * size;
+
+	memmove(opened + size, opened, ((*count)++ - place) * size);
+	return memset(opened, 0, size);
+}
+
+static inline void array_close(void *items, size_t *count, size_t place, size_t size)
+{
+	char *closed = (char *)items + place * size;
+
+	memmove(closed, closed + size, (--*count - place) * size);
 }
 
 #endif
