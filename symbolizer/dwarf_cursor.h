@@ -63,24 +63,7 @@ static inline uint64_t dwarf_number(struct dwarf_cursor *cursor, size_t bytes)
 }
 
 /* LEB128; bits above the 64th are dropped. */
-static inline uint64_t dwarf_uleb(struct dwarf_cursor *cursor)
-{
-	uint64_t number = 0;
-	unsigned char byte = 0x80;
-
-	for (unsigned int shift = 0; byte & 0x80; shift += 7) {
-		if (!dwarf_cursor_left(cursor)) {
-			cursor->failed = true;
-			return 0;
-		}
-		byte = *cursor->at++;
-		if (shift < 64)
-			number |= (uint64_t)(byte & 0x7f) << shift;
-	}
-	return number;
-}
-
-static inline int64_t dwarf_sleb(struct dwarf_cursor *cursor)
+static inline uint64_t dwarf_leb(struct dwarf_cursor *cursor, bool is_signed)
 {
 	uint64_t number = 0;
 	unsigned char byte = 0x80;
@@ -95,9 +78,19 @@ static inline int64_t dwarf_sleb(struct dwarf_cursor *cursor)
 		if (shift < 64)
 			number |= (uint64_t)(byte & 0x7f) << shift;
 	}
-	if (shift < 64 && byte & 0x40)
+	if (is_signed && shift < 64 && byte & 0x40)
 		number |= ~0ull << shift;
-	return (int64_t)number;
+	return number;
+}
+
+static inline uint64_t dwarf_uleb(struct dwarf_cursor *cursor)
+{
+	return dwarf_leb(cursor, false);
+}
+
+static inline int64_t dwarf_sleb(struct dwarf_cursor *cursor)
+{
+	return (int64_t)dwarf_leb(cursor, true);
 }
 
 /* NUL-terminated text, in place; NULL (and failed) where the NUL is missing. */

@@ -11,6 +11,7 @@
 
 #include "symbolizer/base/array.h"
 #include "symbolizer/base/cleanup.h"
+#include "symbolizer/base/clock.h"
 #include "symbolizer/copied_stack.h"
 #include "symbolizer/demangle.h"
 #include "symbolizer/jitdump.h"
@@ -267,8 +268,7 @@ static int add_cost(struct service *service)
 
 	if (getrusage(RUSAGE_SELF, &used))
 		return -errno;
-	cost.cpu_ns = (uint64_t)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) * 1000000000ull +
-		      (uint64_t)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) * 1000ull;
+	cost.cpu_ns = clock_used_ns(&used);
 	cost.memory_bytes = (uint64_t)used.ru_maxrss * 1024;
 	return worker_bytes_add(service->answer, &cost, sizeof(cost));
 }

@@ -38,15 +38,13 @@ int process_files_stat(int path_fd, struct stat *ret_stat)
 	return 0;
 }
 
-static int open_and_stat(const char *path, int flags, int *ret_path_fd, struct stat *ret_stat)
+/* @opened: as open(2) gave it; closed on failure. */
+static int stat_opened(int opened, int *ret_path_fd, struct stat *ret_stat)
 {
-	_cleanup_close_ int fd = open(path, O_PATH | O_CLOEXEC | flags);
+	_cleanup_close_ int fd = opened;
 	struct stat status;
-	int err;
+	int err = fd < 0 ? -errno : process_files_stat(fd, &status);
 
-	if (fd < 0)
-		return -errno;
-	err = process_files_stat(fd, &status);
 	if (err)
 		return err;
 	*ret_stat = status;
@@ -59,25 +57,15 @@ int process_files_mapped(pid_t pid, uint64_t start, uint64_t end, int *ret_path_
 	char path[96];
 
 	snprintf(path, sizeof(path), "/proc/%d/map_files/%" PRIx64 "-%" PRIx64, pid, start, end);
-	return open_and_stat(path, 0, ret_path_fd, ret_stat);
+	return stat_opened(open(path, O_PATH | O_CLOEXEC), ret_path_fd, ret_stat);
 }
 
 /* @flags: O_NOFOLLOW opens a link that stands last itself. */
 static int open_below(int root_fd, const char *path, uint64_t flags, int *ret_path_fd, struct stat *ret_stat)
 {
 	struct open_how how = {.flags = O_PATH | O_CLOEXEC | flags, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
-	_cleanup_close_ int fd = (int)syscall(SYS_openat2, root_fd, path, &how, sizeof(how));
-	struct stat status;
-	int err;
 
-	if (fd < 0)
-		return -errno;
-	err = process_files_stat(fd, &status);
-	if (err)
-		return err;
-	*ret_stat = status;
-	*ret_path_fd = take_fd(&fd);
-	return 0;
+	return stat_opened((int)syscall(SYS_openat2, root_fd, path, &how, sizeof(how)), ret_path_fd, ret_stat);
 }
 
 static int open_inside(pid_t pid, const char *path, uint64_t flags, int *ret_path_fd, struct stat *ret_stat)
@@ -255,6 +243,6 @@ int process_files_perf_map(pid_t pid, uint32_t ns_pid)
 	if (err != -ENOENT)
 		return err;
 	snprintf(path, sizeof(path), "/tmp/perf-%d.map", pid);
-	err = open_and_stat(path, O_NOFOLLOW, &outside, &status);
+	err = stat_opened(open(path, O_PATH | O_CLOEXEC | O_NOFOLLOW), &outside, &status);
 	return err ? err : take_perf_map(pid, &outside, &status);
 }

@@ -1,18 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "symbolizer/read_share.h"
 
-#include <time.h>
-
 #include "symbolizer/base/clock.h"
 
 /* getrusage(2) would know it to the last tick of the kernel's clock only. */
 static uint64_t cpu_ns(void)
 {
-	struct timespec used;
-
-	if (clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used))
-		return 0;
-	return (uint64_t)used.tv_sec * 1000000000ull + (uint64_t)used.tv_nsec;
+	return clock_read_ns(CLOCK_THREAD_CPUTIME_ID);
 }
 
 bool read_share_begin(struct read_share *share)

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "symbolizer/base/cleanup.h"
+#include "symbolizer/base/clock.h"
 #include "symbolizer/silent_devices.h"
 #include "symbolizer/unwind_files.h"
 #include "symbolizer/worker.h"
@@ -60,8 +61,7 @@ static void add_costs(struct rows_head *head)
 
 	if (getrusage(RUSAGE_SELF, &used))
 		return;
-	head->cpu_ns = (uint64_t)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) * 1000000000ull +
-		       (uint64_t)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) * 1000ull;
+	head->cpu_ns = clock_used_ns(&used);
 	head->memory_bytes = (uint64_t)used.ru_maxrss * 1024;
 }
 

@@ -152,12 +152,9 @@ uint64_t worker_cpu_ns(const struct worker *worker)
 
 static uint64_t child_cpu_ns(const struct worker *worker)
 {
-	struct timespec used;
 	clockid_t clock;
 
-	if (clock_getcpuclockid(worker->child, &clock) || clock_gettime(clock, &used))
-		return 0;
-	return (uint64_t)used.tv_sec * 1000000000ull + (uint64_t)used.tv_nsec;
+	return clock_getcpuclockid(worker->child, &clock) ? 0 : clock_read_ns(clock);
 }
 
 int worker_wait(struct worker *worker, int socket, int64_t deadline_ms)

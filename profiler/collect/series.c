@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <time.h>
 
 #include "profiler/containers/cgroup_stat.h"
 #include "profiler/containers/host_stat.h"
@@ -446,17 +445,9 @@ int series_start(struct series *series)
 	return err ? err : read_containers(series);
 }
 
-static uint64_t own_cpu_ns(void)
-{
-	struct timespec used;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
-	return (uint64_t)used.tv_sec * 1000000000ull + (uint64_t)used.tv_nsec;
-}
-
 int series_tick(struct series *series)
 {
-	uint64_t before = own_cpu_ns();
+	uint64_t before = clock_read_ns(CLOCK_THREAD_CPUTIME_ID);
 	int err = read_host(series);
 
 	if (!err)
@@ -465,7 +456,7 @@ int series_tick(struct series *series)
 		err = track_new(series);
 	if (!err)
 		err = read_containers(series);
-	series->counts.cpu_ns += own_cpu_ns() - before;
+	series->counts.cpu_ns += clock_read_ns(CLOCK_THREAD_CPUTIME_ID) - before;
 	return err;
 }
 

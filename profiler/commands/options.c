@@ -165,8 +165,8 @@ static const struct option_row *row_of(const struct option_row *rows, int found)
 	return NULL;
 }
 
-enum options_result options_parse(const struct option_usage *usage, int argc, char **argv, void *settings,
-				  int *ret_first)
+bool options_parse(const struct option_usage *usage, int argc, char **argv, void *settings, int *ret_first,
+		   enum exit_status *ret_status)
 {
 	struct option longs[ROWS_MAX + 2];
 	char letters[2 * ROWS_MAX + 3], shown[64];
@@ -180,18 +180,20 @@ enum options_result options_parse(const struct option_usage *usage, int argc, ch
 
 		if (found == 'h') {
 			print_help(usage);
-			return OPTIONS_HELPED;
+			*ret_status = EXIT_OK;
+			return false;
 		}
 		if (!row) {
 			text_printable(argv[optind - 1], shown, sizeof(shown));
 			log_error(found == ':' ? "%s: %s needs a value; see 'stoker %s --help'"
 					       : "%s: no option '%s' here; see 'stoker %s --help'",
 				  usage->command, shown, usage->command);
-			return OPTIONS_WRONG;
 		}
-		if (!set_value(usage, row, optarg, settings))
-			return OPTIONS_WRONG;
+		if (!row || !set_value(usage, row, optarg, settings)) {
+			*ret_status = EXIT_USAGE;
+			return false;
+		}
 	}
 	*ret_first = optind;
-	return OPTIONS_GO_ON;
+	return true;
 }

@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "profiler/commands/commands.h"
 #include "symbolizer/base/array.h"
 
 enum option_type {
@@ -46,19 +47,16 @@ struct option_usage {
 	const struct option_row *rows;
 };
 
-enum options_result {
-	OPTIONS_GO_ON,
-	OPTIONS_HELPED, /* --help was printed on stdout: exit with EXIT_OK */
-	OPTIONS_WRONG,	/* one line was logged: exit with EXIT_USAGE */
-};
-
 /**
  * options_parse() - fill @settings from the command line
  * @argv: [argc]; permuted so that the arguments that are no options come last; "--" ends the options and is dropped
  * @ret_first: index in @argv of the first argument that is no option
+ * @ret_status: where this is false and the command ends: EXIT_OK (--help was printed on stdout) or EXIT_USAGE (one line
+ *              was logged)
+ * Lists in @settings may have grown in either case.
  */
-enum options_result options_parse(const struct option_usage *usage, int argc, char **argv, void *settings,
-				  int *ret_first);
+bool options_parse(const struct option_usage *usage, int argc, char **argv, void *settings, int *ret_first,
+		   enum exit_status *ret_status);
 
 void option_list_deinit(struct option_list *list);
 

@@ -205,16 +205,11 @@ static enum exit_status show(const struct ps_settings *settings, const char *wan
 int command_ps(int argc, char **argv)
 {
 	struct ps_settings settings = {.interval_ms = INTERVAL_MS};
+	enum exit_status status;
 	int first;
 
-	switch (options_parse(&usage, argc, argv, &settings, &first)) {
-	case OPTIONS_HELPED:
-		return EXIT_OK;
-	case OPTIONS_WRONG:
-		return EXIT_USAGE;
-	case OPTIONS_GO_ON:
-		break;
-	}
+	if (!options_parse(&usage, argc, argv, &settings, &first, &status))
+		return status;
 	if (first + 1 < argc) {
 		log_error("ps: one container or pid, please; see 'stoker ps --help'");
 		return EXIT_USAGE;

@@ -6,8 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "profiler/commands/commands.h"
@@ -155,6 +153,14 @@ static bool take_arguments(struct record_settings *settings, int argc, char **ar
 	return false;
 }
 
+static const struct record_settings defaults = {
+	.hz = 99,
+	.output = DEFAULT_FILE,
+	.progress = true,
+	.unwind_memory = UNWIND_MEMORY_DEFAULT >> 20,
+	.min_block_ms = 1,
+};
+
 static void complete_waits(struct record_settings *settings)
 {
 	settings->waits.min_block_ns = (uint64_t)(settings->min_block_ms * 1e6);
@@ -162,32 +168,28 @@ static void complete_waits(struct record_settings *settings)
 		settings->waits.offcpu = settings->waits.runq = settings->waits.locks = settings->waits.syscalls = true;
 }
 
+static int check_and_record(struct record_settings *settings, int argc, char **argv, int first)
+{
+	complete_waits(settings);
+	if (settings->kernel_only && settings->user_only)
+		log_error("record: -K and -U leave nothing to record");
+	else if (settings->all && (settings->pids.entries.count || settings->containers.entries.count))
+		log_error("record: -a is everything; leave it out to choose with -p or -C");
+	else if (take_arguments(settings, argc, argv, first))
+		return record(settings, false);
+	return EXIT_USAGE;
+}
+
 int command_record(int argc, char **argv)
 {
-	struct record_settings settings = {
-		.hz = 99,
-		.output = DEFAULT_FILE,
-		.progress = true,
-		.unwind_memory = UNWIND_MEMORY_DEFAULT >> 20,
-		.min_block_ms = 1,
-	};
-	int first, status = EXIT_USAGE;
+	struct record_settings settings = defaults;
+	enum exit_status ended;
+	int first, status;
 
-	switch (options_parse(&usage, argc, argv, &settings, &first)) {
-	case OPTIONS_HELPED:
-		return EXIT_OK;
-	case OPTIONS_WRONG:
-		return EXIT_USAGE;
-	case OPTIONS_GO_ON:
-		break;
-	}
-	complete_waits(&settings);
-	if (settings.kernel_only && settings.user_only)
-		log_error("record: -K and -U leave nothing to record");
-	else if (settings.all && (settings.pids.entries.count || settings.containers.entries.count))
-		log_error("record: -a is everything; leave it out to choose with -p or -C");
-	else if (take_arguments(&settings, argc, argv, first))
-		status = record(&settings, false);
+	if (options_parse(&usage, argc, argv, &settings, &first, &ended))
+		status = check_and_record(&settings, argc, argv, first);
+	else
+		status = ended;
 	option_list_deinit(&settings.pids);
 	option_list_deinit(&settings.containers);
 	return status;
@@ -195,13 +197,7 @@ int command_record(int argc, char **argv)
 
 int command_oneshot(int argc, char **argv)
 {
-	struct record_settings settings = {
-		.hz = 99,
-		.output = DEFAULT_FILE,
-		.progress = true,
-		.unwind_memory = UNWIND_MEMORY_DEFAULT >> 20,
-		.min_block_ms = 1,
-	};
+	struct record_settings settings = defaults;
 
 	if (argc != 2 || !text_to_u64(argv[1], 10, &settings.seconds) || !settings.seconds ||
 	    settings.seconds > SECONDS_MAX) {

@@ -5,12 +5,12 @@
 #include <stdio.h>
 #include <sys/resource.h>
 #include <sys/utsname.h>
-#include <time.h>
 
 #include "profiler/collect/copy_programs.h"
 #include "profiler/collect/java_maps.h"
 #include "profiler/collect/series.h"
 #include "profiler/commands/own_memory.h"
+#include "symbolizer/base/clock.h"
 #include "symbolizer/base/log.h"
 #include "symbolizer/symbolizer.h"
 #include "symbolizer/unwind_parser.h"
@@ -62,10 +62,8 @@ int record_first_facts(const struct record_settings *settings, struct record_ses
 {
 	struct facts facts = {.writer = session->writer};
 	char filter[1024];
-	struct timespec now;
 	struct utsname host;
 
-	clock_gettime(CLOCK_REALTIME, &now);
 	uname(&host);
 	put(&facts, "stoker.version", STOKER_VERSION);
 	put(&facts, "host.name", host.nodename);
@@ -75,7 +73,7 @@ int record_first_facts(const struct record_settings *settings, struct record_ses
 	put(&facts, "event.name", sampler_event_name(session->sampler));
 	put_number(&facts, "event.hz", settings->hz);
 	put_number(&facts, "event.period_ns", sampler_period_ns(session->sampler));
-	put_number(&facts, "start.realtime_ns", (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec);
+	put_number(&facts, "start.realtime_ns", clock_read_ns(CLOCK_REALTIME));
 	put(&facts, "cgroup.mode", cgroup_tree_mode(session->tree));
 	put(&facts, "user_stacks", user_stacks(settings, session));
 	if (join(settings, filter, sizeof(filter)))
@@ -156,8 +154,7 @@ static void put_unwinding(struct facts *facts, struct record_session *session)
 			    counts.tables.refused);
 	if (counts.tables.evictions || counts.tables.no_room)
 		log_warning("the unwind tables of what runs do not fit: %u were taken out for others, %u times one "
-			    "found no "
-			    "room; --unwind-memory gives more",
+			    "found no room; --unwind-memory gives more",
 			    counts.tables.evictions, counts.tables.no_room);
 }
 
@@ -192,8 +189,7 @@ static uint64_t own_cpu_ns(void)
 	struct rusage used;
 
 	getrusage(RUSAGE_SELF, &used);
-	return (uint64_t)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) * 1000000000ull +
-	       (uint64_t)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) * 1000ull;
+	return clock_used_ns(&used);
 }
 
 int record_last_facts(struct record_session *session, uint64_t duration_ns)

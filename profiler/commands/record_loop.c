@@ -15,6 +15,7 @@
 #include "profiler/commands/commands.h"
 #include "profiler/commands/record_facts.h"
 #include "symbolizer/base/cleanup.h"
+#include "symbolizer/base/clock.h"
 #include "symbolizer/base/log.h"
 #include "symbolizer/base/text.h"
 #include "symbolizer/symbolizer.h"
@@ -120,17 +121,17 @@ static int loop_until_end(struct loop *loop)
 	};
 	int err = 0, ticks = 0;
 
-	while (!err && !loop->ended && (now = record_clock()) < end) {
+	while (!err && !loop->ended && (now = clock_now_ns()) < end) {
 		if (poll(waited, 2, wait_ms(loop, now)) < 0 && errno != EINTR)
 			return -errno;
 		take_signals(loop);
 		err = recorder_events(loop->session.recorder);
-		if (err || record_clock() < next_tick)
+		if (err || clock_now_ns() < next_tick)
 			continue;
 		next_tick += TICK_NS;
 		err = ++ticks % FLUSH_EVERY_TICKS ? recorder_tick(loop->session.recorder)
 						  : recorder_flush(loop->session.recorder);
-		show_progress(loop, record_clock() - loop->session.start_ns);
+		show_progress(loop, clock_now_ns() - loop->session.start_ns);
 	}
 	return err;
 }
@@ -141,7 +142,7 @@ static int finish(struct loop *loop, int err)
 	int last;
 
 	sampler_stop(loop->session.sampler);
-	duration_ns = record_clock() - loop->session.start_ns;
+	duration_ns = clock_now_ns() - loop->session.start_ns;
 	if (loop->settings->progress && isatty(STDERR_FILENO))
 		fprintf(stderr, "\r\033[K");
 	last = recorder_finish(loop->session.recorder);
@@ -215,7 +216,7 @@ static int sample(struct loop *loop, struct record_outcome *outcome)
 		log_error("%s", error);
 		return err == -EPERM || err == -EOPNOTSUPP ? EXIT_UNSUPPORTED : EXIT_FAILED;
 	}
-	loop->session.start_ns = record_clock();
+	loop->session.start_ns = clock_now_ns();
 	err = record_catch_up(loop->settings, &loop->session);
 	if (!err)
 		err = recorder_start(loop->session.recorder);

@@ -27,11 +27,6 @@
 #define UNWINDER_WAIT_MS 5000
 #define INITIAL_PID_NAMESPACE 0xeffffffcu /* PROC_PID_INIT_INO, include/linux/proc_ns.h */
 
-uint64_t record_clock(void)
-{
-	return clock_now_ns();
-}
-
 void record_session_deinit(struct record_session *session)
 {
 	recorder_free(session->recorder);
@@ -264,7 +259,7 @@ int record_setup(const struct record_settings *settings, struct record_session *
 		status = setup_writer(settings, session);
 	if (status != EXIT_OK)
 		return status;
-	session->start_ns = record_clock();
+	session->start_ns = clock_now_ns();
 	parts = (struct recorder_parts){
 		.sampler = session->sampler,
 		.symbolizer = session->symbolizer,

@@ -63,7 +63,4 @@ void record_session_deinit(struct record_session *session);
  */
 int record_catch_up(const struct record_settings *settings, struct record_session *session);
 
-/* Nanoseconds of the monotonic clock. */
-uint64_t record_clock(void);
-
 #endif

@@ -20,16 +20,8 @@ bool report_file(const struct option_usage *usage, int argc, char **argv, void *
 {
 	int first;
 
-	switch (options_parse(usage, argc, argv, settings, &first)) {
-	case OPTIONS_HELPED:
-		*ret_status = EXIT_OK;
+	if (!options_parse(usage, argc, argv, settings, &first, ret_status))
 		return false;
-	case OPTIONS_WRONG:
-		*ret_status = EXIT_USAGE;
-		return false;
-	case OPTIONS_GO_ON:
-		break;
-	}
 	if (argc - first != 1) {
 		log_error("%s: one FILE, please; see 'stoker %s --help'", usage->command, usage->command);
 		*ret_status = EXIT_USAGE;

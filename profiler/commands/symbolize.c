@@ -279,16 +279,11 @@ static int symbolize(const struct symbolize_settings *settings)
 int command_symbolize(int argc, char **argv)
 {
 	struct symbolize_settings settings = {0};
+	enum exit_status status;
 	int first;
 
-	switch (options_parse(&usage, argc, argv, &settings, &first)) {
-	case OPTIONS_HELPED:
-		return EXIT_OK;
-	case OPTIONS_WRONG:
-		return EXIT_USAGE;
-	case OPTIONS_GO_ON:
-		break;
-	}
+	if (!options_parse(&usage, argc, argv, &settings, &first, &status))
+		return status;
 	if (first < argc || !!settings.file + !!settings.pid + settings.kernel != 1) {
 		log_error("symbolize: one of -e FILE, -p PID and -k; addresses come on standard input");
 		return EXIT_USAGE;

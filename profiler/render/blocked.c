@@ -179,10 +179,7 @@ int render_blocked_text(const struct blocked_places *places, const struct profil
 static struct json_object *times_json(const struct profile *profile, const struct time_sums *sums)
 {
 	_cleanup_json_ struct json_object *one = json_container(profile, sums->container);
-	const struct {
-		const char *key;
-		uint64_t number;
-	} numbers[] = {
+	const struct json_number numbers[] = {
 		{"oncpu_ns", sums->oncpu_ns},
 		{"sleeping_ns", sums->blocked_ns[WAIT_SLEEPING]},
 		{"uninterruptible_ns", sums->blocked_ns[WAIT_UNINTERRUPTIBLE]},
@@ -193,10 +190,8 @@ static struct json_object *times_json(const struct profile *profile, const struc
 		{"throttled_ns", sums->throttled_ns},
 		{"blocks", all_blocks(sums)},
 	};
-	int err = one ? 0 : -ENOMEM;
+	int err = one ? json_add_numbers(one, numbers, ARRAY_LENGTH(numbers)) : -ENOMEM;
 
-	for (size_t i = 0; i < ARRAY_LENGTH(numbers) && !err; i++)
-		err = json_add_number(one, numbers[i].key, numbers[i].number);
 	return err ? NULL : take_ptr(one);
 }
 

@@ -113,32 +113,9 @@ int render_calls_text(const struct profile_calls *calls, const struct profile *p
 	return render_accounting(profile, out);
 }
 
-static struct json_object *buckets_json(const struct call_sums *sums)
-{
-	_cleanup_json_ struct json_object *array = json_object_new_array();
-	int err = array ? 0 : -ENOMEM;
-
-	for (unsigned int i = 0; i < RECORDING_BUCKETS && !err; i++) {
-		_cleanup_json_ struct json_object *one = NULL;
-
-		if (!sums->histogram[i])
-			continue;
-		one = json_object_new_object();
-		err = one ? json_add_number(one, "from_ns", recording_bucket_ns(i)) : -ENOMEM;
-		if (!err)
-			err = json_add_number(one, "count", sums->histogram[i]);
-		if (!err)
-			err = json_append(array, take_ptr(one));
-	}
-	return err ? NULL : take_ptr(array);
-}
-
 static int add_numbers(struct json_object *one, const struct call_sums *sums)
 {
-	const struct {
-		const char *key;
-		uint64_t number;
-	} numbers[] = {
+	const struct json_number numbers[] = {
 		{"count", sums->count},
 		{"errors", sums->errors},
 		{"timed", sums->timed},
@@ -153,11 +130,9 @@ static int add_numbers(struct json_object *one, const struct call_sums *sums)
 		{"queued_ns", sums->queued_ns},
 		{"lock_ns", sums->lock_ns},
 	};
-	int err = 0;
+	int err = json_add_numbers(one, numbers, ARRAY_LENGTH(numbers));
 
-	for (size_t i = 0; i < ARRAY_LENGTH(numbers) && !err; i++)
-		err = json_add_number(one, numbers[i].key, numbers[i].number);
-	return err ? err : json_add(one, "histogram", buckets_json(sums));
+	return err ? err : json_add(one, "histogram", json_histogram(sums->histogram));
 }
 
 static struct json_object *row_json(const struct profile *profile, const struct call_sums *sums, enum calls_grouping by)

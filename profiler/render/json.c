@@ -59,6 +59,15 @@ int json_add_number(struct json_object *object, const char *key, uint64_t number
 	return json_add(object, key, json_object_new_uint64(number));
 }
 
+int json_add_numbers(struct json_object *object, const struct json_number *numbers, size_t count)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < count && !err; i++)
+		err = json_add_number(object, numbers[i].key, numbers[i].number);
+	return err;
+}
+
 int json_add_real(struct json_object *object, const char *key, double number)
 {
 	char text[64];
@@ -122,10 +131,7 @@ static int add_ends(struct json_object *account, const struct recording_accounti
 
 struct json_object *json_account(const struct recording_accounting *row)
 {
-	const struct {
-		const char *key;
-		uint64_t number;
-	} numbers[] = {
+	const struct json_number numbers[] = {
 		{"taken", row->taken},
 		{"kept", row->kept},
 		{"filtered", row->filtered},
@@ -144,10 +150,8 @@ struct json_object *json_account(const struct recording_accounting *row)
 		{"kernel_named", row->kernel_named},
 	};
 	_cleanup_json_ struct json_object *object = json_object_new_object();
-	int err = object ? 0 : -ENOMEM;
+	int err = object ? json_add_numbers(object, numbers, ARRAY_LENGTH(numbers)) : -ENOMEM;
 
-	for (size_t i = 0; i < ARRAY_LENGTH(numbers) && !err; i++)
-		err = json_add_number(object, numbers[i].key, numbers[i].number);
 	if (!err)
 		err = add_ends(object, row);
 	return err ? NULL : take_ptr(object);
@@ -165,6 +169,26 @@ int json_add_account(struct json_object *object, const struct profile *profile)
 		return json_add(object, "accounting", json_account(profile_accounting(profile, RECORDING_TOTAL)));
 	/* NULL is json-c's null. */
 	return json_object_object_add(object, "accounting", NULL) ? -ENOMEM : 0;
+}
+
+struct json_object *json_histogram(const uint64_t *buckets)
+{
+	_cleanup_json_ struct json_object *array = json_object_new_array();
+	int err = array ? 0 : -ENOMEM;
+
+	for (unsigned int i = 0; i < RECORDING_BUCKETS && !err; i++) {
+		_cleanup_json_ struct json_object *one = NULL;
+
+		if (!buckets[i])
+			continue;
+		one = json_object_new_object();
+		err = one ? json_add_number(one, "from_ns", recording_bucket_ns(i)) : -ENOMEM;
+		if (!err)
+			err = json_add_number(one, "count", buckets[i]);
+		if (!err)
+			err = json_append(array, take_ptr(one));
+	}
+	return err ? NULL : take_ptr(array);
 }
 
 int json_print(struct json_object *object, FILE *out)

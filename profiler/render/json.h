@@ -17,6 +17,13 @@ int json_add_text(struct json_object *object, const char *key, const char *text)
 int json_add_number(struct json_object *object, const char *key, uint64_t number);
 int json_add_real(struct json_object *object, const char *key, double number); /* to 6 digits behind the point */
 
+struct json_number {
+	const char *key;
+	uint64_t number;
+};
+
+int json_add_numbers(struct json_object *object, const struct json_number *numbers, size_t count);
+
 /* Takes @value over in any case; NULL gives -ENOMEM. */
 int json_add(struct json_object *object, const char *key, struct json_object *value);
 int json_append(struct json_object *array, struct json_object *value);
@@ -29,6 +36,9 @@ struct json_object *json_account(const struct recording_accounting *row);
 
 /* "whole", "bytes_ignored" and the account of the whole recording (null where there is none). 0 or -ENOMEM. */
 int json_add_account(struct json_object *object, const struct profile *profile);
+
+/* [{"from_ns", "count"}] of the buckets that hold something; NULL where memory is out. @buckets: [RECORDING_BUCKETS] */
+struct json_object *json_histogram(const uint64_t *buckets);
 
 /* Writes and closes the line. 0, -ENOMEM, or -EIO and the like. */
 int json_print(struct json_object *object, FILE *out);

@@ -79,10 +79,7 @@ static struct json_object *site_json(const struct lock_sites *sites, const struc
 				     const struct lock_site *site)
 {
 	_cleanup_json_ struct json_object *one = json_object_new_object();
-	const struct {
-		const char *key;
-		uint64_t number;
-	} numbers[] = {
+	const struct json_number numbers[] = {
 		{"waits", site->count},
 		{"did_not_sleep", site->spun},
 		{"did_not_sleep_ns", site->spun_ns},
@@ -111,8 +108,8 @@ static struct json_object *site_json(const struct lock_sites *sites, const struc
 		err = json_add_text(one, "in", string_table_text(&sites->strings, site->entry));
 	if (!err && site->container != RECORDING_NONE)
 		err = json_add(one, "container", json_container(profile, site->container));
-	for (size_t i = 0; i < ARRAY_LENGTH(numbers) && !err; i++)
-		err = json_add_number(one, numbers[i].key, numbers[i].number);
+	if (!err)
+		err = json_add_numbers(one, numbers, ARRAY_LENGTH(numbers));
 	if (!err)
 		err = json_add(one, "blame", blame_json(site, profile));
 	if (!err && site->holders.count)

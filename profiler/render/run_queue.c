@@ -202,26 +202,6 @@ int render_run_queue_text(const struct profile_times *times, const struct profil
 	return render_accounting(profile, out);
 }
 
-static struct json_object *buckets_json(const uint64_t *buckets)
-{
-	_cleanup_json_ struct json_object *array = json_object_new_array();
-	int err = array ? 0 : -ENOMEM;
-
-	for (unsigned int i = 0; i < RECORDING_BUCKETS && !err; i++) {
-		_cleanup_json_ struct json_object *one = NULL;
-
-		if (!buckets[i])
-			continue;
-		one = json_object_new_object();
-		err = one ? json_add_number(one, "from_ns", recording_bucket_ns(i)) : -ENOMEM;
-		if (!err)
-			err = json_add_number(one, "count", buckets[i]);
-		if (!err)
-			err = json_append(array, take_ptr(one));
-	}
-	return err ? NULL : take_ptr(array);
-}
-
 static struct json_object *culprits_json(const struct profile_times *times, const struct profile *profile,
 					 uint32_t container)
 {
@@ -254,10 +234,7 @@ static struct json_object *sums_json(const struct profile_times *times, const st
 {
 	_cleanup_json_ struct json_object *one =
 		sums->containers ? json_object_new_object() : json_container(profile, sums->container);
-	const struct {
-		const char *key;
-		uint64_t number;
-	} numbers[] = {
+	const struct json_number numbers[] = {
 		{"oncpu_ns", sums->oncpu_ns},
 		{"wakings", count_of(sums->woken)},
 		{"woken_ns", sums->woken_ns},
@@ -270,14 +247,12 @@ static struct json_object *sums_json(const struct profile_times *times, const st
 		{"throttled_ns", sums->throttled_ns},
 		{"throttles", sums->throttles},
 	};
-	int err = one ? 0 : -ENOMEM;
+	int err = one ? json_add_numbers(one, numbers, ARRAY_LENGTH(numbers)) : -ENOMEM;
 
-	for (size_t i = 0; i < ARRAY_LENGTH(numbers) && !err; i++)
-		err = json_add_number(one, numbers[i].key, numbers[i].number);
 	if (!err)
-		err = json_add(one, "woken_histogram", buckets_json(sums->woken));
+		err = json_add(one, "woken_histogram", json_histogram(sums->woken));
 	if (!err)
-		err = json_add(one, "preempted_histogram", buckets_json(sums->preempted));
+		err = json_add(one, "preempted_histogram", json_histogram(sums->preempted));
 	if (!err && !sums->containers)
 		err = json_add(one, "while_waiting", culprits_json(times, profile, sums->container));
 	if (!err && sums->containers)

@@ -75,10 +75,7 @@ void render_queue_account(const struct profile_times *times, const struct profil
 
 int json_add_waits_account(struct json_object *object, const struct profile_times *times, const struct profile *profile)
 {
-	const struct {
-		const char *key;
-		uint64_t number;
-	} numbers[] = {
+	const struct json_number numbers[] = {
 		{"blocked_ns", time_sums_blocked(&times->total)},
 		{"with_stacks_ns", stacked_ns(profile)},
 		{"short_ns", times->total.short_ns},
@@ -92,9 +89,6 @@ int json_add_waits_account(struct json_object *object, const struct profile_time
 		{"queued_known_ns", known_queue_ns(times)},
 		{"queue_lost_ns", profile_fact_number(profile, "queue.lost_ns")},
 	};
-	int err = 0;
 
-	for (size_t i = 0; i < ARRAY_LENGTH(numbers) && !err; i++)
-		err = json_add_number(object, numbers[i].key, numbers[i].number);
-	return err;
+	return json_add_numbers(object, numbers, ARRAY_LENGTH(numbers));
 }
