@@ -11,39 +11,16 @@
 #include "profiler/collect/copy_programs.h"
 #include "profiler/collect/java_maps.h"
 #include "profiler/collect/processes.h"
+#include "profiler/collect/sample_counts.h"
 #include "profiler/collect/series.h"
 #include "profiler/collect/stack_copies.h"
 #include "profiler/collect/stacks.h"
 #include "profiler/collect/waits.h"
-#include "symbolizer/base/array.h"
 #include "symbolizer/base/clock.h"
 
 #define OPEN_FILES_MAX 512
 #define IDLE_TICKS 15 /* a process that has ended and was not sampled for so long is forgotten */
 #define TRIM_TICKS 60 /* between two returns of free memory to the kernel, after bursts of processes */
-
-/* A key of the kernel's counts, by its token. */
-struct recorded_key {
-	uint32_t container, thread;
-	uint32_t stack; /* row, once @named */
-	string_id call; /* that it was in; 0: none */
-	uint8_t stack_end;
-	bool named;
-	uint64_t count; /* not yet written as samples */
-};
-typedef ARRAY(struct recorded_key) key_array;
-
-/* A stack that waits to be named: addresses are in recorder.addresses from @first on. */
-struct waiting_stack {
-	uint32_t set, number;
-	struct process *process;
-	size_t first;
-	uint8_t kernel_count, user_count, python_count, python_end;
-	uint16_t flags;
-};
-
-typedef ARRAY(struct waiting_stack) waiting_array;
-typedef ARRAY(uint64_t) address_array;
 
 struct recorder {
 	struct recorder_parts parts;
@@ -55,11 +32,9 @@ struct recorder {
 	struct waits *waits;	     /* NULL: samples alone */
 	struct series *series;
 	struct stack_copies *copies; /* NULL: no stack comes as a copy */
-	key_array keys[2];
-	ARRAY(uint64_t) touched; /* tokens with a count to be written */
-	waiting_array waiting;
-	address_array addresses;
+	struct sample_counts samples;
 	struct accounts accounts;
+	int failed; /* where nobody could be told: the next tick does */
 	uint64_t tick, trim_tick;
 };
 
@@ -137,6 +112,9 @@ int recorder_new(const struct recorder_parts *parts, struct recorder **ret_recor
 		recorder_free(recorder);
 		return -ENOMEM;
 	}
+	recorder->samples.writer = parts->writer;
+	recorder->samples.stacks = recorder->stacks;
+	recorder->samples.accounts = &recorder->accounts;
 	symbolizer_set_waiting(parts->symbolizer, while_naming, recorder);
 	*ret_recorder = recorder;
 	return 0;
@@ -154,11 +132,7 @@ void recorder_free(struct recorder *recorder)
 	python_names_free(recorder->python_names);
 	processes_free(recorder->processes);
 	owners_free(recorder->owners);
-	array_deinit(&recorder->keys[0]);
-	array_deinit(&recorder->keys[1]);
-	array_deinit(&recorder->touched);
-	array_deinit(&recorder->waiting);
-	array_deinit(&recorder->addresses);
+	sample_counts_deinit(&recorder->samples);
 	accounts_deinit(&recorder->accounts);
 	free(recorder);
 }
@@ -166,6 +140,11 @@ void recorder_free(struct recorder *recorder)
 uint64_t recorder_samples(const struct recorder *recorder)
 {
 	return recorder->accounts.kept;
+}
+
+uint64_t recorder_samples_left(const struct recorder *recorder)
+{
+	return recorder->samples.left;
 }
 
 bool recorder_copies(const struct recorder *recorder, struct stack_copies_counts *ret_counts)
@@ -196,21 +175,6 @@ static uint64_t time_now(const struct recorder *recorder)
 	return clock_now_ns() - recorder->parts.start_ns;
 }
 
-static int add_count(struct recorder *recorder, uint64_t token, uint64_t count)
-{
-	struct recorded_key *key = &recorder->keys[SAMPLER_TOKEN_SET(token)].items[SAMPLER_TOKEN_NUMBER(token)];
-	uint64_t *touched;
-
-	if (!key->count) {
-		touched = array_add(&recorder->touched);
-		if (!touched)
-			return -ENOMEM;
-		*touched = token;
-	}
-	key->count += count;
-	return accounts_keep(&recorder->accounts, key->container, count);
-}
-
 /* A walk that left the tables is worth another look at what the process maps; one that always does, ever more rarely. */
 static void look_again(struct recorder *recorder, const struct stack_event *event, struct process *process)
 {
@@ -226,30 +190,6 @@ static void look_again(struct recorder *recorder, const struct stack_event *even
 	if (process->look_wait_ns > REFRESH_WAIT_MAX_NS)
 		process->look_wait_ns = REFRESH_WAIT_MAX_NS;
 	process->look_after_ns = now + process->look_wait_ns;
-}
-
-static int wait_for_name(struct recorder *recorder, const struct stack_event *event, struct process *process,
-			 uint32_t number)
-{
-	size_t count = stack_event_frames(event);
-	struct waiting_stack *waiting = array_add(&recorder->waiting);
-
-	if (!waiting || array_reserve(&recorder->addresses, count))
-		return -ENOMEM;
-	*waiting = (struct waiting_stack){
-		.set = event->set & 1,
-		.number = number,
-		.process = process,
-		.first = recorder->addresses.count,
-		.kernel_count = event->kernel_count,
-		.user_count = event->user_count,
-		.python_count = event->python_count,
-		.python_end = event->python_end,
-		.flags = event->flags,
-	};
-	memcpy(recorder->addresses.items + recorder->addresses.count, event->frames, count * sizeof(uint64_t));
-	recorder->addresses.count += count;
-	return 0;
 }
 
 static int call_of(struct recorder *recorder, uint32_t number, string_id *ret_name)
@@ -284,33 +224,20 @@ static int find_owner(struct recorder *recorder, const struct stack_event *event
 	return err;
 }
 
-static int new_key(struct recorder *recorder, const struct stack_event *event, uint32_t number)
-{
-	key_array *keys = &recorder->keys[event->set & 1];
-	struct recorded_key key = {.stack = RECORDING_STACK_ROOT};
-	struct process *process;
-	int err = find_owner(recorder, event, &process, &key.container, &key.thread, &key.call);
-
-	if (!err)
-		err = wait_for_name(recorder, event, process, number);
-	if (!err && array_reserve(keys, number + 1 - keys->count))
-		err = -ENOMEM;
-	if (err)
-		return err;
-	*array_add(keys) = key;
-	return 0;
-}
-
 static int take_stack(void *data, const struct stack_event *event, uint64_t token)
 {
 	struct recorder *recorder = data;
-	uint32_t number = SAMPLER_TOKEN_NUMBER(token);
+	struct sample_key key = {0};
+	struct process *process;
 	int err = 0;
 
-	/* Numbers come in order; a known one is a key that two CPUs saw first, or a full map. */
-	if (number >= recorder->keys[event->set & 1].count)
-		err = new_key(recorder, event, number);
-	return err ? err : add_count(recorder, token, 1);
+	/* A known one is a key that two CPUs saw first, or of a full map. */
+	if (sample_counts_is_new(&recorder->samples, token)) {
+		err = find_owner(recorder, event, &process, &key.container, &key.thread, &key.call);
+		if (!err)
+			err = sample_counts_add_key(&recorder->samples, token, &key, event, process);
+	}
+	return err ? err : sample_counts_add(&recorder->samples, token, 1);
 }
 
 static int take_copy(void *data, void *bytes, size_t size)
@@ -351,98 +278,18 @@ static int take_python(void *data, const struct python_event *event, size_t size
 
 static int take_count(void *data, uint64_t token, uint64_t count)
 {
-	return add_count(data, token, count);
-}
+	struct recorder *recorder = data;
 
-static int name_one(struct recorder *recorder, const struct waiting_stack *waiting, const uint64_t *addresses)
-{
-	const uint64_t *user = addresses + waiting->kernel_count;
-	struct python_frames python = {user + waiting->user_count, waiting->python_count, waiting->python_end};
-	struct recorded_key *key;
-	enum stack_end end;
-	uint32_t row;
-	int err = stacks_row(recorder->stacks, waiting->process, addresses, waiting->kernel_count, user,
-			     waiting->user_count, waiting->flags, &python, &row, &end);
-
-	if (err)
-		return err;
-	key = &recorder->keys[waiting->set].items[waiting->number];
-	key->stack = row;
-	key->stack_end = (uint8_t)end;
-	key->named = true;
-	return 0;
-}
-
-/* While names are being found new stacks come in (while_naming()): those wait in fresh arrays for the next round. */
-static int name_round(struct recorder *recorder)
-{
-	waiting_array waiting = recorder->waiting;
-	address_array addresses = recorder->addresses;
-	int err = 0;
-
-	memset(&recorder->waiting, 0, sizeof(recorder->waiting));
-	memset(&recorder->addresses, 0, sizeof(recorder->addresses));
-	for (size_t i = 0; i < waiting.count && !err; i++) {
-		const struct waiting_stack *stack = &waiting.items[i];
-		const uint64_t *kernel = addresses.items + stack->first, *user = kernel + stack->kernel_count;
-
-		err = processes_look_late(stack->process, user, stack->user_count, recorder->tick);
-		if (!err)
-			err = stacks_want(recorder->stacks, stack->process, kernel, stack->kernel_count, user,
-					  stack->user_count, stack->flags);
-	}
-	if (!err)
-		err = stacks_name_wanted(recorder->stacks);
-	for (size_t i = 0; i < waiting.count && !err; i++)
-		err = name_one(recorder, &waiting.items[i], addresses.items + waiting.items[i].first);
-	array_deinit(&waiting);
-	array_deinit(&addresses);
-	return err;
-}
-
-static int name_waiting(struct recorder *recorder)
-{
-	int err = 0;
-
-	while (recorder->waiting.count && !err)
-		err = name_round(recorder);
-	return err;
-}
-
-static int write_samples(struct recorder *recorder)
-{
-	uint64_t time_ns = time_now(recorder);
-	int err = name_waiting(recorder);
-
-	for (size_t i = 0; i < recorder->touched.count && !err; i++) {
-		uint64_t token = recorder->touched.items[i];
-		struct recorded_key *key = &recorder->keys[SAMPLER_TOKEN_SET(token)].items[SAMPLER_TOKEN_NUMBER(token)];
-		struct recording_sample row = {
-			.kind = SAMPLE_ONCPU,
-			.stack_end = key->stack_end,
-			.container = key->container,
-			.thread = key->thread,
-			.stack = key->stack,
-			.time_ns = time_ns,
-			.count = key->count,
-		};
-
-		err = recording_writer_sample(recorder->parts.writer, &row);
-		if (!err && key->call)
-			err = recording_writer_sample_call(recorder->parts.writer, key->call);
-		key->count = 0;
-	}
-	recorder->touched.count = 0;
-	return err;
+	return sample_counts_add(&recorder->samples, token, count);
 }
 
 static void take_cleared(void *data, uint32_t set)
 {
 	struct recorder *recorder = data;
 
-	/* Out of memory here shows in the account: kept by the kernel, but not in the samples. */
-	write_samples(recorder);
-	recorder->keys[set].count = 0;
+	/* Its last key came before it was cleared: one round names them all. */
+	recorder->failed = sample_counts_write(&recorder->samples, false, recorder->tick, time_now(recorder));
+	sample_counts_clear(&recorder->samples, set);
 }
 
 static struct sampler_callbacks callbacks_of(struct recorder *recorder)
@@ -475,7 +322,7 @@ static void while_naming(void *data)
 	recorder_events(data);
 }
 
-int recorder_tick(struct recorder *recorder)
+static int tick(struct recorder *recorder, bool stopped)
 {
 	struct sampler_callbacks callbacks = callbacks_of(recorder);
 	int err = recorder->waits ? waits_fetch(recorder->waits) : 0;
@@ -483,17 +330,24 @@ int recorder_tick(struct recorder *recorder)
 	if (!err)
 		err = sampler_read_counts(recorder->parts.sampler, &callbacks);
 	if (!err)
-		err = write_samples(recorder);
+		err = recorder->failed;
+	if (!err)
+		err = sample_counts_write(&recorder->samples, stopped, recorder->tick, time_now(recorder));
 	if (!err && recorder->copies)
 		err = stack_copies_write(recorder->copies, time_now(recorder));
 	if (!err && recorder->waits)
-		err = waits_write(recorder->waits);
+		err = waits_write(recorder->waits, stopped);
 	if (!err)
 		err = series_tick(recorder->series);
 	if (!err && recorder->java_maps)
 		err = java_maps_tick(recorder->java_maps, time_now(recorder));
 	recorder->tick++;
 	return err;
+}
+
+int recorder_tick(struct recorder *recorder)
+{
+	return tick(recorder, false);
 }
 
 /* What is on disk, and whose time is over. */
@@ -517,7 +371,7 @@ static int flush(struct recorder *recorder, bool stopped)
 	int err = sampler_ticks(recorder->parts.sampler, &ticks);
 
 	if (!err)
-		err = recorder_tick(recorder);
+		err = tick(recorder, stopped);
 	if (!err && recorder->java_maps && stopped)
 		err = java_maps_finish(recorder->java_maps);
 	if (!err)

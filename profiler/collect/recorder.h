@@ -52,6 +52,9 @@ int recorder_finish(struct recorder *recorder);
 /* Samples kept so far, for a progress line. */
 uint64_t recorder_samples(const struct recorder *recorder);
 
+/* Of them, those whose stack was left out, as too many waited for their names. */
+uint64_t recorder_samples_left(const struct recorder *recorder);
+
 /* What became of asking JVMs; NULL where none were to be asked. */
 const struct java_maps_counts *recorder_java(const struct recorder *recorder);
 

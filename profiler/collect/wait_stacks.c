@@ -7,11 +7,11 @@
 
 #include <bpf/bpf.h>
 
+#include "profiler/collect/unnamed_stacks.h"
 #include "symbolizer/base/array.h"
 #include "symbolizer/base/hash_index.h"
 
 #define KEYS_MAX (1u << 16)		 /* of a generation: 4 MB */
-#define UNNAMED_ADDRESSES_MAX (1u << 20) /* 8 MB */
 #define KNOWN_MAX 16384u		 /* half of the programs' set */
 
 struct known_key {
@@ -26,23 +26,11 @@ struct generation {
 	struct hash_index index;
 };
 
-/* A stack that waits to be named: its addresses are in an array beside, from @first on. */
-struct unnamed {
-	uint32_t number; /* among the young keys */
-	struct process *process;
-	size_t first;
-	uint16_t flags; /* stack_event.flags */
-	uint8_t kernel_count, user_count, python_count, python_end;
-};
-
-typedef ARRAY(struct unnamed) unnamed_array;
-typedef ARRAY(uint64_t) address_array;
-
 struct wait_stacks {
 	struct wait_stacks_parts parts;
 	struct generation young, old;
-	unnamed_array unnamed;
-	address_array addresses;
+	uint32_t age; /* how often the young ones became the old ones */
+	struct unnamed_stacks unnamed;
 	uint64_t lost; /* came while too many had no names yet */
 	uint32_t sent; /* since the programs' set was emptied */
 };
@@ -70,8 +58,7 @@ void wait_stacks_free(struct wait_stacks *stacks)
 		return;
 	deinit_generation(&stacks->young);
 	deinit_generation(&stacks->old);
-	array_deinit(&stacks->unnamed);
-	array_deinit(&stacks->addresses);
+	unnamed_stacks_deinit(&stacks->unnamed);
 	free(stacks);
 }
 
@@ -95,29 +82,6 @@ static int keep(struct generation *generation, const struct known_key *known)
 	return 0;
 }
 
-static int wait_for_name(struct wait_stacks *stacks, const struct stack_event *event, struct process *process,
-			 uint32_t number)
-{
-	size_t count = stack_event_frames(event);
-	struct unnamed *unnamed = array_add(&stacks->unnamed);
-
-	if (!unnamed || array_reserve(&stacks->addresses, count))
-		return -ENOMEM;
-	*unnamed = (struct unnamed){
-		.number = number,
-		.process = process,
-		.first = stacks->addresses.count,
-		.flags = event->flags,
-		.kernel_count = event->kernel_count,
-		.user_count = event->user_count,
-		.python_count = event->python_count,
-		.python_end = event->python_end,
-	};
-	memcpy(stacks->addresses.items + stacks->addresses.count, event->frames, count * sizeof(uint64_t));
-	stacks->addresses.count += count;
-	return 0;
-}
-
 static int add(struct wait_stacks *stacks, const struct stack_event *event, uint64_t tick, uint64_t now_ns)
 {
 	struct known_key known = {.key = event->key, .row = {.stack = RECORDING_STACK_ROOT}};
@@ -132,7 +96,12 @@ static int add(struct wait_stacks *stacks, const struct stack_event *event, uint
 	if (!err)
 		err = processes_thread(stacks->parts.processes, process, event, &known.row.thread);
 	if (!err)
-		err = wait_for_name(stacks, event, process, (uint32_t)stacks->young.keys.count);
+		err = unnamed_stacks_add(&stacks->unnamed, event, process,
+					 (uint64_t)stacks->age << 32 | stacks->young.keys.count);
+	if (err == -ENOBUFS) {
+		stacks->lost++;
+		return 0;
+	}
 	return err ? err : keep(&stacks->young, &known);
 }
 
@@ -148,14 +117,7 @@ int wait_stacks_take(struct wait_stacks *stacks, const struct stack_event *event
 	if (find(&stacks->young, &event->key))
 		return 0;
 	old = find(&stacks->old, &event->key);
-	if (old)
-		return keep(&stacks->young, old);
-	/* The parser is slow, or gets no CPU: what waits for it must not grow for as long as that lasts. */
-	if (stacks->addresses.count >= UNNAMED_ADDRESSES_MAX) {
-		stacks->lost++;
-		return 0;
-	}
-	return add(stacks, event, tick, now_ns);
+	return old && old->named ? keep(&stacks->young, old) : add(stacks, event, tick, now_ns);
 }
 
 static bool is_programs(const char *name)
@@ -176,48 +138,15 @@ uint32_t wait_stacks_without_programs(const struct recording_writer *writer, uin
 	return row;
 }
 
-static int name_one(struct wait_stacks *stacks, const struct unnamed *unnamed, const uint64_t *kernel)
+static void take_name(void *data, uint64_t tag, uint32_t stack, enum stack_end end)
 {
-	const uint64_t *user = kernel + unnamed->kernel_count;
-	struct python_frames python = {user + unnamed->user_count, unnamed->python_count, unnamed->python_end};
-	struct known_key *known;
-	enum stack_end end;
-	uint32_t row;
-	int err = stacks_row(stacks->parts.stacks, unnamed->process, kernel, unnamed->kernel_count, user,
-			     unnamed->user_count, unnamed->flags, &python, &row, &end);
+	struct wait_stacks *stacks = data;
+	struct generation *generation = tag >> 32 == stacks->age ? &stacks->young : &stacks->old;
+	struct known_key *known = &generation->keys.items[(uint32_t)tag];
 
-	if (err)
-		return err;
-	known = &stacks->young.keys.items[unnamed->number];
-	known->row.stack = wait_stacks_without_programs(stacks->parts.writer, row);
+	known->row.stack = wait_stacks_without_programs(stacks->parts.writer, stack);
 	known->row.stack_end = (uint8_t)end;
 	known->named = true;
-	return 0;
-}
-
-/* While names are being found more stacks come in: those wait in fresh arrays for the next round. */
-static int name_round(struct wait_stacks *stacks)
-{
-	unnamed_array unnamed = stacks->unnamed;
-	address_array addresses = stacks->addresses;
-	int err = 0;
-
-	memset(&stacks->unnamed, 0, sizeof(stacks->unnamed));
-	memset(&stacks->addresses, 0, sizeof(stacks->addresses));
-	for (size_t i = 0; i < unnamed.count && !err; i++) {
-		const struct unnamed *one = &unnamed.items[i];
-		const uint64_t *kernel = addresses.items + one->first;
-
-		err = stacks_want(stacks->parts.stacks, one->process, kernel, one->kernel_count,
-				  kernel + one->kernel_count, one->user_count, one->flags);
-	}
-	if (!err)
-		err = stacks_name_wanted(stacks->parts.stacks);
-	for (size_t i = 0; i < unnamed.count && !err; i++)
-		err = name_one(stacks, &unnamed.items[i], addresses.items + unnamed.items[i].first);
-	array_deinit(&unnamed);
-	array_deinit(&addresses);
-	return err;
 }
 
 static void empty_known(struct wait_stacks *stacks)
@@ -230,7 +159,7 @@ static void empty_known(struct wait_stacks *stacks)
 	stacks->sent = 0;
 }
 
-/* All of it is named: nothing refers to a number any more. */
+/* What waits for its name came after the last round: the old generation has nothing of it. */
 static void age(struct wait_stacks *stacks)
 {
 	struct generation forgotten = stacks->old;
@@ -239,6 +168,7 @@ static void age(struct wait_stacks *stacks)
 	forgotten.keys.count = 0;
 	hash_index_clear(&forgotten.index);
 	stacks->young = forgotten;
+	stacks->age++;
 }
 
 uint64_t wait_stacks_lost(const struct wait_stacks *stacks)
@@ -246,13 +176,15 @@ uint64_t wait_stacks_lost(const struct wait_stacks *stacks)
 	return stacks->lost;
 }
 
-int wait_stacks_name(struct wait_stacks *stacks)
+int wait_stacks_name(struct wait_stacks *stacks, uint64_t tick, bool all)
 {
-	int err = 0;
+	struct unnamed_stacks_taker taker = {take_name, stacks};
+	int err;
 
-	while (stacks->unnamed.count && !err)
-		err = name_round(stacks);
-	if (stacks->young.keys.count >= KEYS_MAX && !stacks->unnamed.count)
+	do {
+		err = unnamed_stacks_name(&stacks->unnamed, stacks->parts.stacks, tick, &taker);
+	} while (!err && all && stacks->unnamed.list.count);
+	if (stacks->young.keys.count >= KEYS_MAX)
 		age(stacks);
 	if (stacks->sent >= KNOWN_MAX)
 		empty_known(stacks);

@@ -39,8 +39,13 @@ void wait_stacks_free(struct wait_stacks *stacks);
 int wait_stacks_take(struct wait_stacks *stacks, const struct stack_event *event, size_t size, uint64_t tick,
 		     uint64_t now_ns);
 
-/* Names what has come, and has the programs send again what they have sent where their set is half full. 0 or -ENOMEM. */
-int wait_stacks_name(struct wait_stacks *stacks);
+/**
+ * wait_stacks_name() - one round of names for what has come by now
+ * @all: nothing new comes any more: as many rounds as it takes
+ * @tick: as for processes_find()
+ * Has the programs send again what they have sent, where their set is half full. Returns 0 or -ENOMEM.
+ */
+int wait_stacks_name(struct wait_stacks *stacks, uint64_t tick, bool all);
 
 /* Stacks that were left out, as too many waited for their names. */
 uint64_t wait_stacks_lost(const struct wait_stacks *stacks);

@@ -126,13 +126,13 @@ int waits_fetch(struct waits *waits)
 	return !err && waits->locks ? lock_waits_fetch(waits->locks) : err;
 }
 
-int waits_write(struct waits *waits)
+int waits_write(struct waits *waits, bool all)
 {
 	int err;
 
 	if (!waits->stacks)
 		return 0;
-	err = wait_stacks_name(waits->stacks);
+	err = wait_stacks_name(waits->stacks, waits->tick, all);
 	if (!err)
 		err = slots_refresh(&waits->slots);
 	if (!err && waits->blocked)

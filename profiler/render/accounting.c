@@ -35,6 +35,7 @@ static void put_own_cost(const struct profile *profile, FILE *out)
 static void put_sum(const struct profile *profile, const struct recording_accounting *total, FILE *out)
 {
 	char taken[NUMBER_BYTES], kept[NUMBER_BYTES], filtered[NUMBER_BYTES], lost[NUMBER_BYTES], number[NUMBER_BYTES];
+	uint64_t unnamed = profile_fact_number(profile, "samples.unnamed");
 	uint64_t all_lost = total->lost_ring + total->lost_read, sum = total->kept + total->filtered + all_lost;
 
 	fprintf(out, "%s samples taken = %s kept + %s filtered + %s lost.",
@@ -54,6 +55,9 @@ static void put_sum(const struct profile *profile, const struct recording_accoun
 	if (total->lost_read)
 		fprintf(out, "%s lost: counted in the kernel, but there was no memory to store them.\n",
 			text_grouped(total->lost_read, number, sizeof(number)));
+	if (unnamed)
+		fprintf(out, "%s kept without their stack: too many stacks waited for their names.\n",
+			text_grouped(unnamed, number, sizeof(number)));
 }
 
 int render_accounting(const struct profile *profile, FILE *out)
