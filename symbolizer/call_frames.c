@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "symbolizer/base/cleanup.h"
+#include "symbolizer/debug_frame.h"
 #include "symbolizer/elf_image.h"
 
 #define ENTRY_BYTES 64 /* of an entry point without unwind data */
@@ -16,7 +17,8 @@ struct call_frames {
 	struct elf_image image;
 	bool keep_pointers;
 	Elf *elf;
-	Dwarf_CFI *cfi; /* NULL: none */
+	Dwarf_CFI *cfi;		   /* NULL: none */
+	struct debug_frame *debug; /* NULL: none */
 };
 
 static void cleanup_frames(struct call_frames **frames)
@@ -24,7 +26,22 @@ static void cleanup_frames(struct call_frames **frames)
 	call_frames_free(*frames);
 }
 
-int call_frames_new(int fd, struct call_frames **ret_frames)
+/* Of the file, else of its debug file. -ENOMEM, or 0: what is broken is not there. */
+static int find_debug_frame(struct call_frames *frames, int debug_fd)
+{
+	struct elf_source source = elf_source_file(debug_fd);
+	struct elf_image image;
+	int err = debug_frame_new(&frames->image, &frames->debug);
+
+	if (err == -ENOENT && debug_fd >= 0 && !elf_image_init(&image, &source)) {
+		if (image.is_64 && image.machine == frames->image.machine)
+			err = debug_frame_new(&image, &frames->debug);
+		elf_image_deinit(&image);
+	}
+	return err == -ENOMEM ? err : 0;
+}
+
+int call_frames_new(int fd, int debug_fd, struct call_frames **ret_frames)
 {
 	_cleanup_(cleanup_frames) struct call_frames *frames = calloc(1, sizeof(*frames));
 	struct elf_source source = elf_source_file(fd);
@@ -45,6 +62,9 @@ int call_frames_new(int fd, struct call_frames **ret_frames)
 	/* Read, never mapped: a file that shrinks gives errors, not signals. */
 	frames->elf = elf_begin(fd, ELF_C_READ, NULL);
 	frames->cfi = frames->elf ? dwarf_getcfi_elf(frames->elf) : NULL;
+	err = find_debug_frame(frames, debug_fd);
+	if (err)
+		return err;
 	*ret_frames = take_ptr(frames);
 	return 0;
 }
@@ -53,6 +73,7 @@ void call_frames_free(struct call_frames *frames)
 {
 	if (!frames)
 		return;
+	debug_frame_free(frames->debug);
 	if (frames->cfi)
 		dwarf_cfi_end(frames->cfi);
 	if (frames->elf)
@@ -66,7 +87,8 @@ size_t call_frames_bytes(const struct call_frames *frames)
 {
 	const struct elf_section *section = elf_image_section(&frames->image, ".eh_frame");
 
-	return sizeof(*frames) + (frames->cfi && section ? 3 * section->bytes : 0);
+	return sizeof(*frames) + (frames->cfi && section ? 3 * section->bytes : 0) +
+	       (frames->debug ? debug_frame_bytes(frames->debug) : 0);
 }
 
 bool call_frames_keep_pointers(const struct call_frames *frames)
@@ -184,7 +206,8 @@ enum call_step call_frames_step(struct call_frames *frames, uint64_t offset, str
 
 	if (!address_of(&frames->image, offset, &address))
 		return CALL_UNKNOWN;
-	if (frames->cfi && !dwarf_cfi_addrframe(frames->cfi, address, &frame))
+	if ((frames->cfi && !dwarf_cfi_addrframe(frames->cfi, address, &frame)) ||
+	    (frames->debug && !dwarf_cfi_addrframe(debug_frame_cfi(frames->debug), address, &frame)))
 		return step_by(frame, registers, memory);
 	return step_specially(frames, address, registers, memory);
 }

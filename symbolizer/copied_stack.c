@@ -13,7 +13,8 @@ struct walk {
 	void *data;
 	struct call_registers registers;
 	bool after_call, was_signal;
-	bool missed; /* a read went past the end of the copy */
+	bool missed;	/* a read went past the end of the copy */
+	bool described; /* up to here all steps were by files' own rules */
 	uint16_t flags;
 };
 
@@ -45,6 +46,7 @@ static enum unwound_end step_by_frame_pointer(struct walk *walk, bool any_stack)
 	struct call_registers *registers = &walk->registers;
 	uint64_t fp = registers->value[CALL_FP], caller, ip;
 
+	walk->described = false;
 	if (!(registers->known & 1u << CALL_FP))
 		return UNWOUND_LOST;
 	if (!fp)
@@ -91,7 +93,8 @@ static enum unwound_end step_in_file(struct walk *walk, struct call_frames *file
 	case CALL_UNKNOWN:
 		break;
 	}
-	return call_frames_keep_pointers(file) ? step_by_frame_pointer(walk, true) : guess(walk);
+	/* A function of Go that has no frame calls none. */
+	return call_frames_keep_pointers(file) && walk->after_call ? step_by_frame_pointer(walk, true) : guess(walk);
 }
 
 static enum unwound_end step(struct walk *walk)
@@ -122,18 +125,21 @@ void copied_stack_walk(const struct copied_stack *stack, const struct copied_map
 		.data = data,
 		.registers = stack->registers,
 		.after_call = stack->after_call,
+		.described = true,
 	};
 	enum unwound_end end = WALKING;
-	uint32_t count;
+	uint32_t count, described = 0;
 
 	for (count = 0; count < UNWOUND_FRAMES_MAX && end == WALKING; count++) {
 		uint64_t ip = walk.registers.value[CALL_IP];
 		bool exact = (count || stack->inner) && !walk.after_call;
 
 		end = step(&walk);
+		described += walk.described;
 		frames[count] = ip + (exact || walk.was_signal);
 	}
 	ret->count = count;
-	ret->end = (uint16_t)(end == WALKING ? UNWOUND_OUT : end);
+	ret->described = described;
+	ret->end = end == WALKING ? UNWOUND_OUT : end;
 	ret->flags = walk.flags;
 }

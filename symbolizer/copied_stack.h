@@ -30,9 +30,8 @@ struct copied_stack {
 
 /* The answer: this, then frames. */
 struct copied_frames {
-	uint32_t count;
-	uint16_t end; /* enum unwound_end */
-	uint16_t flags;
+	uint32_t count, described; /* as in struct unwound */
+	uint32_t end, flags;	   /* enum unwound_end; UNWOUND_... */
 };
 
 /* The information of a file by its number, or NULL. */

@@ -100,6 +100,7 @@ static void take(const struct parser_answer *answer, struct unwound *ret)
 	ret->end = (enum unwound_end)head.end;
 	ret->flags = head.flags & (UNWOUND_GUESSED | UNWOUND_UNMAPPED);
 	ret->count = head.count;
+	ret->described = head.described;
 	memcpy(ret->frames, at + sizeof(head), head.count * sizeof(*ret->frames));
 }
 

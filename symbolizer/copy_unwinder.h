@@ -43,6 +43,7 @@ struct unwound {
 	enum unwound_end end;
 	uint32_t flags;
 	size_t count;
+	size_t described; /* of them, from the leaf on, whose caller a file's own rule says; then it was by frame pointers */
 	/* Leaf first. All but a leaf are return addresses; of what a signal interrupted one more than the place. */
 	uint64_t frames[UNWOUND_FRAMES_MAX];
 };

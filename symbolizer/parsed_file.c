@@ -316,7 +316,7 @@ int parsed_file_add_package(struct parsed_file *file, int fd)
 struct call_frames *parsed_file_call_frames(struct parsed_file *file)
 {
 	if (!file->frames && !file->no_frames)
-		file->no_frames = call_frames_new(file->fd, &file->frames);
+		file->no_frames = call_frames_new(file->fd, file->debug_fd, &file->frames);
 	return file->frames;
 }
 

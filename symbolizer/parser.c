@@ -78,7 +78,7 @@ static bool is_unwound(const struct parser_answer *answer)
 	if (bytes < sizeof(head))
 		return false;
 	memcpy(&head, answer->reader.at, sizeof(head));
-	return head.end < UNWOUND_ENDS && head.count <= UNWOUND_FRAMES_MAX &&
+	return head.end < UNWOUND_ENDS && head.count <= UNWOUND_FRAMES_MAX && head.described <= head.count &&
 	       bytes == sizeof(head) + head.count * sizeof(uint64_t);
 }
 

@@ -39,7 +39,7 @@ static const char *copy_cut(const struct unwound *unwound)
 		[UNWOUND_LOST] = "lost",
 	};
 
-	return why[unwound->end];
+	return unwound->described < unwound->count ? "no rule" : why[unwound->end];
 }
 
 /* @same: frames; the one before is where the two went different ways. */
@@ -69,21 +69,22 @@ int stack_compare(const struct stack_copy *copy, const struct unwound *unwound, 
 		  struct symbolizer_process *process, struct stack_compare_counts *counts)
 {
 	const uint64_t *walked = copy->event.frames + copy->event.kernel_count;
+	size_t described = unwound->described < unwound->count ? unwound->described + 1 : unwound->count;
 	size_t count = copy->event.user_count, same = 0;
 	const char *what;
 
-	while (same < count && same < unwound->count && walked[same] == unwound->frames[same])
+	while (same < count && same < described && walked[same] == unwound->frames[same])
 		same++;
 	counts->samples++;
 	counts->frames += same;
-	if (same == count && same == unwound->count) {
+	if (same == count && same == unwound->count && unwound->described == unwound->count) {
 		counts->equal++;
 		return 0;
 	}
 	if (same == count && walk_cut(copy->event.flags)) {
 		counts->walk_shorter++;
 		what = "walk shorter";
-	} else if (same == unwound->count && copy_cut(unwound)) {
+	} else if (same == described && copy_cut(unwound)) {
 		counts->copy_shorter++;
 		what = "copy shorter";
 	} else {

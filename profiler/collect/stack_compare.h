@@ -3,6 +3,8 @@
  * stack_compare: is the kernel's walk of a stack that of libdw? For `record --unwind compare`.
  *
  * Both have the same registers and the same memory, and nothing of each other's code: where they differ one is wrong.
+ * Where no file has a rule (code made at run time) libdw knows nothing, and what the copy guesses from there on is not
+ * compared.
  */
 #ifndef STOKER_STACK_COMPARE_H
 #define STOKER_STACK_COMPARE_H
@@ -17,7 +19,7 @@ struct stack_compare_counts {
 	uint64_t frames;       /* that both have, and that are equal */
 	uint64_t equal;	       /* the same frames from leaf to end */
 	uint64_t walk_shorter; /* the walk was cut; its frames are the copy's first */
-	uint64_t copy_shorter; /* the other way round: a stack larger than its copy, most often */
+	uint64_t copy_shorter; /* the other way round: at the end of a copy, or where there is no rule */
 	uint64_t differ;       /* a frame is another, or one went on where the other was at its end */
 };
 

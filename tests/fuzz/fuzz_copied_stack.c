@@ -98,7 +98,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		fd = eh_frame_file(data, size < EH_FRAME_CODE_BYTES / 2 ? size : EH_FRAME_CODE_BYTES / 2);
 	else
 		fd = file_of(data, size);
-	if (!call_frames_new(fd, &file))
+	if (!call_frames_new(fd, -1, &file))
 		walk(&head, file);
 	call_frames_free(file);
 	close(fd);
