@@ -31,12 +31,6 @@ struct slot_key {
 #define HISTOGRAM_UNIT_BITS 4
 #define HISTOGRAM_BUCKETS 120
 
-/* How many numbers of each kind were given; beyond a map's end where it is full. */
-struct given_numbers {
-	u32 slots;
-	u32 call_rows;
-};
-
 #define CALL_ROWS_MAX 4096u /* of slots and calls; scaled down on hosts with many CPUs */
 #define CALL_ROW_OTHERS 0u  /* more of these than rows */
 
@@ -122,6 +116,8 @@ struct slot_times {
 #define CULPRIT_EARLIER 0xfffeu /* longer ago than the CPU's last switches are known */
 #define QUEUE_PAIRS_MAX 16384u
 #define QUEUE_KEY(victim, culprit) ((victim) << 16 | (culprit))
+#define QUEUE_VICTIM(key) ((key) >> 16)
+#define QUEUE_CULPRIT(key) ((key)&0xffff)
 
 /* What was lost, on one CPU. */
 struct wait_losses {

@@ -35,21 +35,17 @@ struct {
 	__type(value, struct calls_of_slot);
 } call_row_of SEC(".maps");
 
-/* The same by CALL_ROW_KEY(): which of two rows counts that were given at once. */
 struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, CALL_ROWS_MAX); /* set by user space */
-	__type(key, u32);
+	__uint(type, BPF_MAP_TYPE_QUEUE);
+	__uint(max_entries, CALL_ROWS_MAX);
 	__type(value, u32);
-} call_row_numbers SEC(".maps");
+} free_call_rows SEC(".maps");
 
-/* Of each row: whose it is. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, CALL_ROWS_MAX); /* set by user space */
-	__type(key, u32);
-	__type(value, u32);
-} call_row_keys SEC(".maps");
+/* As slots_are_free. */
+u32 call_rows_are_free = 1;
+
+/* Of each row: whose it is; 0: nobody's. */
+u32 call_row_keys[CALL_ROWS_MAX] = {};
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -65,24 +61,21 @@ struct {
 	__type(value, struct call_tally);
 } call_tallies SEC(".maps");
 
+/* Two CPUs may each give a row to the same call: both count, as each has its key. */
 static __noinline u32 new_call_row(u32 *place, u32 slot, u32 call)
 {
-	u32 zero = 0, row, key = CALL_ROW_KEY(slot, call), *known;
-	struct given_numbers *numbers = bpf_map_lookup_elem(&given, &zero);
+	u32 row;
 
-	if (!numbers || !place)
+	if (!place || !*(volatile u32 *)&call_rows_are_free)
 		return CALL_ROW_OTHERS;
-	row = 1 + give_number(&numbers->call_rows, NUMBER_OF_CALL_ROW, call_rows_max - 1);
-	if (row >= call_rows_max)
+	if (bpf_map_pop_elem(&free_call_rows, &row)) {
+		call_rows_are_free = 0;
 		return CALL_ROW_OTHERS;
-	bpf_map_update_elem(&call_row_keys, &row, &key, BPF_ANY);
-	/* As in slot_of_key(). */
-	bpf_map_update_elem(&call_row_numbers, &key, &row, BPF_NOEXIST);
-	known = bpf_map_lookup_elem(&call_row_numbers, &key);
-	if (!known)
-		return CALL_ROW_OTHERS;
-	*place = *known;
-	return *known;
+	}
+	row &= CALL_ROWS_MAX - 1;
+	call_row_keys[row] = CALL_ROW_KEY(slot, call);
+	*place = row;
+	return row;
 }
 
 static __always_inline u32 call_row(u32 slot, u32 call)
@@ -136,7 +129,7 @@ static __always_inline void refresh_slot(struct cpu_call *current, struct task_s
 {
 	u64 cgroups = (u64)LOAD(task, cgroups);
 
-	if (current->cgroups != cgroups) {
+	if (current->cgroups != cgroups || (current->slot == SLOT_OTHERS && slots_are_free)) {
 		current->slot = find_slot(current_task());
 		current->cgroups = cgroups;
 	}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
- * task_times: what is remembered of each task between two events, and the slot of its container.
+ * task_times: what is remembered of each task between two events.
  *
  * The memory is the task's own storage where the kernel makes it without its general allocator: the scheduler's
  * tracepoints hold a run-queue lock, which that allocator may want. Elsewhere it is a preallocated hash by thread id;
@@ -9,15 +9,11 @@
 #ifndef STOKER_TASK_TIMES_BPF_H
 #define STOKER_TASK_TIMES_BPF_H
 
-#include "bpf/identity.bpf.h"
-#include "bpf/shared_waits.h"
+#include "bpf/slots.bpf.h"
 
 /* Set by user space. */
 const volatile bool times_in_storage __weak = false;
-const volatile u32 call_rows_max __weak = CALL_ROWS_MAX;
 const volatile bool split_calls __weak = false;
-extern const volatile bool filter_tgids;
-extern const volatile bool filter_cgroups;
 
 enum task_state {
 	TASK_UNSEEN = 0,
@@ -117,29 +113,6 @@ struct {
 	__type(value, struct task_times);
 } task_hash __weak SEC(".maps");
 
-/* Who has which slot: for user space to read. */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, SLOTS_MAX);
-	__type(key, struct slot_key);
-	__type(value, u32);
-} cgroup_slots __weak SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, u32);
-	__type(value, struct given_numbers);
-} given __weak SEC(".maps");
-
-/* Presence is all that counts; see give_number(). */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, SLOTS_MAX + CALL_ROWS_MAX);
-	__type(key, u32);
-	__type(value, u8);
-} given_entries __weak SEC(".maps");
-
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
@@ -147,99 +120,12 @@ struct {
 	__type(value, struct wait_losses);
 } wait_losses __weak SEC(".maps");
 
-/* As current_cgroup_id() has it, of any task. */
-static __always_inline u64 cgroup_id_of(struct task_struct *task)
-{
-	struct css_set *set = LOAD(task, cgroups);
-	u64 v2 = cgroup_use_v2 ? (TASK_HAS_TYPE ? set->dfl_cgrp->kn->id : BPF_CORE_READ(set, dfl_cgrp, kn, id)) : 0;
-
-	if (!cgroup_v1_mask || (v2 && v2 != cgroup_v2_root))
-		return v2;
-	CGROUP_V1_TRY(set, memory_cgrp_id, CGROUP_V1_MEMORY);
-	CGROUP_V1_TRY(set, cpu_cgrp_id, CGROUP_V1_CPU);
-	CGROUP_V1_TRY(set, pids_cgrp_id, CGROUP_V1_PIDS);
-	return v2;
-}
-
-static __always_inline bool slot_is_wanted(u32 tgid, u64 cgroup_id)
-{
-	if (!filter_tgids && !filter_cgroups)
-		return true;
-	if (filter_tgids && bpf_map_lookup_elem(&wanted_tgids, &tgid))
-		return true;
-	return filter_cgroups && bpf_map_lookup_elem(&wanted_cgroups, &cgroup_id);
-}
-
-#define NUMBER_OF_SLOT 0u
-#define NUMBER_OF_CALL_ROW (1u << 16)
-#define NUMBER_TRIES 8 /* so many CPUs may take a number at once */
-
-/*
- * The next of the numbers that count up in @given; @end where there are no more. Which CPU has it is decided by who makes its
- * entry: atomic instructions that return a value came later (5.12).
- */
-static __noinline u32 give_number(u32 *given, u32 kind, u32 end)
-{
-	u32 number, key;
-	u8 yes = 1;
-
-	if (!given)
-		return end;
-	number = *(volatile u32 *)given;
-	for (int i = 0; i < NUMBER_TRIES && number < end; i++, number++) {
-		key = kind | number;
-		if (bpf_map_update_elem(&given_entries, &key, &yes, BPF_NOEXIST))
-			continue;
-		__sync_fetch_and_add(given, 1);
-		return number;
-	}
-	return end;
-}
-
-static __noinline u32 slot_of_key(u64 cgroup_id, u64 pid_namespace)
-{
-	struct slot_key key = {cgroup_id, pid_namespace};
-	struct given_numbers *numbers;
-	u32 zero = 0, *known, slot;
-
-	known = bpf_map_lookup_elem(&cgroup_slots, &key);
-	if (known)
-		return *known;
-	numbers = bpf_map_lookup_elem(&given, &zero);
-	if (!numbers)
-		return SLOT_OTHERS;
-	slot = SLOT_FIRST + give_number(&numbers->slots, NUMBER_OF_SLOT, SLOTS_MAX - SLOT_FIRST);
-	if (slot >= SLOTS_MAX)
-		return SLOT_OTHERS;
-	/* Another CPU may have been first: its number counts, ours is never used. */
-	bpf_map_update_elem(&cgroup_slots, &key, &slot, BPF_NOEXIST);
-	known = bpf_map_lookup_elem(&cgroup_slots, &key);
-	return known ? *known : SLOT_OTHERS;
-}
-
-/* Of any task that is no kernel thread. */
-static __always_inline u32 slot_in(struct task_struct *task, u64 cgroup_id)
-{
-	struct upid innermost = innermost_pid(task);
-
-	return slot_of_key(cgroup_id, BPF_CORE_READ(innermost.ns, ns.inum));
-}
-
-static __noinline u32 find_slot(struct task_struct *task)
-{
-	u64 cgroup_id = cgroup_id_of(task);
-
-	if (!slot_is_wanted(LOAD(task, tgid), cgroup_id))
-		return SLOT_UNWANTED;
-	return LOAD(task, flags) & PF_KTHREAD ? SLOT_KERNEL : slot_in(task, cgroup_id);
-}
-
-/* A task that was moved into another cgroup has another set of them. */
+/* A task that was moved into another cgroup has another set of them. Who found no free slot asks again where there may be one. */
 static __always_inline u32 slot_of(struct task_struct *task, struct task_times *times)
 {
 	u64 cgroups = (u64)LOAD(task, cgroups);
 
-	if (times->cgroups != cgroups) {
+	if (times->cgroups != cgroups || (times->slot == SLOT_OTHERS && slots_are_free)) {
 		times->slot = find_slot(task);
 		times->cgroups = cgroups;
 	}

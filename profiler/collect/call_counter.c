@@ -9,7 +9,6 @@
 #include <bpf/libbpf.h>
 
 #include "profiler/collect/call_names.h"
-#include "symbolizer/base/array.h"
 
 #include "stoker.skel.h"
 
@@ -19,31 +18,35 @@ _Static_assert(CALL_32_BIT == RECORDING_CALL_32_BIT && CALL_UNKNOWN == CALL_NUMB
 struct call_counter {
 	struct slots *slots;
 	struct recording_writer *writer;
-	int given_fd, keys_fd, rows_fd;
+	const uint32_t *keys; /* the programs', of each row; 0: nobody's */
+	uint32_t rows;
+	int rows_fd;
 	bool timed; /* rows are struct call_counts, else struct call_tally */
 	int cpus;
-	void *by_cpu;			/* [cpus], one row as read */
-	ARRAY(struct call_counts) told; /* of each row: what is in the recording. Buckets count modulo 2³². */
-	uint64_t others;
+	void *by_cpu;		  /* [cpus], one row as read */
+	struct call_counts *told; /* [rows], what is in the recording. Buckets count modulo 2³². */
 };
 
 int call_counter_new(struct stoker_bpf *skeleton, struct slots *slots, struct recording_writer *writer,
 		     struct call_counter **ret_counter)
 {
 	struct call_counter *counter = calloc(1, sizeof(*counter));
+	const struct bpf_map *rows;
 
 	if (!counter)
 		return -ENOMEM;
 	counter->slots = slots;
 	counter->writer = writer;
-	counter->given_fd = bpf_map__fd(skeleton->maps.given);
-	counter->keys_fd = bpf_map__fd(skeleton->maps.call_row_keys);
+	counter->keys = skeleton->bss->call_row_keys;
 	counter->timed = bpf_program__autoload(skeleton->progs.call_returned);
-	counter->rows_fd = bpf_map__fd(counter->timed ? skeleton->maps.call_rows : skeleton->maps.call_tallies);
+	rows = counter->timed ? skeleton->maps.call_rows : skeleton->maps.call_tallies;
+	counter->rows_fd = bpf_map__fd(rows);
+	counter->rows = bpf_map__max_entries(rows);
 	counter->cpus = libbpf_num_possible_cpus();
 	counter->by_cpu = calloc((size_t)counter->cpus, sizeof(struct call_counts));
-	if (!counter->by_cpu) {
-		free(counter);
+	counter->told = calloc(counter->rows, sizeof(*counter->told));
+	if (!counter->by_cpu || !counter->told) {
+		call_counter_free(counter);
 		return -ENOMEM;
 	}
 	*ret_counter = counter;
@@ -55,7 +58,7 @@ void call_counter_free(struct call_counter *counter)
 	if (!counter)
 		return;
 	free(counter->by_cpu);
-	array_deinit(&counter->told);
+	free(counter->told);
 	free(counter);
 }
 
@@ -143,22 +146,14 @@ static int write_row(struct call_counter *counter, uint32_t slot, uint32_t call,
 	return err ? err : write_buckets(counter, now, told, number);
 }
 
-static int take_row(struct call_counter *counter, uint32_t row, uint64_t time_ns)
+static int take_row(struct call_counter *counter, uint32_t row, uint32_t slot, uint32_t call, uint64_t time_ns)
 {
-	struct call_counts now, *told = &counter->told.items[row];
-	uint32_t key = 0;
+	struct call_counts now, *told = &counter->told[row];
 	int err = read_row(counter, row, &now);
 
 	if (err || now.count == told->count)
 		return err;
-	if (row == CALL_ROW_OTHERS) {
-		counter->others = now.count;
-		err = write_row(counter, SLOT_OTHERS, CALL_UNKNOWN, &now, told, time_ns);
-	} else {
-		if (bpf_map_lookup_elem(counter->keys_fd, &row, &key))
-			return -errno;
-		err = write_row(counter, CALL_ROW_SLOT(key), CALL_ROW_CALL(key), &now, told, time_ns);
-	}
+	err = write_row(counter, slot, call, &now, told, time_ns);
 	if (!err)
 		*told = now;
 	return err;
@@ -166,22 +161,18 @@ static int take_row(struct call_counter *counter, uint32_t row, uint64_t time_ns
 
 int call_counter_write(struct call_counter *counter, uint64_t time_ns)
 {
-	struct given_numbers given;
-	uint32_t zero = 0;
 	int err = 0;
 
-	if (bpf_map_lookup_elem(counter->given_fd, &zero, &given))
-		return -errno;
-	while (counter->told.count <= given.call_rows && counter->told.count < CALL_ROWS_MAX)
-		if (!array_add(&counter->told))
-			return -ENOMEM;
-	for (uint32_t row = 0; row < counter->told.count && !err; row++)
-		err = take_row(counter, row, time_ns);
-	/* Numbers were given beyond the map's end where it is full: those rows are not there. */
-	return err == -ENOENT ? 0 : err;
+	for (uint32_t row = CALL_ROW_OTHERS + 1; row < counter->rows && !err; row++) {
+		uint32_t key = __atomic_load_n(&counter->keys[row], __ATOMIC_ACQUIRE);
+
+		if (key && slots_known(counter->slots, CALL_ROW_SLOT(key)))
+			err = take_row(counter, row, CALL_ROW_SLOT(key), CALL_ROW_CALL(key), time_ns);
+	}
+	return err ? err : take_row(counter, CALL_ROW_OTHERS, SLOT_OTHERS, CALL_UNKNOWN, time_ns);
 }
 
 uint64_t call_counter_others(const struct call_counter *counter)
 {
-	return counter->others;
+	return counter->told[CALL_ROW_OTHERS].count;
 }

@@ -198,15 +198,13 @@ static int write_spun(struct lock_waits *locks, const struct lock_tally *now, st
 
 static int write_tallies(struct lock_waits *locks, uint64_t time_ns)
 {
-	int fd = bpf_map__fd(locks->skeleton->maps.lock_tallies), given_fd = bpf_map__fd(locks->skeleton->maps.given);
+	int fd = bpf_map__fd(locks->skeleton->maps.lock_tallies);
 	_cleanup_free_ struct lock_tally *by_cpu = calloc((size_t)locks->cpus, sizeof(*by_cpu));
-	struct given_numbers given;
-	uint32_t zero = 0;
 	int err = by_cpu ? 0 : -ENOMEM;
 
-	if (err || bpf_map_lookup_elem(given_fd, &zero, &given))
-		return err ? err : -errno;
-	for (uint32_t slot = 1; slot < SLOT_FIRST + given.slots && slot < SLOTS_MAX && !err; slot++) {
+	for (uint32_t slot = SLOT_OTHERS; slot < SLOTS_MAX && !err; slot++) {
+		if (!slots_known(locks->slots, slot))
+			continue;
 		for (uint32_t kind = 0; kind < LOCK_KINDS && !err; kind++) {
 			uint32_t number = LOCK_TALLY(slot, kind);
 			struct recording_lock row = nobody;

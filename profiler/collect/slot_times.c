@@ -21,7 +21,7 @@ struct told_pair {
 struct slot_time_counter {
 	struct slots *slots;
 	struct recording_writer *writer;
-	int rows_fd, matrix_fd, given_fd; /* matrix_fd: -1 where it was not asked for */
+	int rows_fd, matrix_fd; /* matrix_fd: -1 where it was not asked for */
 	int cpus;
 	struct slot_times *by_cpu;	   /* [cpus], one row as read */
 	struct slot_times told[SLOTS_MAX]; /* what is in the recording */
@@ -40,7 +40,6 @@ int slot_times_new(struct stoker_bpf *skeleton, struct slots *slots, struct reco
 	counter->writer = writer;
 	counter->rows_fd = bpf_map__fd(skeleton->maps.slot_rows);
 	counter->matrix_fd = queue ? bpf_map__fd(skeleton->maps.queue_matrix) : -1;
-	counter->given_fd = bpf_map__fd(skeleton->maps.given);
 	counter->cpus = libbpf_num_possible_cpus();
 	counter->by_cpu = calloc((size_t)counter->cpus, sizeof(*counter->by_cpu));
 	if (!counter->by_cpu) {
@@ -183,7 +182,7 @@ static uint64_t *told_of(struct slot_time_counter *counter, uint32_t key)
 static int write_pair(struct slot_time_counter *counter, uint32_t key, uint64_t ns, uint64_t time_ns)
 {
 	static const uint8_t reasons[] = {[SLOT_UNWANTED] = QUEUE_UNWANTED, [SLOT_IDLE] = QUEUE_IDLE};
-	uint32_t victim = key >> 16, culprit = key & 0xffff;
+	uint32_t victim = QUEUE_VICTIM(key), culprit = QUEUE_CULPRIT(key);
 	struct recording_queue row = {.culprit = RECORDING_NONE, .time_ns = time_ns, .ns = ns};
 	int err = slots_row(counter->slots, victim, &row.container);
 
@@ -198,6 +197,11 @@ static int write_pair(struct slot_time_counter *counter, uint32_t key, uint64_t 
 	return err ? err : recording_writer_queue(counter->writer, &row);
 }
 
+static bool culprit_known(const struct slot_time_counter *counter, uint32_t culprit)
+{
+	return culprit == CULPRIT_MOVED || culprit == CULPRIT_EARLIER || slots_known(counter->slots, culprit);
+}
+
 static int write_matrix(struct slot_time_counter *counter, uint64_t time_ns)
 {
 	uint32_t key, *previous = NULL;
@@ -206,9 +210,12 @@ static int write_matrix(struct slot_time_counter *counter, uint64_t time_ns)
 	/* Keys are never taken out, so the walk ends. */
 	for (uint32_t i = 0; i < QUEUE_PAIRS_MAX && !err && !bpf_map_get_next_key(counter->matrix_fd, previous, &key);
 	     i++) {
-		uint64_t now, *told = told_of(counter, key);
+		uint64_t now, *told;
 
 		previous = &key;
+		if (!slots_known(counter->slots, QUEUE_VICTIM(key)) || !culprit_known(counter, QUEUE_CULPRIT(key)))
+			continue;
+		told = told_of(counter, key);
 		if (!told)
 			return -ENOMEM;
 		if (bpf_map_lookup_elem(counter->matrix_fd, &key, &now) || now == *told)
@@ -222,14 +229,11 @@ static int write_matrix(struct slot_time_counter *counter, uint64_t time_ns)
 
 int slot_times_write(struct slot_time_counter *counter, uint64_t time_ns)
 {
-	struct given_numbers given;
-	uint32_t zero = 0;
 	int err = 0;
 
-	if (bpf_map_lookup_elem(counter->given_fd, &zero, &given))
-		return -errno;
-	for (uint32_t slot = SLOT_OTHERS; slot < SLOT_FIRST + given.slots && slot < SLOTS_MAX && !err; slot++)
-		err = take_slot(counter, slot, time_ns);
+	for (uint32_t slot = SLOT_OTHERS; slot < SLOTS_MAX && !err; slot++)
+		if (slots_known(counter->slots, slot))
+			err = take_slot(counter, slot, time_ns);
 	if (!err && counter->matrix_fd >= 0)
 		err = write_matrix(counter, time_ns);
 	return err;

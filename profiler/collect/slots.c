@@ -32,6 +32,11 @@ int slots_refresh(struct slots *slots)
 	return 0;
 }
 
+bool slots_known(const struct slots *slots, uint32_t slot)
+{
+	return slot < SLOT_FIRST || (slot < SLOTS_MAX && slots->known[slot]);
+}
+
 int slots_row(struct slots *slots, uint32_t slot, uint32_t *ret_row)
 {
 	if (slot == SLOT_KERNEL)

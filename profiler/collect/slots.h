@@ -5,6 +5,7 @@
 #ifndef STOKER_SLOTS_H
 #define STOKER_SLOTS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "bpf/shared_waits.h"
@@ -21,6 +22,9 @@ void slots_init(struct slots *slots, int map_fd, struct owners *owners);
 
 /* Reads which cgroups have which slots by now: before rows that name slots are looked at. 0 or a negative errno. */
 int slots_refresh(struct slots *slots);
+
+/* Whether it is known whose it is: what is counted for another one is for the next time. */
+bool slots_known(const struct slots *slots, uint32_t slot);
 
 /* The container row of a slot. 0 or -ENOMEM. */
 int slots_row(struct slots *slots, uint32_t slot, uint32_t *ret_row);

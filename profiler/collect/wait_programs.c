@@ -130,16 +130,12 @@ static void configure_maps(struct stoker_bpf *skeleton, const struct wait_settin
 	skeleton->rodata->follow_tasks = times || settings->syscalls;
 	skeleton->rodata->want_queued = settings->runq;
 	skeleton->rodata->min_block_ns = settings->min_block_ns;
-	skeleton->rodata->call_rows_max = rows;
-	bpf_map__set_max_entries(skeleton->maps.call_row_numbers, rows);
-	bpf_map__set_max_entries(skeleton->maps.call_row_keys, rows);
 	bpf_map__set_max_entries(skeleton->maps.call_rows, rows);
 	bpf_map__set_max_entries(skeleton->maps.call_tallies, rows);
 	bpf_map__set_autocreate(skeleton->maps.task_storage, storage);
 	bpf_map__set_autocreate(skeleton->maps.task_hash, any && !storage);
 	bpf_map__set_autocreate(skeleton->maps.cgroup_slots, any);
-	bpf_map__set_autocreate(skeleton->maps.given, any);
-	bpf_map__set_autocreate(skeleton->maps.given_entries, any);
+	bpf_map__set_autocreate(skeleton->maps.free_slots, any);
 	bpf_map__set_autocreate(skeleton->maps.slot_rows, times);
 	bpf_map__set_autocreate(skeleton->maps.cpu_switches, settings->runq);
 	bpf_map__set_autocreate(skeleton->maps.queue_matrix, settings->runq);
@@ -159,15 +155,28 @@ static void configure_maps(struct stoker_bpf *skeleton, const struct wait_settin
 	bpf_map__set_autocreate(skeleton->maps.waits_1, settings->offcpu);
 	bpf_map__set_autocreate(skeleton->maps.call_row_of, calls);
 	bpf_map__set_autocreate(skeleton->maps.cpu_calls, calls);
-	bpf_map__set_autocreate(skeleton->maps.call_row_numbers, calls);
-	bpf_map__set_autocreate(skeleton->maps.call_row_keys, calls);
+	bpf_map__set_autocreate(skeleton->maps.free_call_rows, calls);
 	bpf_map__set_autocreate(skeleton->maps.call_rows, settings->syscalls);
 	bpf_map__set_autocreate(skeleton->maps.call_tallies, calls && !settings->syscalls);
 }
 
-void wait_programs_start(struct stoker_bpf *skeleton)
+static int fill(const struct bpf_map *queue, uint32_t first, uint32_t end)
 {
+	for (uint32_t number = first; number < end; number++)
+		if (bpf_map_update_elem(bpf_map__fd(queue), NULL, &number, BPF_ANY))
+			return -errno;
+	return 0;
+}
+
+int wait_programs_start(struct stoker_bpf *skeleton, const struct wait_settings *settings)
+{
+	const struct bpf_map *rows = settings->syscalls ? skeleton->maps.call_rows : skeleton->maps.call_tallies;
+	int err = wait_settings_any(settings) ? fill(skeleton->maps.free_slots, SLOT_FIRST, SLOTS_MAX) : 0;
+
+	if (!err && (settings->syscalls || settings->syscall_counts))
+		err = fill(skeleton->maps.free_call_rows, CALL_ROW_OTHERS + 1, bpf_map__max_entries(rows));
 	skeleton->bss->tracing_start_ns = clock_now_ns();
+	return err;
 }
 
 void wait_programs_stop(struct stoker_bpf *skeleton)
