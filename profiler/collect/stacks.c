@@ -5,12 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "profiler/collect/named_addresses.h"
+#include "profiler/collect/address_frames.h"
 #include "profiler/collect/python_stack.h"
 #include "symbolizer/base/array.h"
 
-#define KERNEL UINT32_MAX /* in place of a process row */
-#define PENDING_MAX 65536
 #define ROWS_MAX 1024 /* of a stack with everything that was inlined */
 
 struct frame_rows {
@@ -18,28 +16,10 @@ struct frame_rows {
 	size_t count;
 };
 
-struct wanted_address {
-	uint64_t address;
-	const struct process *process; /* NULL: the kernel's */
-};
-
-struct pending_address {
-	uint64_t address;
-	uint32_t process; /* row */
-	uint32_t frame;	  /* row of its own */
-};
-
 struct stacks {
-	struct symbolizer *symbolizer;
 	struct recording_writer *writer;
 	struct python_names *python_names;
-	struct named_addresses named;
-	ARRAY(struct wanted_address) wanted;
-	ARRAY(uint64_t) asked; /* the addresses of one question */
-	struct symbols symbols;
-	ARRAY(struct pending_address) pending;
-	ARRAY(string_id) strings; /* the writer's number + 1 for each of the symbolizer's; 0: not known yet */
-	uint64_t names_forgotten, strings_forgotten; /* the writer's and the symbolizer's, as of all these */
+	struct address_frames frames;
 };
 
 int stacks_new(struct symbolizer *symbolizer, struct recording_writer *writer, struct python_names *names,
@@ -49,7 +29,8 @@ int stacks_new(struct symbolizer *symbolizer, struct recording_writer *writer, s
 
 	if (!stacks)
 		return -ENOMEM;
-	stacks->symbolizer = symbolizer;
+	stacks->frames.symbolizer = symbolizer;
+	stacks->frames.writer = writer;
 	stacks->writer = writer;
 	stacks->python_names = names;
 	*ret_stacks = stacks;
@@ -60,126 +41,8 @@ void stacks_free(struct stacks *stacks)
 {
 	if (!stacks)
 		return;
-	named_addresses_deinit(&stacks->named);
-	array_deinit(&stacks->wanted);
-	array_deinit(&stacks->asked);
-	symbols_deinit(&stacks->symbols);
-	array_deinit(&stacks->pending);
-	array_deinit(&stacks->strings);
+	address_frames_deinit(&stacks->frames);
 	free(stacks);
-}
-
-static int to_writer(struct stacks *stacks, string_id id, string_id *ret_id)
-{
-	const struct string_table *strings = symbolizer_strings(stacks->symbolizer);
-	string_id written;
-	int err;
-
-	while (stacks->strings.count <= id)
-		if (!array_add(&stacks->strings))
-			return -ENOMEM;
-	if (!stacks->strings.items[id]) {
-		err = recording_writer_string(stacks->writer, string_table_text(strings, id),
-					      string_table_length(strings, id), &written);
-		if (err)
-			return err;
-		stacks->strings.items[id] = written + 1;
-	}
-	*ret_id = stacks->strings.items[id] - 1;
-	return 0;
-}
-
-static int to_frame(struct stacks *stacks, const struct symbol *symbol, struct recording_frame *ret_frame)
-{
-	static const uint8_t kinds[] = {
-		[SYMBOL_USER] = FRAME_USER,
-		[SYMBOL_KERNEL] = FRAME_KERNEL,
-		[SYMBOL_JIT] = FRAME_JIT,
-		[SYMBOL_INLINED] = FRAME_INLINED,
-	};
-	struct recording_frame frame = {.kind = kinds[symbol->kind], .named = symbol->named, .line = symbol->line};
-
-	if (to_writer(stacks, symbol->name, &frame.name) || to_writer(stacks, symbol->module, &frame.module) ||
-	    to_writer(stacks, symbol->file, &frame.file))
-		return -ENOMEM;
-	*ret_frame = frame;
-	return 0;
-}
-
-static uint32_t owner_of(const struct process *process)
-{
-	return process ? process->row : KERNEL;
-}
-
-static bool is_named(struct stacks *stacks, const struct process *process, uint64_t address)
-{
-	const uint32_t *frames;
-	uint8_t count;
-
-	return named_addresses_find(&stacks->named, owner_of(process), address, &frames, &count);
-}
-
-static int add_pending(struct stacks *stacks, const struct recording_frame *row, uint32_t process, uint64_t address,
-		       uint32_t *ret_frame)
-{
-	struct pending_address *added;
-
-	if (stacks->pending.count >= PENDING_MAX)
-		return recording_writer_frame(stacks->writer, row, ret_frame);
-	added = array_add(&stacks->pending);
-	if (!added || recording_writer_frame_alone(stacks->writer, row, ret_frame))
-		return -ENOMEM;
-	*added = (struct pending_address){address, process, *ret_frame};
-	return 0;
-}
-
-/* Takes the answer for one address: [count] symbols, innermost first. */
-static int remember(struct stacks *stacks, uint32_t owner, uint64_t address, const struct symbol *symbols, size_t count)
-{
-	uint32_t frames[UINT8_MAX];
-
-	/* What does not fit is left out on the outside. */
-	count = count < UINT8_MAX ? count : UINT8_MAX;
-	for (size_t i = 0; i < count; i++) {
-		struct recording_frame row;
-		int err = to_frame(stacks, &symbols[i], &row);
-
-		if (!err)
-			err = symbols[i].pending ? add_pending(stacks, &row, owner, address, &frames[i])
-						 : recording_writer_frame(stacks->writer, &row, &frames[i]);
-		if (err)
-			return err;
-	}
-	return named_addresses_add(&stacks->named, owner, address, frames, (uint8_t)count);
-}
-
-/* Names those of stacks.asked, which all are of one process (NULL: the kernel's). */
-static int name_asked(struct stacks *stacks, const struct process *process)
-{
-	const uint64_t *addresses = stacks->asked.items;
-	size_t count = stacks->asked.count;
-	int err = process ? symbolizer_user(process->snapshot, addresses, count, &stacks->symbols)
-			  : symbolizer_kernel(stacks->symbolizer, addresses, count, &stacks->symbols);
-
-	for (size_t i = 0; i < count && !err; i++) {
-		struct symbol_span span = stacks->symbols.spans.items[i];
-
-		if (!is_named(stacks, process, addresses[i]))
-			err = remember(stacks, owner_of(process), addresses[i], stacks->symbols.list.items + span.first,
-				       span.count);
-	}
-	stacks->asked.count = 0;
-	return err;
-}
-
-static int ask(struct stacks *stacks, uint64_t address)
-{
-	uint64_t *asked = array_add(&stacks->asked);
-
-	if (!asked)
-		return -ENOMEM;
-	*asked = address;
-	return 0;
 }
 
 /* A return address may be the first of the next function: the call lies before it. */
@@ -190,48 +53,16 @@ static uint64_t call_address(const uint64_t *addresses, size_t number)
 
 static int want_all(struct stacks *stacks, const struct process *process, const uint64_t *addresses, size_t count)
 {
-	for (size_t i = 0; i < count; i++) {
-		uint64_t address = call_address(addresses, i);
-		struct wanted_address *added;
+	int err = 0;
 
-		if (is_named(stacks, process, address))
-			continue;
-		added = array_add(&stacks->wanted);
-		if (!added)
-			return -ENOMEM;
-		*added = (struct wanted_address){address, process};
-	}
-	return 0;
-}
-
-static int by_process_and_address(const void *left, const void *right)
-{
-	const struct wanted_address *a = left, *b = right;
-
-	if (a->process != b->process)
-		return a->process < b->process ? -1 : 1;
-	return (a->address > b->address) - (a->address < b->address);
+	for (size_t i = 0; i < count && !err; i++)
+		err = address_frames_want(&stacks->frames, process, call_address(addresses, i));
+	return err;
 }
 
 int stacks_name_wanted(struct stacks *stacks)
 {
-	size_t count = stacks->wanted.count;
-	int err = 0;
-
-	named_addresses_age(&stacks->named);
-	if (count)
-		qsort(stacks->wanted.items, count, sizeof(*stacks->wanted.items), by_process_and_address);
-	for (size_t i = 0; i < count && !err; i++) {
-		const struct wanted_address wanted = stacks->wanted.items[i];
-		bool last = i + 1 == count || stacks->wanted.items[i + 1].process != wanted.process;
-
-		if (last || stacks->wanted.items[i + 1].address != wanted.address)
-			err = ask(stacks, wanted.address);
-		if (!err && last)
-			err = name_asked(stacks, wanted.process);
-	}
-	stacks->wanted.count = 0;
-	return err;
+	return address_frames_name_wanted(&stacks->frames);
 }
 
 /* First functions of a thread, as libcs and runtimes name them. A stack that reaches one is whole. */
@@ -295,20 +126,16 @@ static enum stack_end end_of(struct stacks *stacks, const uint32_t *frames, size
 static int rows_of(struct stacks *stacks, const struct process *process, const uint64_t *addresses, size_t count,
 		   struct frame_rows *rows)
 {
+	const uint32_t *frames;
+	uint8_t frame_count;
+
 	rows->count = 0;
 	for (size_t i = 0; i < count; i++) {
-		uint64_t address = call_address(addresses, i);
-		const uint32_t *frames;
-		uint8_t frame_count;
-		int err;
+		int err =
+			address_frames_of(&stacks->frames, process, call_address(addresses, i), &frames, &frame_count);
 
-		while (!named_addresses_find(&stacks->named, owner_of(process), address, &frames, &frame_count)) {
-			err = ask(stacks, address);
-			if (!err)
-				err = name_asked(stacks, process);
-			if (err)
-				return err;
-		}
+		if (err)
+			return err;
 		for (uint8_t j = 0; j < frame_count && rows->count < ROWS_MAX; j++)
 			rows->rows[rows->count++] = frames[j];
 	}
@@ -413,19 +240,6 @@ static size_t without_garbage(const struct process *process, const uint64_t *use
 	return count;
 }
 
-void stacks_forget(struct stacks *stacks)
-{
-	uint64_t names = recording_writer_names_forgotten(stacks->writer);
-	uint64_t strings = symbolizer_strings_forgotten(stacks->symbolizer);
-
-	if (names != stacks->names_forgotten || strings != stacks->strings_forgotten)
-		stacks->strings.count = 0;
-	if (names != stacks->names_forgotten)
-		named_addresses_clear(&stacks->named);
-	stacks->names_forgotten = names;
-	stacks->strings_forgotten = strings;
-}
-
 int stacks_want(struct stacks *stacks, const struct process *process, const uint64_t *kernel, size_t kernel_count,
 		const uint64_t *user, size_t user_count, uint16_t flags)
 {
@@ -467,77 +281,17 @@ int stacks_row(struct stacks *stacks, const struct process *process, const uint6
 	return err;
 }
 
+void stacks_forget(struct stacks *stacks)
+{
+	address_frames_forget(&stacks->frames);
+}
+
 bool stacks_has_pending(const struct stacks *stacks, const struct process *process)
 {
-	for (size_t i = 0; i < stacks->pending.count; i++)
-		if (stacks->pending.items[i].process == process->row)
-			return true;
-	return false;
-}
-
-static const struct process *process_of(struct processes *processes, uint32_t row)
-{
-	for (size_t i = 0; i < processes_count(processes); i++)
-		if (processes_at(processes, i)->row == row)
-			return processes_at(processes, i);
-	return NULL;
-}
-
-static int by_process_row(const void *left, const void *right)
-{
-	const struct pending_address *a = left, *b = right;
-
-	if (a->process != b->process)
-		return a->process < b->process ? -1 : 1;
-	return (a->frame > b->frame) - (a->frame < b->frame);
-}
-
-/* Those of one process, from @first on; what is still pending moves to @kept. */
-static int name_pending_of(struct stacks *stacks, const struct process *process, size_t first, size_t end, size_t *kept)
-{
-	int err = 0;
-
-	for (size_t i = first; i < end && !err; i++)
-		err = ask(stacks, stacks->pending.items[i].address);
-	if (!err)
-		err = symbolizer_user(process->snapshot, stacks->asked.items, stacks->asked.count, &stacks->symbols);
-	stacks->asked.count = 0;
-	for (size_t i = first; i < end && !err; i++) {
-		const struct pending_address pending = stacks->pending.items[i];
-		const struct symbol *symbol = &stacks->symbols.list.items[stacks->symbols.spans.items[i - first].first];
-		struct recording_frame row;
-
-		if (symbol->pending) {
-			stacks->pending.items[(*kept)++] = pending;
-			continue;
-		}
-		err = to_frame(stacks, symbol, &row);
-		if (!err)
-			err = recording_writer_redefine_frame(stacks->writer, pending.frame, &row);
-	}
-	return err;
+	return address_frames_has_pending(&stacks->frames, process);
 }
 
 int stacks_name_pending(struct stacks *stacks, struct processes *processes)
 {
-	size_t count = stacks->pending.count, kept = 0;
-	int err = 0;
-
-	if (count)
-		qsort(stacks->pending.items, count, sizeof(*stacks->pending.items), by_process_row);
-	for (size_t i = 0, end; i < count && !err; i = end) {
-		const struct process *process = process_of(processes, stacks->pending.items[i].process);
-
-		for (end = i + 1; end < count; end++)
-			if (stacks->pending.items[end].process != stacks->pending.items[i].process)
-				break;
-		if (!process)
-			continue;
-		/* A map that came late is found by reading the process again. */
-		if (symbolizer_process_refresh(process->snapshot) == -ENOMEM)
-			return -ENOMEM;
-		err = name_pending_of(stacks, process, i, end, &kept);
-	}
-	stacks->pending.count = kept;
-	return err;
+	return address_frames_name_pending(&stacks->frames, processes);
 }

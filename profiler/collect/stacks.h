@@ -2,8 +2,9 @@
 /*
  * stacks: from addresses to stack rows of the recording.
  *
- * Each address of a process is named once; what was inlined there makes it several frames. JIT code that no map names yet keeps a frame row of its own, and is asked
- * for again until its process is forgotten.
+ * Addresses become frame rows (address_frames.h); frames of Python stand where the interpreter's own would; the user part
+ * says how it ended. A stack is at most STACK_FRAMES_MAX addresses and 1024 rows a part: what is more is left out at the
+ * root.
  */
 #ifndef STOKER_STACKS_H
 #define STOKER_STACKS_H
@@ -22,7 +23,7 @@ struct python_frames {
 	enum python_end end;
 };
 
-/* @names: of Python functions; NULL: stacks have none. The others stay the caller's and must live longer. Returns 0 or -ENOMEM. */
+/* @names: of Python functions; NULL: stacks have none. All three stay the caller's and must live longer. 0 or -ENOMEM. */
 int stacks_new(struct symbolizer *symbolizer, struct recording_writer *writer, struct python_names *names,
 	       struct stacks **ret_stacks);
 void stacks_free(struct stacks *stacks);
@@ -44,6 +45,7 @@ int stacks_name_wanted(struct stacks *stacks);
  * @flags: stack_event.flags, which tell how the user part ended
  * @python: what the interpreter evaluates; NULL: nothing
  * @ret_row: RECORDING_STACK_ROOT for an empty stack
+ * @ret_end: how the user part ended; STACK_NO_USER where there is none, or nothing is known of the process
  * Returns 0 or -ENOMEM.
  */
 int stacks_row(struct stacks *stacks, const struct process *process, const uint64_t *kernel, size_t kernel_count,

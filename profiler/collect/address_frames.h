@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * address_frames: the frame rows that stand for an address of a process, or of the kernel.
+ *
+ * Each address is named once; what was inlined there makes it several rows. A question to the symbolizer costs a round
+ * trip: what is known to be needed is wanted first, and all of it named at once. JIT code that no map names yet is
+ * pending: it keeps a row of its own, and is asked for again until its process is forgotten or there is a name, which
+ * the row then is defined anew with. Of more than 65,536 pending ones the rest stay without a name.
+ */
+#ifndef STOKER_ADDRESS_FRAMES_H
+#define STOKER_ADDRESS_FRAMES_H
+
+#include "profiler/collect/named_addresses.h"
+#include "profiler/collect/processes.h"
+#include "profiler/recording/recording_writer.h"
+#include "symbolizer/symbolizer.h"
+
+struct wanted_address {
+	uint64_t address;
+	const struct process *process; /* NULL: the kernel's */
+};
+
+struct pending_address {
+	uint64_t address;
+	uint32_t process; /* row */
+	uint32_t frame;	  /* row of its own */
+};
+
+/* All-zero but for the first two, which stay the caller's and must live longer, is empty. */
+struct address_frames {
+	struct symbolizer *symbolizer;
+	struct recording_writer *writer;
+	struct named_addresses named;
+	ARRAY(struct wanted_address) wanted;
+	ARRAY(uint64_t) asked; /* the addresses of one question, while it is made */
+	struct symbols symbols;
+	ARRAY(struct pending_address) pending;
+	ARRAY(string_id) strings; /* the writer's number + 1 for each of the symbolizer's; 0: not known yet */
+	uint64_t names_forgotten, strings_forgotten; /* the writer's and the symbolizer's, as of all these */
+};
+
+void address_frames_deinit(struct address_frames *frames);
+
+/*
+ * In all of these @process may be NULL, for the kernel's addresses; else it has a snapshot. Callers' addresses are those of
+ * the calls, not those where they return to.
+ */
+
+/* To be named by address_frames_name_wanted(), until which @process must live. Both return 0 or -ENOMEM. */
+int address_frames_want(struct address_frames *frames, const struct process *process, uint64_t address);
+int address_frames_name_wanted(struct address_frames *frames);
+
+/**
+ * address_frames_of() - the rows of one address, which is named now where it was not wanted before
+ * @ret_rows: [@ret_count], innermost first; valid until the next call
+ * Returns 0 or -ENOMEM.
+ */
+int address_frames_of(struct address_frames *frames, const struct process *process, uint64_t address,
+		      const uint32_t **ret_rows, uint8_t *ret_count);
+
+/* After each flush of the writer and symbolizer_trim(): what they have forgotten is asked for again. */
+void address_frames_forget(struct address_frames *frames);
+
+/* Has a process rows that are pending? */
+bool address_frames_has_pending(const struct address_frames *frames, const struct process *process);
+
+/* Asks again for what is pending. Before processes_forget(). 0 or -ENOMEM. */
+int address_frames_name_pending(struct address_frames *frames, struct processes *processes);
+
+#endif
