@@ -2,16 +2,13 @@
 #include "profiler/collect/sampler.h"
 
 #include <errno.h>
-#include <linux/perf_event.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/ioctl.h>
 #include <sys/random.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
@@ -19,6 +16,7 @@
 
 #include "profiler/collect/copy_programs.h"
 #include "profiler/collect/count_set.h"
+#include "profiler/collect/tick_events.h"
 #include "profiler/collect/walk_programs.h"
 #include "symbolizer/base/array.h"
 #include "symbolizer/base/cleanup.h"
@@ -39,10 +37,9 @@ struct sampler {
 	struct ring_buffer *others; /* NULL until one is added */
 	struct sampler_settings settings;
 	struct count_set sets[2];
-	ARRAY(int) events; /* one for each CPU */
-	ARRAY(struct bpf_link *) links;
+	struct tick_events ticks;
+	ARRAY(struct bpf_link *) links; /* to tracepoints */
 	struct walk_programs walk_programs;
-	const char *event_name;
 	const struct sampler_callbacks *reading; /* while sampler_read_*() runs */
 };
 
@@ -173,8 +170,7 @@ void sampler_stop(struct sampler *sampler)
 {
 	if (sampler->links.count)
 		wait_programs_stop(sampler->skeleton);
-	for (size_t i = 0; i < sampler->events.count; i++)
-		ioctl(sampler->events.items[i], PERF_EVENT_IOC_DISABLE, 0);
+	tick_events_stop(&sampler->ticks);
 	for (size_t i = 0; i < sampler->links.count; i++)
 		bpf_link__destroy(sampler->links.items[i]);
 	array_deinit(&sampler->links);
@@ -185,9 +181,7 @@ void sampler_free(struct sampler *sampler)
 	if (!sampler)
 		return;
 	sampler_stop(sampler);
-	for (size_t i = 0; i < sampler->events.count; i++)
-		close(sampler->events.items[i]);
-	array_deinit(&sampler->events);
+	tick_events_deinit(&sampler->ticks);
 	walk_programs_detach(&sampler->walk_programs);
 	ring_buffer__free(sampler->others);
 	ring_buffer__free(sampler->ring);
@@ -195,53 +189,6 @@ void sampler_free(struct sampler *sampler)
 	count_set_deinit(&sampler->sets[1]);
 	stoker_bpf__destroy(sampler->skeleton);
 	free(sampler);
-}
-
-static int open_event(const struct sampler *sampler, bool hardware, int cpu)
-{
-	struct perf_event_attr attr = {
-		.size = sizeof(attr),
-		.type = hardware ? PERF_TYPE_HARDWARE : PERF_TYPE_SOFTWARE,
-		.config = hardware ? PERF_COUNT_HW_CPU_CYCLES : PERF_COUNT_SW_CPU_CLOCK,
-		.disabled = 1,
-	};
-
-	if (hardware) {
-		attr.freq = 1;
-		attr.sample_freq = sampler->settings.hz;
-	} else {
-		attr.sample_period = sampler_period_ns(sampler);
-	}
-	return (int)syscall(SYS_perf_event_open, &attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
-}
-
-static int attach_event(struct sampler *sampler, int fd)
-{
-	struct bpf_link **link = array_add(&sampler->links);
-	int *event = array_add(&sampler->events);
-
-	if (!link || !event)
-		return -ENOMEM;
-	*event = fd;
-	*link = bpf_program__attach_perf_event(sampler->skeleton->progs.sample, fd);
-	return *link ? 0 : -errno;
-}
-
-/* CPUs that are possible but not online refuse with ENODEV. */
-static int open_events(struct sampler *sampler, bool hardware)
-{
-	int cpus = libbpf_num_possible_cpus(), err;
-
-	for (int cpu = 0; cpu < cpus; cpu++) {
-		int fd = open_event(sampler, hardware, cpu);
-
-		if (fd < 0 && errno == ENODEV && !(hardware && !cpu))
-			continue;
-		err = fd < 0 ? -errno : attach_event(sampler, fd);
-		if (err)
-			return err;
-	}
-	return sampler->events.count ? 0 : -ENODEV;
 }
 
 static int attach_tracepoint(struct sampler *sampler, struct bpf_program *program)
@@ -289,16 +236,7 @@ int sampler_start(struct sampler *sampler, char *error, size_t error_size)
 
 	if (err)
 		return say(error, error_size, err, "cannot attach to the kernel's tracepoints: %s", strerror(-err));
-	sampler->event_name = "cycles";
-	err = open_events(sampler, true);
-	if (err) {
-		/* No PMU, as in most virtual machines. */
-		for (size_t i = 0; i < sampler->events.count; i++)
-			close(sampler->events.items[i]);
-		sampler->events.count = 0;
-		sampler->event_name = "cpu-clock";
-		err = open_events(sampler, false);
-	}
+	err = tick_events_open(&sampler->ticks, sampler->skeleton->progs.sample, sampler->settings.hz);
 	if (err == -EACCES || err == -EPERM)
 		return say(error, error_size, -EPERM,
 			   "perf_event_open is not permitted: run as root (kernel.perf_event_paranoid forbids it to "
@@ -309,26 +247,23 @@ int sampler_start(struct sampler *sampler, char *error, size_t error_size)
 			   (unsigned long long)sampler->settings.hz);
 	if (err)
 		return say(error, error_size, err, "cannot sample: perf_event_open: %s", strerror(-err));
-	for (size_t i = 0; i < sampler->events.count; i++)
-		ioctl(sampler->events.items[i], PERF_EVENT_IOC_ENABLE, 0);
+	tick_events_start(&sampler->ticks);
 	return 0;
 }
 
 const char *sampler_event_name(const struct sampler *sampler)
 {
-	return sampler->event_name;
+	return sampler->ticks.name;
 }
 
 uint64_t sampler_period_ns(const struct sampler *sampler)
 {
-	if (sampler->event_name && !strcmp(sampler->event_name, "cycles"))
-		return 0;
-	return 1000000000ull / sampler->settings.hz;
+	return sampler->ticks.period_ns;
 }
 
 int sampler_cpus(const struct sampler *sampler)
 {
-	return (int)sampler->events.count;
+	return (int)sampler->ticks.fds.count;
 }
 
 int sampler_fd(const struct sampler *sampler)

@@ -57,7 +57,7 @@ int sampler_want_cgroup(struct sampler *sampler, uint64_t cgroup_id);
 void sampler_seen(struct sampler *sampler, uint32_t tgid, uint32_t exec_generation, uint64_t image);
 void sampler_unseen(struct sampler *sampler, uint32_t tgid, uint32_t exec_generation);
 
-/* Opens the events on every online CPU and attaches. Errors as sampler_new(). */
+/* Attaches and ticks on every online CPU (tick_events.h). Errors as sampler_new(), -EINVAL (too many samples a second). */
 int sampler_start(struct sampler *sampler, char *error, size_t error_size);
 void sampler_stop(struct sampler *sampler);
 
