@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "profiler/collect/series_rows.h"
 #include "profiler/containers/cgroup_stat.h"
 #include "profiler/containers/host_stat.h"
 #include "symbolizer/base/array.h"
@@ -16,17 +17,12 @@
 
 #define FILES_MAX 4096
 #define YOUNG_MAX 1024
-#define YOUNG_NS 10000000000ull /* a runtime has said by then what it made, and has made all of it */
 
 struct tracked {
 	uint32_t row; /* the container's */
 	char *path;
 	struct cgroup_stat *stat; /* NULL: it is gone */
-	uint64_t made_ns;	  /* 0: it was there before */
-	uint64_t read_ns;	  /* 0: not yet */
-	struct series_values before;
-	struct recording_series last; /* what was last found out … */
-	bool held;		      /* … and is not in the recording: nothing had happened */
+	struct series_past past;
 };
 
 /* A container that was looked at. */
@@ -50,9 +46,8 @@ struct series {
 	ARRAY(struct tracked) tracked;
 	ARRAY(struct looked_at) looked_at; /* ascending by row */
 	ARRAY(struct young_cgroup) young;
-	ARRAY(struct recording_series) rows; /* for the next flush */
-	struct series_values host;
-	uint64_t host_ns;
+	struct series_rows rows;
+	struct series_past host;
 	size_t next; /* whose turn it is */
 	struct series_counts counts;
 };
@@ -74,6 +69,7 @@ int series_new(const struct series_parts *parts, struct series **ret_series)
 	if (!series)
 		return -ENOMEM;
 	series->parts = *parts;
+	series->rows.start_ns = parts->start_ns;
 	if (cgroup_stat_reader_new(parts->root, files_max(), &series->reader)) {
 		series_free(series);
 		return -ENOMEM;
@@ -95,7 +91,7 @@ void series_free(struct series *series)
 	array_deinit(&series->tracked);
 	array_deinit(&series->looked_at);
 	array_deinit(&series->young);
-	array_deinit(&series->rows);
+	series_rows_deinit(&series->rows);
 	cgroup_stat_reader_free(series->reader);
 	free(series);
 }
@@ -105,90 +101,28 @@ const struct series_counts *series_counts(const struct series *series)
 	return &series->counts;
 }
 
-void series_between(const struct series_values *before, const struct series_values *after, bool fresh,
-		    struct series_values *ret_change)
-{
-	struct series_values change = {0};
-
-	for (unsigned int i = 0; i < SERIES_MEASURES; i++) {
-		uint64_t bit = SERIES_BIT(i), now = after->values[i], then = before->values[i];
-
-		if (!(after->known & bit) || (!(SERIES_NOW & bit) && !(before->known & bit) && !fresh))
-			continue;
-		if (!(SERIES_NOW & bit) && (before->known & bit) && now >= then)
-			now -= then;
-		series_put(&change, (enum series_measure)i, now);
-	}
-	*ret_change = change;
-}
-
-static int add_row(struct series *series, const struct recording_series *row)
-{
-	struct recording_series *added = array_add(&series->rows);
-
-	if (!added)
-		return -ENOMEM;
-	*added = *row;
-	return 0;
-}
-
-static bool is_quiet(const struct series_values *change, const struct series_values *last)
-{
-	if (change->known != last->known)
-		return false;
-	for (unsigned int i = 0; i < SERIES_MEASURES; i++)
-		if (change->values[i] != (SERIES_NOW & SERIES_BIT(i) ? last->values[i] : 0))
-			return false;
-	return true;
-}
-
-static int let_go(struct series *series, struct tracked *one)
-{
-	int err = one->held ? add_row(series, &one->last) : 0;
-
-	one->held = false;
-	return err;
-}
-
 static int read_one(struct series *series, struct tracked *one)
 {
 	uint64_t now = clock_now_ns();
-	bool fresh = one->made_ns && now < one->made_ns + YOUNG_NS;
-	struct recording_series row = {.container = one->row, .time_ns = now - series->parts.start_ns};
 	struct series_values values;
-	int err = 0;
 
 	if (!cgroup_stat_read(one->stat, &values)) {
 		cgroup_stat_free(one->stat);
 		one->stat = NULL;
-		return let_go(series, one);
+		return series_rows_let_go(&series->rows, &one->past);
 	}
 	series->counts.readings++;
-	series->counts.containers += !one->read_ns;
-	if (one->read_ns || fresh)
-		row.span_ns = now - (one->read_ns ? one->read_ns : one->made_ns);
-	series_between(&one->before, &values, fresh, &row.values);
-	one->held = one->read_ns && is_quiet(&row.values, &one->last.values);
-	if (!one->held)
-		err = add_row(series, &row);
-	one->last = row;
-	one->before = values;
-	one->read_ns = now;
-	return err;
+	series->counts.containers += !one->past.read_ns;
+	return series_rows_add(&series->rows, &one->past, one->row, &values, now);
 }
 
 static int read_host(struct series *series)
 {
 	uint64_t now = clock_now_ns();
-	struct recording_series row = {.container = SERIES_HOST, .time_ns = now - series->parts.start_ns};
 	struct series_values values;
 
 	host_stat_read(series->parts.root, &values);
-	row.span_ns = series->host_ns ? now - series->host_ns : 0;
-	series_between(&series->host, &values, false, &row.values);
-	series->host = values;
-	series->host_ns = now;
-	return add_row(series, &row);
+	return series_rows_add(&series->rows, &series->host, SERIES_HOST, &values, now);
 }
 
 static int read_containers(struct series *series)
@@ -318,7 +252,7 @@ static int track(struct series *series, struct looked_at *look, const char *cgro
 		free(one.path);
 		return err == -EINVAL ? 0 : err;
 	}
-	one.made_ns = made_ns(series, path);
+	one.past.made_ns = made_ns(series, path);
 	look->place = (uint32_t)series->tracked.count;
 	*array_add(&series->tracked) = one;
 	return 0;
@@ -334,7 +268,7 @@ static int forget(struct series *series)
 		const struct looked_at *look = &series->looked_at.items[i];
 
 		if (look->place < ANEW && !owners_holds(series->parts.owners, look->row)) {
-			err = let_go(series, &series->tracked.items[look->place]);
+			err = series_rows_let_go(&series->rows, &series->tracked.items[look->place].past);
 			stop_tracking(series, look->place);
 		}
 	}
@@ -400,7 +334,7 @@ static int want_young(struct series *series, uint64_t now)
 
 		if (!err && !series->parts.filtered)
 			err = want(series, young.id, young.path);
-		if (now < young.made_ns + YOUNG_NS)
+		if (now < young.made_ns + SERIES_YOUNG_NS)
 			series->young.items[kept++] = young;
 		else
 			free(young.path);
@@ -422,9 +356,9 @@ int series_cgroup_made(struct series *series, uint64_t cgroup_id, const char *pa
 		if (one->stat || strcmp(one->path, path) != 0)
 			continue;
 		err = cgroup_stat_new(series->reader, path, &one->stat);
-		one->made_ns = now;
-		one->read_ns = 0;
-		memset(&one->before, 0, sizeof(one->before));
+		one->past.made_ns = now;
+		one->past.read_ns = 0;
+		memset(&one->past.before, 0, sizeof(one->past.before));
 	}
 	added = err || series->young.count >= YOUNG_MAX ? NULL : array_add(&series->young);
 	if (added)
@@ -460,25 +394,9 @@ int series_tick(struct series *series)
 	return err;
 }
 
-static int by_container_and_time(const void *left, const void *right)
-{
-	const struct recording_series *a = left, *b = right;
-
-	if (a->container != b->container)
-		return a->container < b->container ? -1 : 1;
-	return a->time_ns < b->time_ns ? -1 : a->time_ns > b->time_ns;
-}
-
 int series_flush(struct series *series)
 {
-	int err = 0;
-
-	if (series->rows.count)
-		qsort(series->rows.items, series->rows.count, sizeof(*series->rows.items), by_container_and_time);
-	for (size_t i = 0; i < series->rows.count && !err; i++)
-		err = recording_writer_series(series->parts.writer, &series->rows.items[i]);
-	series->rows.count = 0;
-	return err;
+	return series_rows_flush(&series->rows, series->parts.writer);
 }
 
 int series_end(struct series *series)
@@ -486,6 +404,6 @@ int series_end(struct series *series)
 	int err = 0;
 
 	for (size_t i = 0; i < series->tracked.count && !err; i++)
-		err = let_go(series, &series->tracked.items[i]);
+		err = series_rows_let_go(&series->rows, &series->tracked.items[i].past);
 	return err;
 }

@@ -4,7 +4,7 @@
  *
  * At most SERIES_READS_MAX containers are read at a tick; of more, each has its turn after some ticks, and its row spans that
  * time. A container that is made while recording counts from zero; what one used between its last reading and its end is not
- * known. Rows come into the recording at a flush, each container's together: so they pack well.
+ * known.
  */
 #ifndef STOKER_SERIES_H
 #define STOKER_SERIES_H
@@ -48,13 +48,5 @@ int series_flush(struct series *series);
 int series_end(struct series *series);
 
 const struct series_counts *series_counts(const struct series *series);
-
-/**
- * series_between() - what came between two readings of one thing, and what is now
- * @fresh: it was made after @before: what that one does not know was 0
- * A count that has become less belongs to a new cgroup of the same name, and counts from zero.
- */
-void series_between(const struct series_values *before, const struct series_values *after, bool fresh,
-		    struct series_values *ret_change);
 
 #endif

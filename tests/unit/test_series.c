@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "profiler/collect/series.h"
+#include "profiler/collect/series_rows.h"
 #include "profiler/recording/recording_reader.h"
 #include "symbolizer/base/clock.h"
 #include "tests/unit/fake_root.h"
