@@ -7,49 +7,20 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "profiler/collect/file_tenants.h"
-#include "profiler/collect/row_store.h"
 #include "symbolizer/base/cleanup.h"
 #include "symbolizer/base/clock.h"
-#include "symbolizer/base/hash_index.h"
 #include "symbolizer/base/log.h"
 #include "symbolizer/unwind_debug.h"
 
 #define RETRY_SWEEPS_MAX 64 /* between two attempts to load what found no room */
-
-enum file_state {
-	FILE_FREE,
-	FILE_WAITING, /* to be parsed */
-	FILE_PARSING,
-	FILE_LOADED,  /* also with no rows, where there is no unwind data */
-	FILE_EVICTED, /* without rows for now: for want of room, or of time to parse it */
-};
-
-struct file {
-	enum file_state state;
-	bool vdso;
-	struct unwind_identity identity;
-	int path_fd;	 /* -1: closed, as nobody maps it any more */
-	uint32_t tenant; /* FILE_TENANTS_NONE: our own */
-	struct stored_rows stored;
-	bool lacks_rows;	 /* but for those that a debug file may have */
-	bool rows_inside;	 /* has such that came from inside of root */
-	bool shared;		 /* more than one root maps it */
-	struct unwind_root root; /* of who mapped it first, as long as that matters */
-	uint32_t retry_at;	 /* epoch before which it is not tried again */
-	uint32_t retry_wait;	 /* doubled by each time that it found no room */
-};
 
 struct unwind_tables {
 	pthread_mutex_t lock; /* of everything here; not held while parsing */
 	struct walk_maps *maps;
 	struct unwind_parser *parser;
 	struct unwind_debug *debug; /* the loader's alone */
-	struct file files[WALK_FILES_MAX];
-	uint32_t file_count; /* slots ever used */
-	struct hash_index index;
+	struct unwind_file_list list;
 	struct row_store store;
-	struct file_tenants tenants;
 	struct unwind_tables_counts counts;
 };
 
@@ -64,7 +35,7 @@ int unwind_tables_new(struct walk_maps *maps, struct unwind_parser *parser, uint
 	pthread_mutex_init(&tables->lock, NULL);
 	tables->maps = maps;
 	tables->parser = parser;
-	tables->tenants.limit = limit;
+	tables->list.tenants.limit = limit;
 	maps->files->epoch = 1; /* 0: never used */
 	if (row_store_init(&tables->store, maps, segments < UINT32_MAX ? (uint32_t)segments : UINT32_MAX) ||
 	    unwind_debug_new(parser, &tables->debug) ||
@@ -80,98 +51,24 @@ void unwind_tables_free(struct unwind_tables *tables)
 {
 	if (!tables)
 		return;
-	for (uint32_t i = 0; i < tables->file_count; i++)
-		if (tables->files[i].state != FILE_FREE && tables->files[i].path_fd >= 0)
-			close(tables->files[i].path_fd);
+	unwind_file_list_deinit(&tables->list);
 	unwind_debug_free(tables->debug);
-	hash_index_deinit(&tables->index);
 	row_store_deinit(&tables->store);
-	file_tenants_deinit(&tables->tenants);
 	pthread_mutex_destroy(&tables->lock);
 	free(tables);
 }
 
-static uint64_t hash_of(const struct unwind_identity *identity)
-{
-	return hash_words(hash_words(identity->device, identity->inode),
-			  hash_words((uint64_t)identity->size, (uint64_t)identity->modified.tv_sec * 1000000000ull +
-								       (uint64_t)identity->modified.tv_nsec));
-}
-
-static bool same(const struct unwind_identity *a, const struct unwind_identity *b)
-{
-	return a->device == b->device && a->inode == b->inode && a->size == b->size &&
-	       a->modified.tv_sec == b->modified.tv_sec && a->modified.tv_nsec == b->modified.tv_nsec;
-}
-
-static uint32_t find(const struct unwind_tables *tables, const struct unwind_identity *identity)
-{
-	uint64_t hash;
-	uint32_t number;
-
-	/* The vdso is the first file there is. */
-	if (!identity)
-		return tables->file_count ? 0 : UNWIND_NO_FILE;
-	hash = hash_of(identity);
-	for (size_t at = hash_index_first(&tables->index, hash); hash_index_next(&tables->index, hash, &at, &number);)
-		if (tables->files[number].state != FILE_FREE && same(&tables->files[number].identity, identity))
-			return number;
-	return UNWIND_NO_FILE;
-}
-
-static uint32_t free_slot(const struct unwind_tables *tables)
-{
-	for (uint32_t i = 0; i < tables->file_count; i++)
-		if (tables->files[i].state == FILE_FREE)
-			return i;
-	return tables->file_count < WALK_FILES_MAX ? tables->file_count : UNWIND_NO_FILE;
-}
-
-static void give_to(struct unwind_tables *tables, struct file *file, uint32_t tenant)
-{
-	if (file->tenant != FILE_TENANTS_NONE)
-		tables->tenants.list.items[file->tenant].files--;
-	if (tenant != FILE_TENANTS_NONE)
-		tables->tenants.list.items[tenant].files++;
-	file->tenant = tenant;
-}
-
-static uint32_t add(struct unwind_tables *tables, const struct unwind_identity *identity, int path_fd, uint32_t tenant)
-{
-	uint32_t number = free_slot(tables);
-	struct file *file;
-
-	if (number == UNWIND_NO_FILE ||
-	    (identity && !file_tenants_may_add(&tables->tenants, tenant, WALK_FILES_MAX - tables->counts.files))) {
-		tables->counts.refused++;
-		return UNWIND_NO_FILE;
-	}
-	if (identity && hash_index_insert(&tables->index, hash_of(identity), number))
-		return UNWIND_NO_FILE;
-	file = &tables->files[number];
-	*file = (struct file){
-		.state = FILE_WAITING, .vdso = !identity, .path_fd = path_fd, .tenant = FILE_TENANTS_NONE};
-	give_to(tables, file, tenant);
-	if (identity)
-		file->identity = *identity;
-	if (number == tables->file_count)
-		tables->file_count++;
-	tables->counts.files++;
-	tables->counts.waiting++;
-	return number;
-}
-
 static void unload(struct unwind_tables *tables, uint32_t number)
 {
-	row_store_take_out(&tables->store, number, &tables->files[number].stored);
-	tables->files[number].state = FILE_EVICTED;
+	row_store_take_out(&tables->store, number, &tables->list.files[number].stored);
+	tables->list.files[number].state = FILE_EVICTED;
 	tables->counts.loaded--;
 }
 
 /* What a container says of a file is not good for others that map it, too. */
 static void note_root(struct unwind_tables *tables, uint32_t number, pid_t pid)
 {
-	struct file *file = &tables->files[number];
+	struct unwind_file *file = &tables->list.files[number];
 	struct unwind_root root;
 
 	if (!pid || file->shared || (file->state == FILE_LOADED && !file->lacks_rows) ||
@@ -190,32 +87,34 @@ static void note_root(struct unwind_tables *tables, uint32_t number, pid_t pid)
 
 static bool may_parse(struct unwind_tables *tables, uint32_t tenant)
 {
-	return tenant == FILE_TENANTS_NONE || file_tenants_may_parse(&tables->tenants, tenant, clock_now_ns());
+	return tenant == FILE_TENANTS_NONE || file_tenants_may_parse(&tables->list.tenants, tenant, clock_now_ns());
 }
 
 /* @fd is taken where there is use for it. */
 static uint32_t find_or_add(struct unwind_tables *tables, const struct unwind_identity *identity, int *fd,
 			    uint64_t tenant_number)
 {
-	uint32_t number = find(tables, identity), tenant = FILE_TENANTS_NONE;
-	struct file *file = number == UNWIND_NO_FILE ? NULL : &tables->files[number];
+	uint32_t number = unwind_file_list_find(&tables->list, identity), tenant = FILE_TENANTS_NONE;
+	struct unwind_file *file = number == UNWIND_NO_FILE ? NULL : &tables->list.files[number];
 
 	if (identity && (!file || file->state == FILE_WAITING)) {
-		tenant = file_tenants_find(&tables->tenants, tenant_number, clock_now_ns());
+		tenant = file_tenants_find(&tables->list.tenants, tenant_number, clock_now_ns());
 		if (tenant == FILE_TENANTS_NONE)
 			return number;
 	}
 	if (!file) {
-		number = add(tables, identity, *fd, tenant);
-		if (number != UNWIND_NO_FILE)
+		number = unwind_file_list_add(&tables->list, identity, *fd, tenant);
+		if (number != UNWIND_NO_FILE) {
 			take_fd(fd);
+			tables->counts.waiting++;
+		}
 		return number;
 	}
 	if (file->path_fd < 0)
 		file->path_fd = take_fd(fd);
 	/* Nobody waits for a table because somebody else, who maps the file too, has none. */
 	if (file->state == FILE_WAITING && tenant != file->tenant && !may_parse(tables, file->tenant))
-		give_to(tables, file, tenant);
+		unwind_file_list_give(&tables->list, file, tenant);
 	return number;
 }
 
@@ -244,8 +143,8 @@ static bool evict_one(struct unwind_tables *tables, uint32_t number)
 {
 	uint32_t oldest = UNWIND_NO_FILE;
 
-	for (uint32_t i = 0; i < tables->file_count; i++)
-		if (tables->files[i].state == FILE_LOADED && tables->files[i].stored.rows.count &&
+	for (uint32_t i = 0; i < tables->list.count; i++)
+		if (tables->list.files[i].state == FILE_LOADED && tables->list.files[i].stored.rows.count &&
 		    (oldest == UNWIND_NO_FILE || used_about(tables, i) < used_about(tables, oldest)))
 			oldest = i;
 	if (oldest == UNWIND_NO_FILE || used_about(tables, oldest) >= used_about(tables, number))
@@ -256,7 +155,7 @@ static bool evict_one(struct unwind_tables *tables, uint32_t number)
 }
 
 /* Not at once: others would get no turn. */
-static void try_later(struct unwind_tables *tables, struct file *file)
+static void try_later(struct unwind_tables *tables, struct unwind_file *file)
 {
 	file->state = FILE_EVICTED;
 	file->retry_wait = file->retry_wait ? 2 * file->retry_wait : 1;
@@ -268,7 +167,7 @@ static void try_later(struct unwind_tables *tables, struct file *file)
 static void load(struct unwind_tables *tables, uint32_t number, const struct unwind_rows *rows)
 {
 	static const struct unwind_rows none;
-	struct file *file = &tables->files[number];
+	struct unwind_file *file = &tables->list.files[number];
 	int err;
 
 	do
@@ -301,9 +200,9 @@ static void show_python(struct unwind_tables *tables, uint32_t number, const str
 
 static uint64_t cost_of(const struct unwind_tables *tables, uint32_t number)
 {
-	uint32_t tenant = tables->files[number].tenant;
+	uint32_t tenant = tables->list.files[number].tenant;
 
-	return tenant == FILE_TENANTS_NONE ? 0 : file_tenants_cost(&tables->tenants, tenant);
+	return tenant == FILE_TENANTS_NONE ? 0 : file_tenants_cost(&tables->list.tenants, tenant);
 }
 
 /*
@@ -318,7 +217,7 @@ static bool goes_before(const struct unwind_tables *tables, uint32_t a, uint32_t
 		return shown[a].used > shown[b].used;
 	if (cost_of(tables, a) != cost_of(tables, b))
 		return cost_of(tables, a) < cost_of(tables, b);
-	return tables->files[a].identity.size < tables->files[b].identity.size;
+	return tables->list.files[a].identity.size < tables->list.files[b].identity.size;
 }
 
 static uint32_t first_waiting(struct unwind_tables *tables)
@@ -326,10 +225,10 @@ static uint32_t first_waiting(struct unwind_tables *tables)
 	uint32_t first = UNWIND_NO_FILE;
 
 	tables->counts.held = 0;
-	for (uint32_t i = 0; i < tables->file_count; i++) {
-		if (tables->files[i].state != FILE_WAITING)
+	for (uint32_t i = 0; i < tables->list.count; i++) {
+		if (tables->list.files[i].state != FILE_WAITING)
 			continue;
-		if (!may_parse(tables, tables->files[i].tenant))
+		if (!may_parse(tables, tables->list.files[i].tenant))
 			tables->counts.held++;
 		else if (first == UNWIND_NO_FILE || goes_before(tables, i, first))
 			first = i;
@@ -342,7 +241,7 @@ void unwind_tables_want(struct unwind_tables *tables, uint32_t file)
 	struct walk_files *shown = tables->maps->files;
 
 	pthread_mutex_lock(&tables->lock);
-	if (tables->files[file].state == FILE_WAITING)
+	if (tables->list.files[file].state == FILE_WAITING)
 		shown->at[file].used = shown->epoch;
 	pthread_mutex_unlock(&tables->lock);
 }
@@ -352,9 +251,10 @@ uint32_t unwind_tables_wanted(struct unwind_tables *tables)
 	uint32_t wanted = 0;
 
 	pthread_mutex_lock(&tables->lock);
-	for (uint32_t i = 0; i < tables->file_count; i++)
-		wanted += (tables->files[i].state == FILE_WAITING || tables->files[i].state == FILE_PARSING) &&
-			  tables->maps->files->at[i].used;
+	for (uint32_t i = 0; i < tables->list.count; i++)
+		wanted +=
+			(tables->list.files[i].state == FILE_WAITING || tables->list.files[i].state == FILE_PARSING) &&
+			tables->maps->files->at[i].used;
 	pthread_mutex_unlock(&tables->lock);
 	return wanted;
 }
@@ -386,7 +286,7 @@ bool unwind_tables_load_one(struct unwind_tables *tables)
 	uint64_t start_ns = clock_now_ns(), busy_ns = unwind_parser_costs(tables->parser).busy_ns;
 	struct unwind_root root;
 	bool inside = false, lacks_rows;
-	struct file *file;
+	struct unwind_file *file;
 	uint32_t number;
 	int err;
 
@@ -396,7 +296,7 @@ bool unwind_tables_load_one(struct unwind_tables *tables)
 		pthread_mutex_unlock(&tables->lock);
 		return false;
 	}
-	file = &tables->files[number];
+	file = &tables->list.files[number];
 	file->state = FILE_PARSING;
 	fd = file->path_fd < 0 ? -1 : dup(file->path_fd);
 	root = file->shared ? (struct unwind_root){0} : file->root;
@@ -412,7 +312,7 @@ bool unwind_tables_load_one(struct unwind_tables *tables)
 	tables->counts.waiting--;
 	tables->counts.parse_ns += clock_now_ns() - start_ns;
 	if (file->tenant != FILE_TENANTS_NONE)
-		file_tenants_spend(&tables->tenants, file->tenant,
+		file_tenants_spend(&tables->list.tenants, file->tenant,
 				   unwind_parser_costs(tables->parser).busy_ns - busy_ns);
 	file->lacks_rows = lacks_rows;
 	file->rows_inside = inside;
@@ -442,26 +342,9 @@ bool unwind_tables_load_one(struct unwind_tables *tables)
 
 static void forget(struct unwind_tables *tables, uint32_t number)
 {
-	struct file *file = &tables->files[number];
-
-	if (file->path_fd >= 0)
-		close(file->path_fd);
-	give_to(tables, file, FILE_TENANTS_NONE);
-	*file = (struct file){.path_fd = -1, .tenant = FILE_TENANTS_NONE};
+	unwind_file_list_remove(&tables->list, number);
 	tables->maps->files->at[number].used = 0;
 	tables->maps->files->at[number].python_version = 0;
-	tables->counts.files--;
-}
-
-/* The index forgets nothing by itself. 0 or -ENOMEM. */
-static int index_again(struct unwind_tables *tables)
-{
-	hash_index_clear(&tables->index);
-	for (uint32_t i = 1; i < tables->file_count; i++)
-		if (tables->files[i].state != FILE_FREE &&
-		    hash_index_insert(&tables->index, hash_of(&tables->files[i].identity), i))
-			return -ENOMEM;
-	return 0;
 }
 
 void unwind_tables_sweep(struct unwind_tables *tables, const bool *mapped)
@@ -470,8 +353,8 @@ void unwind_tables_sweep(struct unwind_tables *tables, const bool *mapped)
 	bool forgotten = false;
 
 	pthread_mutex_lock(&tables->lock);
-	for (uint32_t i = 1; i < tables->file_count; i++) {
-		struct file *file = &tables->files[i];
+	for (uint32_t i = 1; i < tables->list.count; i++) {
+		struct unwind_file *file = &tables->list.files[i];
 
 		if (file->state == FILE_EVICTED && mapped[i] && shown->at[i].used == shown->epoch &&
 		    (int32_t)(shown->epoch - file->retry_at) >= 0) {
@@ -484,14 +367,14 @@ void unwind_tables_sweep(struct unwind_tables *tables, const bool *mapped)
 		if (file->path_fd >= 0)
 			close(file->path_fd);
 		file->path_fd = -1;
-		if (file->state == FILE_EVICTED || tables->counts.files > WALK_FILES_MAX / 2) {
+		if (file->state == FILE_EVICTED || tables->list.known > WALK_FILES_MAX / 2) {
 			if (file->state == FILE_LOADED)
 				unload(tables, i);
 			forget(tables, i);
 			forgotten = true;
 		}
 	}
-	if (forgotten && index_again(tables))
+	if (forgotten && unwind_file_list_index(&tables->list))
 		log_debug("no memory for the index of unwind tables");
 	shown->epoch++;
 	pthread_mutex_unlock(&tables->lock);
@@ -503,7 +386,9 @@ struct unwind_tables_counts unwind_tables_counts(struct unwind_tables *tables)
 
 	pthread_mutex_lock(&tables->lock);
 	counts = tables->counts;
-	counts.tenants_over = tables->tenants.over;
+	counts.files = tables->list.known;
+	counts.refused = tables->list.refused;
+	counts.tenants_over = tables->list.tenants.over;
 	counts.row_bytes = (uint64_t)tables->store.segments_made * sizeof(struct walk_segment);
 	pthread_mutex_unlock(&tables->lock);
 	return counts;

@@ -16,6 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "profiler/collect/unwind_file_list.h"
 #include "profiler/collect/walk_maps.h"
 #include "symbolizer/base/time_share.h"
 #include "symbolizer/unwind_files.h"
@@ -23,7 +24,6 @@
 
 #define UNWIND_MEMORY_DEFAULT (128ull << 20)
 #define UNWIND_MEMORY_MIN (1ull << 20)
-#define UNWIND_NO_FILE UINT32_MAX
 
 /* For the files of one container: two that take as long as one may (unwind_parser.h), and then a tenth of the time. */
 #define UNWIND_PARSING_LIMIT ((struct time_share_limit){.debt_ns = 10000000000ull, .part = 10})
