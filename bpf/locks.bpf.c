@@ -135,19 +135,15 @@ static __always_inline void tally(u32 slot, u32 kind, u64 ns)
 }
 
 /* An overlay of the call that it is in. */
-static __always_inline void add_to_call(struct task_struct *task, struct task_times *times, u64 ns)
+static __always_inline void add_to_call(struct task_struct *task, u64 ns)
 {
 	u32 zero = 0;
 	struct cpu_call *current = split_calls ? bpf_map_lookup_elem(&cpu_calls, &zero) : NULL;
 
 	if (!current || current->task != (u64)task || !current->call_ns)
 		return;
-	if (times->lock_call_ns != current->call_ns) {
-		times->lock_call_ns = current->call_ns;
-		times->call_lock_ns = 0;
-	}
-	times->call_lock_ns += ns;
-	current->parted = 1;
+	begin_parts(current);
+	current->parts.lock_ns += ns;
 }
 
 /* Beside end_wait(), whose stack would otherwise hold the key while that of the task is walked. */
@@ -190,7 +186,7 @@ static __always_inline void end_wait(void *ctx, u64 lock, bool got)
 		times->lock_got = lock;
 		times->lock_got_ns = now;
 	}
-	add_to_call(task, times, ns);
+	add_to_call(task, ns);
 	if (task->nvcsw == times->lock_switches) {
 		tally(times->slot, lock_kind_of(times->lock_flags), ns);
 		return;

@@ -72,7 +72,9 @@ static __always_inline void ready_from_now(struct task_struct *task, struct task
 	queue = task->se.cfs_rq;
 	times->cfs_rq = (u64)queue;
 	times->throttled_ns = queue->throttled_clock_self_time;
-	times->group_throttled_ns = queue->tg->cfs_bandwidth.throttled_time;
+	times->throttled = queue->runtime_enabled != 0;
+	if (times->throttled)
+		times->group_throttled_ns = queue->tg->cfs_bandwidth.throttled_time;
 }
 
 /* Of a task that waited on one CPU after another, its cgroup's time on all of them is the best that there is. */
@@ -87,8 +89,10 @@ static __always_inline u64 throttled_since(struct task_struct *task, const struc
 		return 0;
 	if ((u64)queue == times->cfs_rq)
 		ns = queue->throttled_clock_self_time - times->throttled_ns;
-	else
+	else if (times->throttled)
 		ns = queue->tg->cfs_bandwidth.throttled_time - times->group_throttled_ns;
+	else
+		return 0;
 	/* It may have been throttled already before it was ready; and a task may have changed its cgroup. */
 	return ns < queued ? ns : queued;
 }
@@ -106,7 +110,7 @@ static __always_inline void now_runs(u32 slot, u64 now)
 	switches->count++;
 }
 
-static __always_inline void charge(u32 victim, u32 culprit, u64 ns)
+static __noinline int charge_other(u32 victim, u32 culprit, u64 ns)
 {
 	u32 key = QUEUE_KEY(victim, culprit);
 	u64 *sum = bpf_map_lookup_elem(&queue_matrix, &key), none = 0;
@@ -119,14 +123,25 @@ static __always_inline void charge(u32 victim, u32 culprit, u64 ns)
 	}
 	if (sum) {
 		__sync_fetch_and_add(sum, ns);
-		return;
+		return 0;
 	}
 	losses = bpf_map_lookup_elem(&wait_losses, &zero);
 	if (losses)
 		losses->queue_ns += ns;
+	return 0;
 }
 
-static __noinline int charge_those_who_ran(struct slot_times *row, u32 victim, u64 ready, u64 now)
+static __always_inline void charge(struct slot_times *row, u32 victim, u32 culprit, u64 ns)
+{
+	if (culprit == victim)
+		row->behind_own_ns += ns;
+	else if (culprit == SLOT_IDLE)
+		row->behind_idle_ns += ns;
+	else if (ns)
+		charge_other(victim, culprit, ns);
+}
+
+static __noinline int charge_earlier_ones(struct slot_times *row, u32 victim, u64 ready, u64 now)
 {
 	u32 zero = 0, at;
 	struct cpu_switches *switches = bpf_map_lookup_elem(&cpu_switches, &zero);
@@ -141,18 +156,28 @@ static __noinline int charge_those_who_ran(struct slot_times *row, u32 victim, u
 			break;
 		if (from < ready)
 			from = ready;
-		if (switches->last[at].slot == victim)
-			row->behind_own_ns += end - from;
-		else if (switches->last[at].slot == SLOT_IDLE)
-			row->behind_idle_ns += end - from;
-		else if (end > from)
-			charge(victim, switches->last[at].slot, end - from);
+		charge(row, victim, switches->last[at].slot, end - from);
 		end = from;
 		if (end <= ready)
 			return 0;
 	}
-	charge(victim, CULPRIT_EARLIER, end - ready);
+	charge_other(victim, CULPRIT_EARLIER, end - ready);
 	return 0;
+}
+
+/* Mostly the one that leaves now has run all the while. */
+static __always_inline void charge_those_who_ran(struct slot_times *row, u32 victim, u64 ready, u64 now)
+{
+	u32 zero = 0, at;
+	struct cpu_switches *switches = bpf_map_lookup_elem(&cpu_switches, &zero);
+
+	if (!switches)
+		return;
+	at = (switches->count - 1) & (SWITCHES - 1);
+	if (switches->last[at].ns && switches->last[at].ns <= ready)
+		charge(row, victim, switches->last[at].slot, now - ready);
+	else
+		charge_earlier_ones(row, victim, ready, now);
 }
 
 static __always_inline void count_queued(struct slot_times *row, struct task_struct *task,
@@ -175,7 +200,7 @@ static __always_inline void count_queued(struct slot_times *row, struct task_str
 		return;
 	count_in(was_woken ? row->woken : row->preempted, queued);
 	if (!was_woken && times->cpu != CPU_UNKNOWN && times->cpu != bpf_get_smp_processor_id())
-		charge(times->slot, CULPRIT_MOVED, queued);
+		charge_other(times->slot, CULPRIT_MOVED, queued);
 	else
 		charge_those_who_ran(row, times->slot, now - queued, now);
 }

@@ -62,17 +62,14 @@ static __always_inline u8 blocked_state(struct task_struct *task, u32 state)
 /* The task's first event: what it did since tracing began, or since it was made. */
 static __always_inline void first_seen(struct task_struct *task, struct task_times *times, u8 state)
 {
-	u64 began = task->start_time, tracing = *(volatile u64 *)&tracing_start_ns;
+	u64 began, tracing;
 
 	if (times->state != TASK_UNSEEN)
 		return;
+	began = task->start_time;
+	tracing = *(volatile u64 *)&tracing_start_ns;
 	times->state = state;
 	times->switched_ns = began > tracing ? began : tracing;
-}
-
-static __always_inline bool in_a_call(const struct task_times *times)
-{
-	return split_calls && times->call_ns;
 }
 
 static __always_inline struct slot_times *times_of_slot(u32 slot)
@@ -88,7 +85,7 @@ static __always_inline struct wait_losses *losses(void)
 }
 
 /* The call that it is in goes with it. @times may be NULL. */
-static __always_inline void put_call(struct task_struct *task, struct task_times *times)
+static __always_inline void put_call(struct task_struct *task, struct task_times *times, u64 now)
 {
 	u32 zero = 0;
 	struct cpu_call *current = split_calls ? bpf_map_lookup_elem(&cpu_calls, &zero) : NULL;
@@ -97,12 +94,17 @@ static __always_inline void put_call(struct task_struct *task, struct task_times
 		return;
 	if (times) {
 		times->call_ns = current->task == (u64)task ? current->call_ns : 0;
-		times->call = current->call;
+		if (times->call_ns) {
+			begin_parts(current);
+			times->call = current->call;
+			times->parts = current->parts;
+			times->parts.oncpu_ns += now - current->parts.came_ns;
+		}
 	}
 	current->task = 0;
 }
 
-static __always_inline void take_call(struct task_struct *task, const struct task_times *times)
+static __always_inline void take_call(struct task_struct *task, const struct task_times *times, u64 now)
 {
 	u32 zero = 0;
 	struct cpu_call *current = split_calls ? bpf_map_lookup_elem(&cpu_calls, &zero) : NULL;
@@ -113,20 +115,11 @@ static __always_inline void take_call(struct task_struct *task, const struct tas
 	current->cgroups = times->cgroups;
 	current->slot = times->slot;
 	current->call_ns = times->call_ns;
-	current->call = times->call;
-	current->parted = times->call_ns != 0;
-}
-
-/* Its first switch since the call began finds the parts of another call. */
-static __always_inline void leave_call(struct task_times *times, u64 now)
-{
-	if (times->switched_ns <= times->call_ns) {
-		times->call_oncpu_ns = now - times->call_ns;
-		times->call_blocked_ns = 0;
-		times->call_uninterruptible_ns = 0;
-		times->call_queued_ns = 0;
-	} else {
-		times->call_oncpu_ns += now - times->switched_ns;
+	if (times->call_ns) {
+		current->call = times->call;
+		current->parts = times->parts;
+		current->parts.came_ns = now;
+		current->parted = 1;
 	}
 }
 
@@ -155,12 +148,10 @@ static __always_inline void take_blocked_stack(void *ctx, struct task_struct *ta
 	struct block_site *site = &times->sites[number];
 	struct stack_event *event;
 
-	times->wait_flags = 0;
 	times->site = number + 1;
 	if (site->registers == registers && site->shorts >= SHORTS_ENOUGH) {
 		/* A kernel thread's own stack can be had when it comes back. */
-		times->stack = site->stack;
-		times->wait_flags = WAIT_STACK_GUESSED;
+		times->stack_taken = STACK_OF_SITE;
 		return;
 	}
 	if (site->registers != registers) {
@@ -169,9 +160,11 @@ static __always_inline void take_blocked_stack(void *ctx, struct task_struct *ta
 	}
 	event = bpf_map_lookup_elem(&wait_scratch, &zero);
 	take_own_stack(ctx, event, SCRATCH_SCHED);
-	if (event)
-		times->stack = event->key;
-	site->stack = registers ? times->stack : (struct count_key){};
+	if (!event)
+		return;
+	times->stack = event->key;
+	times->stack_taken = STACK_TAKEN;
+	site->stack = registers ? event->key : (struct count_key){};
 }
 
 static __always_inline void learn(struct task_times *times, u64 blocked_ns)
@@ -182,7 +175,7 @@ static __always_inline void learn(struct task_times *times, u64 blocked_ns)
 		return;
 	if (blocked_ns >= min_block_ns)
 		times->sites[number].shorts = 0;
-	else if (times->sites[number].shorts < SHORTS_ENOUGH)
+	else if (times->stack_taken != STACK_OF_SITE)
 		times->sites[number].shorts++;
 	times->site = 0;
 }
@@ -192,15 +185,13 @@ static __always_inline void leave(void *ctx, struct task_struct *task, bool pree
 	struct task_times *times = times_of(task);
 	struct slot_times *row;
 
-	put_call(task, times);
+	put_call(task, times, now);
 	if (!times)
 		return;
 	first_seen(task, times, TASK_ON_CPU);
 	row = times_of_slot(slot_of(task, times));
 	if (row)
 		row->oncpu_ns += now - times->switched_ns;
-	if (in_a_call(times))
-		leave_call(times, now);
 	times->switched_ns = now;
 	if (preempted || !state) {
 		times->state = TASK_READY;
@@ -249,25 +240,32 @@ static __noinline int note_wait(const struct wait_key *key, u64 ns)
 
 static __noinline int note_blocked(struct task_struct *task, struct task_times *times, u64 ns, u32 flags)
 {
-	struct wait_key key = {};
+	struct wait_key key = {.flags = flags};
 	struct stack_event *event;
-	u32 zero = 0;
+	u32 zero = 0, number;
 
 	if (!times)
 		return 0;
-	if (!times->stack.hash[0]) {
+	number = times->site - 1;
+	if (times->stack_taken == STACK_TAKEN) {
+		key.stack = times->stack;
+	} else if (times->stack_taken == STACK_OF_SITE && number < BLOCK_SITES) {
+		key.stack = times->sites[number].stack;
+		key.flags |= WAIT_STACK_GUESSED;
+	}
+	if (!key.stack.hash[0]) {
 		event = bpf_map_lookup_elem(&wait_scratch, &zero);
 		take_others_stack(task, event, SCRATCH_SCHED, false);
 		if (event)
-			times->stack = event->key;
-		times->wait_flags = 0;
+			key.stack = event->key;
+		key.flags = flags;
 	}
-	key.stack = times->stack;
-	key.waker = times->waker;
+	if (times->waker_taken) {
+		key.waker = times->waker;
+		key.waker_slot = times->waker_slot;
+	}
 	key.slot = times->slot;
-	key.waker_slot = times->waker_slot;
 	key.state = times->state - TASK_BLOCKED;
-	key.flags = flags | times->wait_flags;
 	return note_wait(&key, ns);
 }
 
@@ -305,11 +303,11 @@ static __always_inline u32 come(struct task_struct *task, u64 now)
 		if (row)
 			count_blocked(row, times->state - TASK_BLOCKED, blocked);
 	}
-	if (in_a_call(times)) {
-		times->call_blocked_ns += blocked;
+	if (split_calls && times->call_ns) {
+		times->parts.blocked_ns += blocked;
 		if (times->state == TASK_BLOCKED + OFF_UNINTERRUPTIBLE || times->state == TASK_BLOCKED + OFF_IO)
-			times->call_uninterruptible_ns += blocked;
-		times->call_queued_ns += queued;
+			times->parts.uninterruptible_ns += blocked;
+		times->parts.queued_ns += queued;
 	}
 	if (want_blocked && was_blocked && times->slot != SLOT_UNWANTED) {
 		if (blocked >= min_block_ns)
@@ -321,10 +319,10 @@ static __always_inline u32 come(struct task_struct *task, u64 now)
 	times->state = TASK_ON_CPU;
 	times->switched_ns = now;
 	times->woken_ns = 0;
-	times->stack = times->waker = (struct count_key){};
-	times->waker_slot = 0;
+	times->stack_taken = STACK_NONE;
+	times->waker_taken = 0;
 	times->cfs_rq = 0;
-	take_call(task, times);
+	take_call(task, times, now);
 	return times->slot;
 }
 
@@ -362,9 +360,11 @@ static __always_inline void take_waker(void *ctx, struct task_times *times)
 
 	event = bpf_map_lookup_elem(&wait_scratch, &zero);
 	take_own_stack(ctx, event, SCRATCH_SCHED);
-	if (event)
-		times->waker = event->key;
+	if (!event)
+		return;
+	times->waker = event->key;
 	times->waker_slot = own ? slot_of(waker, own) : SLOT_OTHERS;
+	times->waker_taken = 1;
 }
 
 /*

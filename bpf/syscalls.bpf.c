@@ -190,23 +190,13 @@ int BPF_PROG(call_entered, struct pt_regs *regs, long number)
 	return 0;
 }
 
-static __noinline int add_parts(struct call_counts *counts, u64 call_ns, u64 now)
+static __always_inline void add_parts(struct call_counts *counts, const struct call_parts *parts, u64 now)
 {
-	struct task_times *times = known_times_of(current_task());
-
-	if (!times || !counts)
-		return 0;
-	if (times->lock_call_ns == call_ns)
-		counts->lock_ns += times->call_lock_ns;
-	if (times->switched_ns <= call_ns) {
-		counts->oncpu_ns += now - call_ns;
-		return 0;
-	}
-	counts->oncpu_ns += times->call_oncpu_ns + (now - times->switched_ns);
-	counts->blocked_ns += times->call_blocked_ns;
-	counts->uninterruptible_ns += times->call_uninterruptible_ns;
-	counts->queued_ns += times->call_queued_ns;
-	return 0;
+	counts->oncpu_ns += parts->oncpu_ns + (now - parts->came_ns);
+	counts->blocked_ns += parts->blocked_ns;
+	counts->uninterruptible_ns += parts->uninterruptible_ns;
+	counts->queued_ns += parts->queued_ns;
+	counts->lock_ns += parts->lock_ns;
 }
 
 static __always_inline void add_times(struct call_counts *counts, const struct cpu_call *current, u64 now)
@@ -219,7 +209,7 @@ static __always_inline void add_times(struct call_counts *counts, const struct c
 		counts->wall_max_ns = wall;
 	count_in(counts->histogram, wall);
 	if (current->parted)
-		add_parts(counts, current->call_ns, now);
+		add_parts(counts, &current->parts, now);
 	else
 		counts->oncpu_ns += wall;
 }

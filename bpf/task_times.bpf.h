@@ -32,30 +32,47 @@ struct block_site {
 };
 #define BLOCK_SITES 4
 
+enum stack_taken {
+	STACK_NONE = 0,
+	STACK_TAKEN,
+	STACK_OF_SITE, /* the last one that was taken at its site */
+};
+
+/* What a system call was doing until came_ns, when its task came to its CPU, or the call began. */
+struct call_parts {
+	u64 came_ns;
+	u64 oncpu_ns;
+	u64 blocked_ns;
+	u64 uninterruptible_ns;
+	u64 queued_ns;
+	u64 lock_ns;
+};
+
+/* First what each switch wants, in as few cache lines as there can be. */
 struct task_times {
-	u64 start_ns;		/* the task's start_time: whose memory this is */
-	u64 cgroups;		/* task->cgroups when the slot was looked up */
-	u64 cfs_rq;		/* of a ready one: its cgroup's queue on the CPU that it left, and … */
-	u64 throttled_ns;	/* … how long that one had been throttled until then */
-	u64 group_throttled_ns; /* and its cgroup on all CPUs together */
-	u64 switched_ns;	/* when it came to its CPU, or left it */
-	u64 woken_ns;		/* first waking since it left; 0: none */
-	u64 call_ns;		/* begin of the system call; 0: in none */
-	u64 call_oncpu_ns;
-	u64 call_blocked_ns;
-	u64 call_uninterruptible_ns;
-	u64 call_queued_ns;
-	u64 call_lock_ns; /* of the call that began at: */
-	u64 lock_call_ns;
+	u64 switched_ns;  /* when it came to its CPU, or left it */
+	u64 woken_ns;	  /* first waking since it left; 0: none */
+	u64 cgroups;	  /* task->cgroups when the slot was looked up */
+	u64 cfs_rq;	  /* of a ready one: its cgroup's queue on the CPU that it left, and … */
+	u64 throttled_ns; /* … how long that one had been throttled until then */
 	u32 slot;
+	u32 cpu;	/* that it left */
+	u8 state;	/* enum task_state, and beyond */
+	u8 throttled;	/* of a ready one: its cgroup has a quota; where the kernel does not count it, had used it up */
+	u8 stack_taken; /* enum stack_taken: with which it blocked */
+	u8 waker_taken; /* who woke it is known */
+	u8 site;	/* of sites, plus 1; 0: none */
+	u8 pad;
 	u16 call;
-	u8 state;     /* enum task_state, and beyond */
-	u8 throttled; /* of a ready one, where the kernel does not count it: its cgroup had used up its quota */
-	u32 cpu;      /* that it left */
+	u64 call_ns; /* begin of the system call; 0: in none */
+	struct call_parts parts;
+	u64 group_throttled_ns; /* of a ready one: its cgroup on all CPUs together */
+	u64 start_ns;		/* the task's start_time: whose memory this is */
+	struct count_key stack;
+	struct count_key waker;
 	u32 waker_slot;
-	struct count_key stack; /* with which it blocked; 0: not taken */
-	struct count_key waker; /* who woke it; 0: not taken */
 	/* The wait for a sleeping lock that it is in; lock 0: none. */
+	u32 lock_flags;
 	u64 lock;
 	u64 lock_ns;
 	u64 lock_woken_ns;
@@ -65,13 +82,10 @@ struct task_times {
 	u64 lock_switches; /* task->nvcsw as it began: has it slept since? */
 	struct count_key lock_waker;
 	struct count_key lock_owner;
-	u32 lock_flags;
 	u32 lock_owner_slot;
 	u16 lock_owner_state; /* enum lock_owner_state */
 	u16 lock_owner_slept; /* it was looked at as the wait went to sleep */
 	u32 lock_waker_slot;
-	u32 wait_flags;
-	u32 site; /* of sites, plus 1; 0: none */
 	struct block_site sites[BLOCK_SITES];
 };
 
@@ -88,8 +102,9 @@ struct cpu_call {
 	u64 tasks_made;
 	u32 slot;
 	u16 call;
-	u8 parted; /* the task's memory has parts of it */
+	u8 parted; /* there are parts of it; else all of it was on this CPU */
 	u8 pad;
+	struct call_parts parts;
 };
 
 struct {
@@ -119,6 +134,15 @@ struct {
 	__type(key, u32);
 	__type(value, struct wait_losses);
 } wait_losses __weak SEC(".maps");
+
+/* What the current call did until now was all on this CPU. */
+static __always_inline void begin_parts(struct cpu_call *current)
+{
+	if (current->parted)
+		return;
+	current->parts = (struct call_parts){.came_ns = current->call_ns};
+	current->parted = 1;
+}
 
 /* A task that was moved into another cgroup has another set of them. Who found no free slot asks again where there may be one. */
 static __always_inline u32 slot_of(struct task_struct *task, struct task_times *times)

@@ -454,6 +454,7 @@ struct cfs_rq {
 	} removed;
 	struct task_group *tg;
 	int idle;
+	int runtime_enabled;
 	u64 throttled_clock_self_time;
 	bool throttled: 1;
 	int throttle_count;
