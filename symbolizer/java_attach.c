@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "symbolizer/base/cleanup.h"
+#include "symbolizer/base/clock.h"
 #include "symbolizer/helper_process.h"
 #include "symbolizer/java_protocol.h"
 #include "symbolizer/process_files.h"
@@ -41,7 +42,7 @@ struct helper {
 /* The child: its exit status is an errno. */
 __attribute__((noreturn)) static void ask_and_exit(const struct java_question *question)
 {
-	int64_t deadline_ms = java_protocol_now_ms() + question->timeout_ms;
+	int64_t deadline_ms = clock_now_ms() + question->timeout_ms;
 	struct java_process java;
 	int err, socket;
 
@@ -81,7 +82,7 @@ static int start_child(struct helper *helper, struct asking *child, const struct
 	*child = (struct asking){
 		.pid = pid,
 		.tag = question->tag,
-		.killed_ms = java_protocol_now_ms() + question->timeout_ms + GRACE_MS,
+		.killed_ms = clock_now_ms() + question->timeout_ms + GRACE_MS,
 	};
 	return 0;
 }
@@ -97,7 +98,7 @@ static int look_at(struct helper *helper, struct asking *child)
 			return 0;
 		return send_answer(helper, child->tag, WIFEXITED(status) ? -WEXITSTATUS(status) : -EIO);
 	}
-	if (answered || java_protocol_now_ms() < child->killed_ms)
+	if (answered || clock_now_ms() < child->killed_ms)
 		return 0;
 	kill(child->pid, SIGKILL);
 	child->answered = true;

@@ -23,11 +23,6 @@
 #define STATUS_BYTES 8192
 #define COMMAND_LINE_BYTES 65536
 
-int64_t java_protocol_now_ms(void)
-{
-	return clock_now_ms();
-}
-
 static bool read_ids(pid_t pid, uid_t *ret_uid, gid_t *ret_gid)
 {
 	char status[STATUS_BYTES], *uid_line, *gid_line;
@@ -89,7 +84,7 @@ static int become(const struct java_process *java)
 static int wait_for(int fd, short events, int64_t deadline_ms)
 {
 	struct pollfd waited = {.fd = fd, .events = events};
-	int64_t left = deadline_ms - java_protocol_now_ms();
+	int64_t left = deadline_ms - clock_now_ms();
 	int ready = left <= 0 ? 0 : poll(&waited, 1, (int)left);
 
 	return ready < 0 ? -errno : ready ? 0 : -ETIME;
@@ -214,7 +209,7 @@ static int start_listener(const struct java_process *java, int64_t deadline_ms, 
 		err = connect_once(java, ret_socket);
 		if (err != -ENOENT && err != -ECONNREFUSED)
 			break;
-		err = java_protocol_now_ms() < deadline_ms ? 0 : -ETIME;
+		err = clock_now_ms() < deadline_ms ? 0 : -ETIME;
 		if (!err)
 			poll(NULL, 0, LOOK_EVERY_MS);
 	}

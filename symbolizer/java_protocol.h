@@ -4,9 +4,9 @@
  *
  * HotSpot listens on the socket .java_pidPID in its /tmp, PID as in its own pid namespace. It makes that socket when it
  * gets SIGQUIT and finds a file .attach_pidPID there; SIGQUIT without that file has it print all of its threads, and a
- * process without a handler dies of it. With -Xrs it has none, and listens from its start on. It talks to its own effective user and group, and to root of its user
- * namespace. Sources: src/hotspot/os/linux/attachListener_linux.cpp, src/hotspot/share/services/attachListener.cpp and
- * VirtualMachineImpl.java in the JDK 17.
+ * process without a handler dies of it. With -Xrs it has none, and listens from its start on. It talks to its own
+ * effective user and group, and to root of its user namespace. Sources: src/hotspot/os/linux/attachListener_linux.cpp,
+ * src/hotspot/share/services/attachListener.cpp and VirtualMachineImpl.java in the JDK 17.
  *
  * All of this blocks, up to a deadline and, where a file system of the container's never answers, longer: call it in a
  * process that may be killed (java_attach.h). That process's effective ids become those of the JVM.
@@ -34,9 +34,6 @@ struct java_process {
 	gid_t gid;
 };
 
-/* The monotonic clock, for deadlines. */
-int64_t java_protocol_now_ms(void);
-
 /**
  * java_process_init() - find the process and its /tmp
  * Returns 0, -ESRCH (ended, or another image by now), or what opening gave; then there is nothing to deinit.
@@ -47,6 +44,7 @@ void java_process_deinit(struct java_process *java);
 /**
  * java_protocol_connect() - a connection to the process's attach socket; where there is none yet, it is asked for
  * Signals a process only that has a handler for SIGQUIT, and that was not started with -XX:+DisableAttachMechanism.
+ * @deadline_ms: by clock_now_ms(), as in all of these
  * @ret_socket: to be closed by the caller
  * Errors: -ETIME (the deadline), -EPERM (the socket is another's), -ENOTSUP (it cannot be attached to), -ESRCH, what
  * system calls gave.

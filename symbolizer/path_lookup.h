@@ -76,8 +76,8 @@ int path_lookup_below(struct worker *worker, struct path_lookups *lookups, int r
 /**
  * path_lookup_take() - the answer
  * @wait: until it comes or its time is over, doing meanwhile what worker_set_waiting() said; else it is only looked for
- * Returns 0, -EINPROGRESS (not yet, or a caller further up waits for it), -EHOSTDOWN (its time is over: it is lost) or -EAGAIN (no child
- * could be started). After all but -EINPROGRESS none is under way.
+ * Returns 0, -EINPROGRESS (not yet, or a caller further up waits for it), -EHOSTDOWN (its time is over: it is lost) or
+ * -EAGAIN (no child could be started). After all but -EINPROGRESS none is under way.
  */
 int path_lookup_take(struct worker *worker, struct path_lookups *lookups, struct path_lookup *lookup, bool wait,
 		     struct path_lookup_answer *ret_answer);

@@ -6,7 +6,8 @@
  * the slab cache of the object that it lies in, where the recording knows them. Whose fault a
  * wait was is told as shares of sums, never of single waits: of the time until the waiter was woken, who let go of the lock
  * in the end has what it had held it for, as far as that is known (else half), and who held it as the wait began has the rest;
- * where only one of them is known, all is that one's. The rest of the wait, from the waking on, is handoff: the lock was free, or on the way.
+ * where only one of them is known, all is that one's. The rest of the wait, from the waking on, is handoff: the lock
+ * was free, or on the way.
  */
 #ifndef STOKER_LOCK_SITES_H
 #define STOKER_LOCK_SITES_H

@@ -16,7 +16,7 @@ int call_counter_new(struct stoker_bpf *skeleton, struct slots *slots, struct re
 		     struct call_counter **ret_counter);
 void call_counter_free(struct call_counter *counter);
 
-/* Writes what was counted since the last time, as rows of @time_ns. 0 or -ENOMEM. */
+/* Writes what was counted since the last time, as rows of @time_ns. 0 or a negative errno. */
 int call_counter_write(struct call_counter *counter, uint64_t time_ns);
 
 /* Calls so far that had no row of their own. */

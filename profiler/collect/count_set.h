@@ -31,6 +31,7 @@ struct count_set {
 	uint32_t fetched;
 };
 
+/* @capacity: the map's entries. 0 or -ENOMEM. The map stays the caller's. */
 int count_set_init(struct count_set *set, int map_fd, uint32_t capacity);
 void count_set_deinit(struct count_set *set);
 
@@ -43,6 +44,7 @@ int count_set_fetch(struct count_set *set, bool clear);
 /**
  * count_set_deliver() - what was fetched, less what was delivered before
  * @token: added to each key's number
+ * What belongs to a key that was not added yet is delivered another time. Returns 0, or what @count gave.
  */
 int count_set_deliver(struct count_set *set, uint64_t token, int (*count)(void *data, uint64_t token, uint64_t count),
 		      void *data);

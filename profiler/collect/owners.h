@@ -35,7 +35,10 @@ size_t owners_count(const struct owners *owners);
 uint32_t owners_at(const struct owners *owners, size_t place);
 bool owners_holds(const struct owners *owners, uint32_t row);
 
-/* What a row is; @ret_cgroup: its path, "" where unknown, valid until a row is added or looked at again. A forgotten one is unknown. */
+/*
+ * What a row is; @ret_cgroup: its path, "" where unknown, valid until a row is added or looked at again. A forgotten
+ * one is unknown.
+ */
 enum container_kind owners_kind(const struct owners *owners, uint32_t row, const char **ret_cgroup);
 
 /* A cgroup came, went or changed its name. 0 or -ENOMEM. */

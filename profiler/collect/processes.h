@@ -2,8 +2,8 @@
 /*
  * processes: who was sampled. Each (pid, start, exec generation) once, with the snapshot that names its frames.
  *
- * A process is pinned when its first sample arrives: mappings read, files opened. It is forgotten, and its files with
- * it, some time after it has ended. At most a few thousand are held.
+ * A process is pinned when its first sample arrives: mappings read, files opened. It is held as long as it lives, and
+ * forgotten, and its files with it, some time after it has ended.
  */
 #ifndef STOKER_PROCESSES_H
 #define STOKER_PROCESSES_H

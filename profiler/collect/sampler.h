@@ -2,9 +2,9 @@
 /*
  * sampler: the BPF programs, loaded and ticking.
  *
- * The order is: sampler_new() loads, filters are set, sampler_start() attaches, sampler_read() again and again (at least
- * when the descriptor is readable, and once a second), sampler_stop(), a last sampler_read(), sampler_free(). Programs,
- * maps and links live by descriptors alone: when this process dies, the kernel removes them all.
+ * The order is: sampler_new() loads, filters are set, sampler_start() attaches, sampler_read_events() whenever the
+ * descriptor is readable and sampler_read_counts() once a second, sampler_stop(), a last sampler_read_counts(),
+ * sampler_free(). Programs, maps and links live by descriptors alone: when this process dies, the kernel removes them all.
  */
 #ifndef STOKER_SAMPLER_H
 #define STOKER_SAMPLER_H
@@ -88,13 +88,16 @@ struct sampler_callbacks {
 #define SAMPLER_TOKEN_SET(token) ((uint32_t)((token) >> 31) & 1)
 #define SAMPLER_TOKEN_NUMBER(token) ((uint32_t)(token)&0x7fffffff)
 
-/* Reads waiting events only: cheap, for when the descriptor is readable. */
+/* Reads waiting events only: cheap, for when the descriptor is readable. 0, or a negative errno of a callback. */
 int sampler_read_events(struct sampler *sampler, const struct sampler_callbacks *callbacks);
 
-/* Reads events and then what the counts maps have counted since; empties a map that is more than half full. */
+/*
+ * Reads what the counts maps have counted, and the events, which come to the callbacks before the counts; empties a map
+ * that is more than half full. 0, -ENOMEM, or a negative errno of the kernel or a callback.
+ */
 int sampler_read_counts(struct sampler *sampler, const struct sampler_callbacks *callbacks);
 
-/* The kernel's own account, summed over CPUs. */
+/* The kernel's own account, summed over CPUs. 0 or a negative errno. */
 int sampler_ticks(struct sampler *sampler, struct tick_counters *ret_ticks);
 
 /**
@@ -104,7 +107,10 @@ int sampler_ticks(struct sampler *sampler, struct tick_counters *ret_ticks);
  */
 size_t sampler_lost(struct sampler *sampler, uint64_t *ids, uint64_t *counts, size_t capacity);
 
-/* Another ring buffer to be read with the events; @take is called for each piece in it, and must not read events. */
+/*
+ * Another ring buffer to be read with the events; @take is called for each piece in it, and must not read events. Its
+ * errors end the reading. Returns 0 or a negative errno.
+ */
 int sampler_add_ring(struct sampler *sampler, int map_fd, int (*take)(void *data, void *bytes, size_t size),
 		     void *data);
 
@@ -113,7 +119,7 @@ struct stoker_bpf *sampler_skeleton(struct sampler *sampler);
 enum copy_choice sampler_copies(const struct sampler *sampler);
 const struct wait_settings *sampler_wait_settings(const struct sampler *sampler);
 
-/* CPU time that the sampling program took so far, where the kernel's BPF statistics are on; else 0. */
+/* CPU time that the sampling program took so far, and in how many runs, where the kernel's BPF statistics are on; else 0. */
 uint64_t sampler_run_ns(struct sampler *sampler, uint64_t *ret_runs);
 
 /* Kernel memory of all maps, in bytes, as the kernel reports it in fdinfo. */

@@ -40,7 +40,7 @@ int stacks_name_wanted(struct stacks *stacks);
 
 /**
  * stacks_row() - the stack row of a sample
- * @process: whose it is
+ * @process: whose it is; may be NULL where there is no @user
  * @kernel, @user: leaf first, as captured: leaves exact, callers as return addresses
  * @flags: stack_event.flags, which tell how the user part ended
  * @python: what the interpreter evaluates; NULL: nothing

@@ -13,7 +13,7 @@
 #include "profiler/collect/stacks.h"
 #include "symbolizer/base/array.h"
 
-#define UNNAMED_STACKS_MAX (1u << 16)	 /* 2.5 MB */
+#define UNNAMED_STACKS_MAX (1u << 16)	 /* 2 MB */
 #define UNNAMED_ADDRESSES_MAX (1u << 20) /* 8 MB */
 
 struct unnamed_stack {

@@ -2,7 +2,7 @@
 /*
  * writer_strings: the strings of a recording that is being written, each by its number in the file.
  *
- * A string that is kept has one number for as long as the recording lasts. A passing one, of which there are ever more
+ * A string that is kept has one number until writer_strings_forget_kept(). A passing one, of which there are ever more
  * (names of processes and containers that come and go), is forgotten some flushes after it was last asked for, and has another
  * number when it comes again. The empty string is number 0.
  */
@@ -35,7 +35,10 @@ int writer_strings_pass(struct writer_strings *strings, const char *text, size_t
 /* The text of one that is kept; "" for any other number. */
 const char *writer_strings_text(const struct writer_strings *strings, string_id number);
 
-/* Forgets those that are kept: nobody asks for the text of their numbers any more. What is unwritten is on disk. */
+/*
+ * Forgets those that are kept: nobody asks for the text of their numbers any more, and equal text gets a new one. What is
+ * unwritten is on disk.
+ */
 void writer_strings_forget_kept(struct writer_strings *strings);
 
 /* What is unwritten is on disk now; of those that pass, the ones that have not come for long are forgotten. */

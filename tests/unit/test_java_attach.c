@@ -20,6 +20,7 @@
 
 #include <cmocka.h>
 
+#include "symbolizer/base/clock.h"
 #include "symbolizer/java_attach.h"
 #include "symbolizer/java_protocol.h"
 
@@ -192,14 +193,14 @@ static int tear_down(void **state)
 
 static int ask_it(struct stage *stage)
 {
-	int64_t begin = java_protocol_now_ms(), deadline = begin + DEADLINE_MS;
+	int64_t begin = clock_now_ms(), deadline = begin + DEADLINE_MS;
 	int socket, err = java_protocol_connect(&stage->java, deadline, &socket);
 
 	if (!err) {
 		err = java_protocol_ask(socket, deadline);
 		close(socket);
 	}
-	assert_in_range(java_protocol_now_ms() - begin, 0, DEADLINE_MS + LATE_MS);
+	assert_in_range(clock_now_ms() - begin, 0, DEADLINE_MS + LATE_MS);
 	return err;
 }
 
@@ -419,7 +420,7 @@ static void test_java_attach__many_silent_jvms_are_waited_for_together_and_limit
 	snprintf(path, sizeof(path), "/tmp/.java_pid%u", question.identity.ns_pid);
 	assert_int_equal(linkat(stage->java.temp, ".java_pid77777777", AT_FDCWD, path, 0), 0);
 	assert_int_equal(java_attach_new(&attach), 0);
-	begin = java_protocol_now_ms();
+	begin = clock_now_ms();
 	for (int i = 0; i < JAVA_ATTACH_UNDER_WAY_MAX; i++)
 		assert_int_equal(java_attach_ask(attach, &question), 0);
 	assert_int_equal(java_attach_ask(attach, &question), -EAGAIN);
@@ -427,11 +428,11 @@ static void test_java_attach__many_silent_jvms_are_waited_for_together_and_limit
 		assert_int_equal(java_attach_answer(attach, LATE_MS, &got), 0);
 		assert_int_equal(got.result, -ETIME);
 	}
-	assert_in_range(java_protocol_now_ms() - begin, DEADLINE_MS - 10, DEADLINE_MS + LATE_MS);
+	assert_in_range(clock_now_ms() - begin, DEADLINE_MS - 10, DEADLINE_MS + LATE_MS);
 	/* The others are given up. */
-	begin = java_protocol_now_ms();
+	begin = clock_now_ms();
 	java_attach_free(attach);
-	assert_in_range(java_protocol_now_ms() - begin, 0, LATE_MS);
+	assert_in_range(clock_now_ms() - begin, 0, LATE_MS);
 }
 
 int main(void)
