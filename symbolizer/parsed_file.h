@@ -31,7 +31,8 @@ void parsed_file_facts(struct parsed_file *file, struct parse_facts *ret_facts);
 /**
  * parsed_file_add_debug() - offer a separate debug file
  * @fd: owned from here on
- * Returns 0 where its build-id, or failing that its CRC, says that it belongs to the file; else -ENOENT, -EIO, -ENOMEM.
+ * Returns 0 where its build-id, or failing that its CRC, says that it belongs to the file; -ENOENT where it does not, or there
+ * is one.
  */
 int parsed_file_add_debug(struct parsed_file *file, int fd);
 

@@ -95,16 +95,13 @@ static bool set_real(const struct option_usage *usage, const struct option_row *
 static bool set_choice(const struct option_usage *usage, const struct option_row *row, const char *text, int *ret)
 {
 	char shown[64], offered[256] = "";
-	size_t used = 0;
 
 	for (int i = 0; row->choices[i]; i++) {
 		if (!strcmp(text, row->choices[i])) {
 			*ret = i;
 			return true;
 		}
-		if (used < sizeof(offered))
-			used += (size_t)snprintf(offered + used, sizeof(offered) - used, "%s%s", i ? ", " : "",
-						 row->choices[i]);
+		text_append(offered, sizeof(offered), "%s%s", i ? ", " : "", row->choices[i]);
 	}
 	log_error("%s: --%s is one of %s, not '%s'", usage->command, row->name, offered,
 		  text_printable(text, shown, sizeof(shown)));

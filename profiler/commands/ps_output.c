@@ -25,13 +25,12 @@ static void set_id(char *cell, const char *id)
 /* "net! uts!" */
 static void set_shared(char *cell, uint32_t shared, bool color)
 {
-	size_t used = 0;
-
+	cell[0] = '\0';
 	for (uint32_t i = 0; i < CONTAINER_NAMESPACES; i++)
 		if (shared & 1u << i)
-			used += (size_t)snprintf(cell + used, COLUMN_CELL_BYTES - used, "%s%s%s!%s", used ? " " : "",
-						 color ? RED : "", container_namespace_names[i], color ? RED_OFF : "");
-	if (!used)
+			text_append(cell, COLUMN_CELL_BYTES, "%s%s%s!%s", cell[0] ? " " : "", color ? RED : "",
+				    container_namespace_names[i], color ? RED_OFF : "");
+	if (!cell[0])
 		set_text(cell, "");
 }
 

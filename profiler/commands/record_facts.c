@@ -12,6 +12,7 @@
 #include "profiler/commands/own_memory.h"
 #include "symbolizer/base/clock.h"
 #include "symbolizer/base/log.h"
+#include "symbolizer/base/text.h"
 #include "symbolizer/symbolizer.h"
 #include "symbolizer/unwind_parser.h"
 
@@ -35,18 +36,14 @@ static void put_number(struct facts *facts, const char *key, uint64_t number)
 	put(facts, key, text);
 }
 
-static int join(const struct record_settings *settings, char *text, size_t size)
+/* "pid 12, container web"; "" for all. */
+static void join_filter(const struct record_settings *settings, char *text, size_t size)
 {
-	size_t used = 0;
-
 	text[0] = '\0';
-	for (size_t i = 0; i < settings->pids.entries.count && used < size; i++)
-		used += (size_t)snprintf(text + used, size - used, "%spid %s", i ? ", " : "",
-					 settings->pids.entries.items[i]);
-	for (size_t i = 0; i < settings->containers.entries.count && used < size; i++)
-		used += (size_t)snprintf(text + used, size - used, "%scontainer %s", used ? ", " : "",
-					 settings->containers.entries.items[i]);
-	return used > 0;
+	for (size_t i = 0; i < settings->pids.entries.count; i++)
+		text_append(text, size, "%spid %s", i ? ", " : "", settings->pids.entries.items[i]);
+	for (size_t i = 0; i < settings->containers.entries.count; i++)
+		text_append(text, size, "%scontainer %s", text[0] ? ", " : "", settings->containers.entries.items[i]);
 }
 
 static const char *user_stacks(const struct record_settings *settings, const struct record_session *session)
@@ -76,7 +73,8 @@ int record_first_facts(const struct record_settings *settings, struct record_ses
 	put_number(&facts, "start.realtime_ns", clock_read_ns(CLOCK_REALTIME));
 	put(&facts, "cgroup.mode", cgroup_tree_mode(session->tree));
 	put(&facts, "user_stacks", user_stacks(settings, session));
-	if (join(settings, filter, sizeof(filter)))
+	join_filter(settings, filter, sizeof(filter));
+	if (filter[0])
 		put(&facts, "filter", filter);
 	return facts.err;
 }
@@ -84,13 +82,11 @@ int record_first_facts(const struct record_settings *settings, struct record_ses
 /* "2 no answer in time, 1 ended" */
 static void join_failures(const struct java_maps_counts *counts, char *text, size_t size)
 {
-	size_t used = 0;
-
 	text[0] = '\0';
-	for (int i = 0; i < JAVA_FAILURES && used < size; i++)
+	for (int i = 0; i < JAVA_FAILURES; i++)
 		if (counts->failures[i])
-			used += (size_t)snprintf(text + used, size - used, "%s%" PRIu64 " %s", used ? ", " : "",
-						 counts->failures[i], java_failure_text((enum java_failure)i));
+			text_append(text, size, "%s%" PRIu64 " %s", text[0] ? ", " : "", counts->failures[i],
+				    java_failure_text((enum java_failure)i));
 }
 
 static void put_java(struct facts *facts, struct record_session *session)

@@ -247,13 +247,12 @@ static int offer(void *data, uint64_t cgroup_id, const char *path)
 static int find_others(struct search *search, struct container_answer *answer)
 {
 	struct others others = {.search = search, .prefixed = answer->ambiguous};
-	size_t used = 0, room = sizeof(answer->others);
 
 	if (cgroup_tree_each(search->filter->parts.tree, offer, &others) < 0)
 		return -ENOMEM;
-	for (size_t i = 0; i < others.count && used < room; i++)
-		used += (size_t)snprintf(answer->others + used, room - used, "%s%s", i ? ", " : "",
-					 i < OTHERS_MAX ? others.names[i] : "…");
+	for (size_t i = 0; i < others.count; i++)
+		text_append(answer->others, sizeof(answer->others), "%s%s", i ? ", " : "",
+			    i < OTHERS_MAX ? others.names[i] : "…");
 	return 0;
 }
 

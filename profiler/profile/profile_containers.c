@@ -42,21 +42,21 @@ static size_t distance(const char *a, const char *b)
 static void offer_near_names(const struct profile *profile, const char *wanted, char *error, size_t error_size)
 {
 	char shown[128], name[128];
-	size_t used, limit = strlen(wanted) / 3 + 1;
+	size_t limit = strlen(wanted) / 3 + 1;
 	int offered = 0;
 
-	used = (size_t)snprintf(error, error_size, "no container '%s' in this recording",
-				text_printable(wanted, shown, sizeof(shown)));
-	for (uint32_t i = 0; i < profile->rows.containers.count && offered < NEAR_NAMES_MAX && used < error_size; i++) {
+	snprintf(error, error_size, "no container '%s' in this recording",
+		 text_printable(wanted, shown, sizeof(shown)));
+	for (uint32_t i = 0; i < profile->rows.containers.count && offered < NEAR_NAMES_MAX; i++) {
 		const char *label = profile_container_label(profile, i);
 
 		if (distance(wanted, label) > limit && strncmp(wanted, label, strlen(wanted)) != 0)
 			continue;
-		used += (size_t)snprintf(error + used, error_size - used, "%s%s", offered++ ? ", " : "; did you mean ",
-					 text_printable(label, name, sizeof(name)));
+		text_append(error, error_size, "%s%s", offered++ ? ", " : "; did you mean ",
+			    text_printable(label, name, sizeof(name)));
 	}
-	if (!offered && used < error_size)
-		snprintf(error + used, error_size - used, "; 'stoker info' lists them");
+	if (!offered)
+		text_append(error, error_size, "; 'stoker info' lists them");
 }
 
 static int choose(const struct profile *profile, const char *wanted, bool *chosen, char *error, size_t error_size)

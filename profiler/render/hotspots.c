@@ -80,17 +80,16 @@ static void put_wrapped(const char *lead, const char *text, FILE *out)
 static void put_names(const struct hotspots *hotspots, const char *lead, const struct hotspot_name *names, size_t count,
 		      uint64_t whole, FILE *out)
 {
-	char line[1024], shown[128];
-	size_t used = 0;
+	char line[1024] = "", shown[128];
 
-	for (size_t i = 0; i < count && i < NAMES_SHOWN && used < sizeof(line); i++) {
+	for (size_t i = 0; i < count && i < NAMES_SHOWN; i++) {
 		if (i && part_of(names[i].samples, whole) < NAME_PART_MIN)
 			break;
 		text_printable(string_table_text(&hotspots->strings, names[i].name), shown, sizeof(shown));
-		used += (size_t)snprintf(line + used, sizeof(line) - used, "%s%s %.0f%%", i ? ", " : "", shown,
-					 100 * part_of(names[i].samples, whole));
+		text_append(line, sizeof(line), "%s%s %.0f%%", i ? ", " : "", shown,
+			    100 * part_of(names[i].samples, whole));
 	}
-	if (used)
+	if (line[0])
 		put_wrapped(lead, line, out);
 }
 

@@ -80,12 +80,12 @@ static void put_culprits(const struct profile *profile, const struct lock_site *
 {
 	uint32_t told[CULPRITS_SHOWN];
 	uint64_t whole = 0;
-	size_t count = 0, used = 0;
+	size_t count = 0;
 
 	text[0] = '\0';
 	for (size_t i = 0; i < site->blame.count; i++)
 		whole += site->blame.items[i].ns;
-	for (size_t i = 0; i < site->blame.count && count < CULPRITS_SHOWN && used < size; i++) {
+	for (size_t i = 0; i < site->blame.count && count < CULPRITS_SHOWN; i++) {
 		uint32_t culprit = site->blame.items[i].culprit;
 		bool seen = false;
 		uint64_t ns = 0;
@@ -99,8 +99,7 @@ static void put_culprits(const struct profile *profile, const struct lock_site *
 		for (size_t j = 0; j < site->blame.count; j++)
 			ns += site->blame.items[j].culprit == culprit ? site->blame.items[j].ns : 0;
 		container_name(profile, culprit, name, sizeof(name));
-		used += (size_t)snprintf(text + used, size - used, "%s%s %.0f%%", used ? ", " : "", name,
-					 100.0 * (double)ns / (double)whole);
+		text_append(text, size, "%s%s %.0f%%", text[0] ? ", " : "", name, 100.0 * (double)ns / (double)whole);
 	}
 }
 

@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -82,6 +83,16 @@ char *text_printable(const char *text, char *out, size_t size)
 	return out;
 }
 
+void text_append(char *text, size_t size, const char *format, ...)
+{
+	size_t used = strlen(text);
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text + used, size - used, format, args);
+	va_end(args);
+}
+
 size_t text_columns(const char *text)
 {
 	size_t columns = 0;
@@ -97,8 +108,12 @@ char *text_grouped(uint64_t number, char *out, size_t size)
 	int count = snprintf(digits, sizeof(digits), "%" PRIu64, number);
 	size_t used = 0;
 
-	for (int i = 0; i < count && used + 2 < size; i++) {
-		if (i && (count - i) % 3 == 0)
+	for (int i = 0; i < count; i++) {
+		bool comma = i && (count - i) % 3 == 0;
+
+		if (used + comma + 1 >= size)
+			break;
+		if (comma)
 			out[used++] = ',';
 		out[used++] = digits[i];
 	}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * text: strings from strangers, made safe to print; numbers as people read them.
+ * text: strings from strangers, made safe to print; strings put together; numbers as people read them.
  */
 #ifndef STOKER_BASE_TEXT_H
 #define STOKER_BASE_TEXT_H
@@ -24,6 +24,9 @@ size_t text_decode(const char *text, size_t length, uint32_t *ret_code);
  * Returns @out.
  */
 char *text_printable(const char *text, char *out, size_t size);
+
+/* Adds to @text, a string in [size] bytes, what fits: printf(3) at its end. */
+void text_append(char *text, size_t size, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 /* The columns of a terminal that valid UTF-8 text takes, counting one for each code point. */
 size_t text_columns(const char *text);
