@@ -2,7 +2,7 @@
 /*
  * fuzz_copied_stack: a copied stack and the call frame information of the file that it is walked by, both hostile.
  *
- * The input is a struct head, then the file: whole, or (SECTION) its .eh_frame alone, around which a file is made here.
+ * The input is a struct head, then the file: whole (.debug_frame, too), or (SECTION) its .eh_frame alone, around which a file is made here.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -77,7 +77,8 @@ static void walk(const struct head *head, struct call_frames *file)
 	stack.registers.value[CALL_IP] = EH_FRAME_CODE + head->ip;
 	copied_stack_walk(&stack, mappings, head->words, frames_of, file, &walked, frames);
 	/* As the answer of the child is checked. */
-	if (!walked.count || walked.count > UNWOUND_FRAMES_MAX || walked.end >= UNWOUND_ENDS)
+	if (!walked.count || walked.count > UNWOUND_FRAMES_MAX || walked.end >= UNWOUND_ENDS ||
+	    walked.described > walked.count)
 		abort();
 	for (uint32_t i = 0; i < walked.count; i++)
 		*(volatile uint64_t *)&frames[i];
