@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "symbolizer/cfi_state.h"
 
+#include <dwarf.h>
 #include <string.h>
 
-#include "symbolizer/cfi_cursor.h"
+#include "symbolizer/dwarf_cursor.h"
 
 /* A signal frame's CFA expression: *(rsp + 160) is the interrupted code's stack pointer. */
 static const uint8_t signal_cfa[] = {DW_OP_breg7, 0xa0, 0x01, DW_OP_deref};
@@ -28,13 +29,13 @@ static bool fits(int64_t value, int64_t low, int64_t high)
 
 bool cfi_is_register_expression(const uint8_t *bytes, size_t size, uint8_t number, int64_t *ret_offset)
 {
-	struct cfi_cursor cursor = {bytes, bytes + size, false};
+	struct dwarf_cursor cursor = {bytes, bytes + size, false};
 	int64_t offset;
 
-	if (cfi_take(&cursor, 1) != (uint64_t)DW_OP_breg0 + number)
+	if (dwarf_number(&cursor, 1) != (uint64_t)DW_OP_breg0 + number)
 		return false;
-	offset = cfi_take_sleb(&cursor);
-	if (cursor.bad || cursor.at != cursor.end)
+	offset = dwarf_sleb(&cursor);
+	if (cursor.failed || cursor.at != cursor.end)
 		return false;
 	*ret_offset = offset;
 	return true;
@@ -47,7 +48,7 @@ static bool is_plt(const uint8_t *bytes, size_t size)
 	       (bytes[PLT_CFA_LIMIT_AT] == DW_OP_lit10 || bytes[PLT_CFA_LIMIT_AT] == DW_OP_lit11);
 }
 
-static bool take_op(struct cfi_cursor *cursor, uint8_t op)
+static bool take_op(struct dwarf_cursor *cursor, uint8_t op)
 {
 	if (cursor->at == cursor->end || *cursor->at != op)
 		return false;
@@ -56,7 +57,7 @@ static bool take_op(struct cfi_cursor *cursor, uint8_t op)
 }
 
 /* DW_OP_bregM 0, DW_OP_lit8, DW_OP_mul, DW_OP_plus: a word's number. */
-static bool take_index(struct cfi_cursor *cursor, uint8_t *ret_number)
+static bool take_index(struct dwarf_cursor *cursor, uint8_t *ret_number)
 {
 	size_t left = (size_t)(cursor->end - cursor->at);
 
@@ -76,7 +77,7 @@ static bool take_index(struct cfi_cursor *cursor, uint8_t *ret_number)
 static void rule_of_expression(const struct cfi_state *state, const struct unwind_machine *machine,
 			       struct unwind_rule *rule)
 {
-	struct cfi_cursor cursor = {state->expression, state->expression + state->expression_bytes, false};
+	struct dwarf_cursor cursor = {state->expression, state->expression + state->expression_bytes, false};
 	uint64_t addend = 0;
 	uint8_t index = 0;
 	int64_t offset;
@@ -93,16 +94,16 @@ static void rule_of_expression(const struct cfi_state *state, const struct unwin
 		rule->cfa = UNWIND_FP_DEREF;
 	else
 		return;
-	offset = cfi_take_sleb(&cursor);
+	offset = dwarf_sleb(&cursor);
 	if (rule->cfa == UNWIND_SP_DEREF && take_index(&cursor, &index)) {
 		rule->cfa = UNWIND_SP_INDEXED;
 		rule->fp = (uint8_t)(index << 4);
 	}
 	if (!take_op(&cursor, DW_OP_deref))
-		cursor.bad = true;
+		cursor.failed = true;
 	else if (take_op(&cursor, DW_OP_plus_uconst))
-		addend = cfi_take_uleb(&cursor);
-	if (cursor.bad || cursor.at != cursor.end || !fits(offset, INT32_MIN >> 8, INT32_MAX >> 8) ||
+		addend = dwarf_uleb(&cursor);
+	if (cursor.failed || cursor.at != cursor.end || !fits(offset, INT32_MIN >> 8, INT32_MAX >> 8) ||
 	    addend > UINT8_MAX)
 		*rule = (struct unwind_rule){.cfa = UNWIND_UNSUPPORTED};
 	else

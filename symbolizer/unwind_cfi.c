@@ -6,8 +6,8 @@
 #include <errno.h>
 #include <string.h>
 
-#include "symbolizer/cfi_cursor.h"
 #include "symbolizer/cfi_state.h"
+#include "symbolizer/dwarf_cursor.h"
 
 #define STATES_MAX 64	     /* depth of DW_CFA_remember_state */
 #define WORK_PER_BYTE 4	     /* instructions run, CIEs' again for each FDE included */
@@ -37,7 +37,7 @@ struct run {
 struct program {
 	struct run *run;
 	const struct common *common;
-	struct cfi_cursor cursor;
+	struct dwarf_cursor cursor;
 	struct cfi_state state;
 	size_t remembered;
 	uint64_t pc, end;
@@ -45,18 +45,43 @@ struct program {
 	size_t first_row; /* of this function */
 };
 
+/* A value in the size and sign that an encoding's low four bits say. */
+static uint64_t take_encoded(struct dwarf_cursor *cursor, uint8_t encoding)
+{
+	switch (encoding & 0x0f) {
+	case DW_EH_PE_absptr:
+	case DW_EH_PE_udata8:
+	case DW_EH_PE_sdata8:
+		return dwarf_number(cursor, 8);
+	case DW_EH_PE_udata2:
+		return dwarf_number(cursor, 2);
+	case DW_EH_PE_sdata2:
+		return (uint64_t)(int64_t)(int16_t)dwarf_number(cursor, 2);
+	case DW_EH_PE_udata4:
+		return dwarf_number(cursor, 4);
+	case DW_EH_PE_sdata4:
+		return (uint64_t)(int64_t)(int32_t)dwarf_number(cursor, 4);
+	case DW_EH_PE_uleb128:
+		return dwarf_uleb(cursor);
+	case DW_EH_PE_sleb128:
+		return (uint64_t)dwarf_sleb(cursor);
+	}
+	cursor->failed = true;
+	return 0;
+}
+
 /* An address; only what is absolute or relative to its own place is used for functions. */
-static uint64_t take_address(struct cfi_cursor *cursor, const struct unwind_cfi_section *section, uint8_t encoding)
+static uint64_t take_address(struct dwarf_cursor *cursor, const struct unwind_cfi_section *section, uint8_t encoding)
 {
 	uint64_t place = section->address + (uint64_t)(cursor->at - (const uint8_t *)section->bytes);
 
 	switch (encoding & 0xf0) {
 	case DW_EH_PE_absptr:
-		return cfi_take_encoded(cursor, encoding);
+		return take_encoded(cursor, encoding);
 	case DW_EH_PE_pcrel:
-		return place + cfi_take_encoded(cursor, encoding);
+		return place + take_encoded(cursor, encoding);
 	}
-	cursor->bad = true;
+	cursor->failed = true;
 	return 0;
 }
 
@@ -82,7 +107,7 @@ static int advance_to(struct program *program, uint64_t pc)
 	if (!program->emit || pc == program->pc)
 		return 0;
 	if (pc < program->pc || pc > program->end) {
-		program->cursor.bad = true;
+		program->cursor.failed = true;
 		return 0;
 	}
 	rule = cfi_state_rule(&program->state, program->run->section->machine, program->common->signal);
@@ -131,7 +156,7 @@ static void restore(struct program *program, uint64_t number)
 static void remember_state(struct program *program)
 {
 	if (program->remembered == STATES_MAX)
-		program->cursor.bad = true;
+		program->cursor.failed = true;
 	else
 		program->run->remembered[program->remembered++] = program->state;
 }
@@ -139,7 +164,7 @@ static void remember_state(struct program *program)
 static void restore_state(struct program *program)
 {
 	if (!program->remembered)
-		program->cursor.bad = true;
+		program->cursor.failed = true;
 	else
 		program->state = program->run->remembered[--program->remembered];
 }
@@ -153,21 +178,21 @@ static void set_cfa(struct program *program, uint64_t number, int64_t offset)
 
 static void set_cfa_expression(struct program *program)
 {
-	uint64_t bytes = cfi_take_uleb(&program->cursor);
+	uint64_t bytes = dwarf_uleb(&program->cursor);
 
 	program->state.expression = program->cursor.at;
 	program->state.expression_bytes = bytes;
-	cfi_skip(&program->cursor, bytes);
+	dwarf_skip(&program->cursor, bytes);
 }
 
 static void set_saved_expression(struct program *program, uint64_t number)
 {
-	uint64_t bytes = cfi_take_uleb(&program->cursor);
+	uint64_t bytes = dwarf_uleb(&program->cursor);
 	const uint8_t *expression = program->cursor.at;
 	int64_t offset;
 
-	cfi_skip(&program->cursor, bytes);
-	if (program->cursor.bad)
+	dwarf_skip(&program->cursor, bytes);
+	if (program->cursor.failed)
 		return;
 	if (cfi_is_register_expression(expression, bytes, program->run->section->machine->fp, &offset))
 		set_saved(program, number, CFI_SAVED_AT_FP, offset);
@@ -178,26 +203,26 @@ static void set_saved_expression(struct program *program, uint64_t number)
 /* The instructions about the CFA. False where @op is none of them. */
 static bool run_cfa(struct program *program, uint8_t op)
 {
-	struct cfi_cursor *cursor = &program->cursor;
+	struct dwarf_cursor *cursor = &program->cursor;
 	uint64_t number;
 
 	switch (op) {
 	case DW_CFA_def_cfa:
-		number = cfi_take_uleb(cursor);
-		set_cfa(program, number, (int64_t)cfi_take_uleb(cursor));
+		number = dwarf_uleb(cursor);
+		set_cfa(program, number, (int64_t)dwarf_uleb(cursor));
 		return true;
 	case DW_CFA_def_cfa_sf:
-		number = cfi_take_uleb(cursor);
-		set_cfa(program, number, factored(program, cfi_take_sleb(cursor)));
+		number = dwarf_uleb(cursor);
+		set_cfa(program, number, factored(program, dwarf_sleb(cursor)));
 		return true;
 	case DW_CFA_def_cfa_register:
-		set_cfa(program, cfi_take_uleb(cursor), program->state.cfa_offset);
+		set_cfa(program, dwarf_uleb(cursor), program->state.cfa_offset);
 		return true;
 	case DW_CFA_def_cfa_offset:
-		set_cfa(program, program->state.cfa_register, (int64_t)cfi_take_uleb(cursor));
+		set_cfa(program, program->state.cfa_register, (int64_t)dwarf_uleb(cursor));
 		return true;
 	case DW_CFA_def_cfa_offset_sf:
-		set_cfa(program, program->state.cfa_register, factored(program, cfi_take_sleb(cursor)));
+		set_cfa(program, program->state.cfa_register, factored(program, dwarf_sleb(cursor)));
 		return true;
 	case DW_CFA_def_cfa_expression:
 		set_cfa_expression(program);
@@ -215,18 +240,18 @@ static bool run_cfa(struct program *program, uint8_t op)
 /* The instructions about one register. False where @op is none of them. */
 static bool run_register(struct program *program, uint8_t op)
 {
-	struct cfi_cursor *cursor = &program->cursor;
-	uint64_t number = cfi_take_uleb(cursor);
+	struct dwarf_cursor *cursor = &program->cursor;
+	uint64_t number = dwarf_uleb(cursor);
 
 	switch (op) {
 	case DW_CFA_offset_extended:
-		set_saved(program, number, CFI_SAVED_AT_CFA, factored(program, (int64_t)cfi_take_uleb(cursor)));
+		set_saved(program, number, CFI_SAVED_AT_CFA, factored(program, (int64_t)dwarf_uleb(cursor)));
 		return true;
 	case DW_CFA_offset_extended_sf:
-		set_saved(program, number, CFI_SAVED_AT_CFA, factored(program, cfi_take_sleb(cursor)));
+		set_saved(program, number, CFI_SAVED_AT_CFA, factored(program, dwarf_sleb(cursor)));
 		return true;
 	case DW_CFA_GNU_negative_offset_extended:
-		set_saved(program, number, CFI_SAVED_AT_CFA, -factored(program, (int64_t)cfi_take_uleb(cursor)));
+		set_saved(program, number, CFI_SAVED_AT_CFA, -factored(program, (int64_t)dwarf_uleb(cursor)));
 		return true;
 	case DW_CFA_restore_extended:
 		restore(program, number);
@@ -240,14 +265,14 @@ static bool run_register(struct program *program, uint8_t op)
 	case DW_CFA_register:
 	case DW_CFA_val_offset:
 	case DW_CFA_val_offset_sf:
-		cfi_take_uleb(cursor);
+		dwarf_uleb(cursor);
 		set_saved(program, number, CFI_SAVED_ELSEWHERE, 0);
 		return true;
 	case DW_CFA_expression:
 		set_saved_expression(program, number);
 		return true;
 	case DW_CFA_val_expression:
-		cfi_skip(cursor, cfi_take_uleb(cursor));
+		dwarf_skip(cursor, dwarf_uleb(cursor));
 		set_saved(program, number, CFI_SAVED_ELSEWHERE, 0);
 		return true;
 	case DW_CFA_GNU_args_size:
@@ -261,7 +286,7 @@ static int advance_by(struct program *program, uint64_t units)
 	uint64_t bytes;
 
 	if (__builtin_mul_overflow(units, program->common->code_align, &bytes) || bytes > FUNCTION_BYTES_MAX) {
-		program->cursor.bad = true;
+		program->cursor.failed = true;
 		return 0;
 	}
 	return advance_to(program, program->pc + bytes);
@@ -269,14 +294,14 @@ static int advance_by(struct program *program, uint64_t units)
 
 static int run_instruction(struct program *program)
 {
-	struct cfi_cursor *cursor = &program->cursor;
-	uint8_t op = (uint8_t)cfi_take(cursor, 1), low = op & 0x3f;
+	struct dwarf_cursor *cursor = &program->cursor;
+	uint8_t op = (uint8_t)dwarf_number(cursor, 1), low = op & 0x3f;
 
 	switch (op & 0xc0) {
 	case DW_CFA_advance_loc:
 		return advance_by(program, low);
 	case DW_CFA_offset:
-		set_saved(program, low, CFI_SAVED_AT_CFA, factored(program, (int64_t)cfi_take_uleb(cursor)));
+		set_saved(program, low, CFI_SAVED_AT_CFA, factored(program, (int64_t)dwarf_uleb(cursor)));
 		return 0;
 	case DW_CFA_restore:
 		restore(program, low);
@@ -289,20 +314,20 @@ static int run_instruction(struct program *program)
 		return advance_to(program,
 				  take_address(cursor, program->run->section, program->common->pointer_encoding));
 	case DW_CFA_advance_loc1:
-		return advance_by(program, cfi_take(cursor, 1));
+		return advance_by(program, dwarf_number(cursor, 1));
 	case DW_CFA_advance_loc2:
-		return advance_by(program, cfi_take(cursor, 2));
+		return advance_by(program, dwarf_number(cursor, 2));
 	case DW_CFA_advance_loc4:
-		return advance_by(program, cfi_take(cursor, 4));
+		return advance_by(program, dwarf_number(cursor, 4));
 	}
 	if (!run_cfa(program, op) && !run_register(program, op))
-		cursor->bad = true;
+		cursor->failed = true;
 	return 0;
 }
 
 static int run_program(struct program *program)
 {
-	while (program->cursor.at < program->cursor.end && !program->cursor.bad) {
+	while (program->cursor.at < program->cursor.end && !program->cursor.failed) {
 		int err;
 
 		if (!program->run->work_left--) {
@@ -318,7 +343,8 @@ static int run_program(struct program *program)
 
 static bool take_augmentation(struct run *run, const Dwarf_CIE *cie, struct common *common)
 {
-	struct cfi_cursor data = {cie->augmentation_data, cie->augmentation_data + cie->augmentation_data_size, false};
+	struct dwarf_cursor data = {cie->augmentation_data, cie->augmentation_data + cie->augmentation_data_size,
+				    false};
 	const char *letter = cie->augmentation;
 
 	common->pointer_encoding = DW_EH_PE_absptr;
@@ -328,16 +354,16 @@ static bool take_augmentation(struct run *run, const Dwarf_CIE *cie, struct comm
 	if (*letter != 'z')
 		return false;
 	common->augmented = true;
-	while (*++letter && !data.bad) {
+	while (*++letter && !data.failed) {
 		switch (*letter) {
 		case 'R':
-			common->pointer_encoding = (uint8_t)cfi_take(&data, 1);
+			common->pointer_encoding = (uint8_t)dwarf_number(&data, 1);
 			break;
 		case 'L':
-			cfi_take(&data, 1);
+			dwarf_number(&data, 1);
 			break;
 		case 'P':
-			cfi_take_encoded(&data, (uint8_t)cfi_take(&data, 1));
+			take_encoded(&data, (uint8_t)dwarf_number(&data, 1));
 			break;
 		case 'S':
 			common->signal = true;
@@ -346,7 +372,7 @@ static bool take_augmentation(struct run *run, const Dwarf_CIE *cie, struct comm
 			return true; /* the rest says nothing of addresses */
 		}
 	}
-	return !data.bad;
+	return !data.failed;
 }
 
 /* The CIE at @offset into run->common; common.usable tells whether it made sense. */
@@ -370,10 +396,11 @@ static int use_common(struct run *run, Dwarf_Off offset)
 	if (entry.cie.return_address_register != run->section->machine->return_address ||
 	    !take_augmentation(run, &entry.cie, common))
 		return 0;
-	program.cursor = (struct cfi_cursor){entry.cie.initial_instructions, entry.cie.initial_instructions_end, false};
+	program.cursor =
+		(struct dwarf_cursor){entry.cie.initial_instructions, entry.cie.initial_instructions_end, false};
 	err = run_program(&program);
 	common->initial = program.state;
-	common->usable = !err && !program.cursor.bad;
+	common->usable = !err && !program.cursor.failed;
 	return err;
 }
 
@@ -395,12 +422,12 @@ static int run_function(struct run *run, const Dwarf_FDE *fde)
 		run->rows->broken++;
 		return err;
 	}
-	program.cursor = (struct cfi_cursor){fde->start, fde->end, false};
+	program.cursor = (struct dwarf_cursor){fde->start, fde->end, false};
 	start = take_address(&program.cursor, run->section, run->common.pointer_encoding);
-	bytes = cfi_take_encoded(&program.cursor, run->common.pointer_encoding);
+	bytes = take_encoded(&program.cursor, run->common.pointer_encoding);
 	if (run->common.augmented)
-		cfi_skip(&program.cursor, cfi_take_uleb(&program.cursor));
-	if (program.cursor.bad || !start || !bytes || bytes > FUNCTION_BYTES_MAX || start + bytes < start) {
+		dwarf_skip(&program.cursor, dwarf_uleb(&program.cursor));
+	if (program.cursor.failed || !start || !bytes || bytes > FUNCTION_BYTES_MAX || start + bytes < start) {
 		run->rows->broken++;
 		return 0;
 	}
@@ -409,11 +436,11 @@ static int run_function(struct run *run, const Dwarf_FDE *fde)
 	program.state = run->common.initial;
 	program.first_row = run->rows->list.count;
 	err = run_program(&program);
-	if (!err && !program.cursor.bad)
+	if (!err && !program.cursor.failed)
 		err = advance_to(&program, program.end);
 	if (err)
 		return err;
-	if (program.cursor.bad)
+	if (program.cursor.failed)
 		err = drop_function(&program, start);
 	else
 		run->rows->functions++;

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "symbolizer/base/cleanup.h"
-#include "symbolizer/cfi_cursor.h"
+#include "symbolizer/dwarf_cursor.h"
 #include "symbolizer/go_table.h"
 
 #define TABLE_BYTES_MAX (256ull << 20)
@@ -79,14 +79,14 @@ static struct unwind_rule rule_of_depth(int64_t depth)
 /* Pairs of how much the depth changes (zigzag) and for how many places it holds; it starts at -1. */
 static int run_depths(struct run *run, uint64_t start, uint64_t end, uint64_t list)
 {
-	struct cfi_cursor cursor = {run->bytes + list, run->bytes + run->size, false};
+	struct dwarf_cursor cursor = {run->bytes + list, run->bytes + run->size, false};
 	int64_t depth = -1;
 
 	for (uint64_t pc = start; pc < end;) {
-		uint64_t change = cfi_take_uleb(&cursor), places = cfi_take_uleb(&cursor);
+		uint64_t change = dwarf_uleb(&cursor), places = dwarf_uleb(&cursor);
 		int err;
 
-		if (cursor.bad || (!change && pc != start) || !places || places > end - pc)
+		if (cursor.failed || (!change && pc != start) || !places || places > end - pc)
 			break;
 		if (!run->work_left)
 			return -EFBIG;

@@ -32,7 +32,8 @@ void blocked_places_deinit(struct blocked_places *places)
 	string_table_deinit(&places->strings);
 }
 
-bool blocked_is_scheduler(const char *function)
+/* Is it a function that any task goes through as it leaves its CPU? */
+static bool is_scheduler(const char *function)
 {
 	static const char *const known[] = {
 		"schedule",
@@ -85,7 +86,7 @@ static int describe(struct finding *finding, const struct recording_wait *wait, 
 	if (!kernel.count)
 		return 0;
 	kernel_entry_find(kernel.names, kernel.count, &entry);
-	while (leaf + 1 < kernel.count && blocked_is_scheduler(kernel.names[leaf]))
+	while (leaf + 1 < kernel.count && is_scheduler(kernel.names[leaf]))
 		leaf++;
 	if (entry.kind != KERNEL_ENTRY_NONE)
 		err = add_text(finding->places, entry.name, &place->entry);

@@ -44,7 +44,4 @@ struct blocked_places {
 int blocked_places_init(struct blocked_places *places, const struct profile *profile, uint32_t states);
 void blocked_places_deinit(struct blocked_places *places);
 
-/* Is it a function that any task goes through as it leaves its CPU? */
-bool blocked_is_scheduler(const char *function);
-
 #endif

@@ -22,8 +22,11 @@ static const struct column columns[COLUMNS] = {
 	[FIX] = {"WHAT HELPS", false, 100},
 };
 
-/* By how a reason starts; the symbolizer's naming.c and, of Python, stacks.c of the recorder write them. */
-const char *missing_fix(const char *reason)
+/*
+ * What to do about a reason ("[stripped libfoo.so]"), by how it starts; "" where nothing helps. The symbolizer's naming.c and, of
+ * Python, stacks.c of the recorder write them.
+ */
+static const char *fix_of(const char *reason)
 {
 	static const struct {
 		const char *reason, *fix;
@@ -73,7 +76,7 @@ static int put_row(struct column_table *table, const struct profile *profile, co
 	text_printable(profile_container_label(profile, missing->container), cells[CONTAINER], COLUMN_CELL_BYTES);
 	snprintf(cells[SHARE], COLUMN_CELL_BYTES, "%.1f%%", share_of(summary, missing));
 	text_printable(reason, cells[WHY], COLUMN_CELL_BYTES);
-	snprintf(cells[FIX], COLUMN_CELL_BYTES, "%s", missing_fix(reason));
+	snprintf(cells[FIX], COLUMN_CELL_BYTES, "%s", fix_of(reason));
 	return column_table_add(table, cells, NULL);
 }
 
@@ -110,8 +113,8 @@ static int add_one(struct json_object *array, const struct profile *profile, con
 		err = json_add_text(one, "reason", reason);
 	if (!err)
 		err = json_add(one, "frames", json_object_new_uint64(missing->frames));
-	if (!err && *missing_fix(reason))
-		err = json_add_text(one, "fix", missing_fix(reason));
+	if (!err && *fix_of(reason))
+		err = json_add_text(one, "fix", fix_of(reason));
 	return err ? err : json_append(array, take_ptr(one));
 }
 

@@ -17,7 +17,4 @@ int render_missing_text(const struct profile *profile, FILE *out);
 /* The same as "unnamed" of @top. 0 or -ENOMEM. */
 int render_missing_json(const struct profile *profile, struct json_object *top);
 
-/* What to do about a reason ("[stripped libfoo.so]"); "" where nothing helps. */
-const char *missing_fix(const char *reason);
-
 #endif
