@@ -123,7 +123,7 @@ static __noinline int note_lock_wait(const struct lock_key *key, u64 lock, const
 
 static __always_inline void tally(u32 slot, u32 kind, u64 ns)
 {
-	u32 number = LOCK_TALLY(slot, kind);
+	u32 number = LOCK_TALLY(SLOT_PLACE(slot), kind);
 	struct lock_tally *tally = bpf_map_lookup_elem(&lock_tallies, &number);
 
 	if (!tally)
@@ -188,7 +188,7 @@ static __always_inline void end_wait(void *ctx, u64 lock, bool got)
 	}
 	add_to_call(task, ns);
 	if (task->nvcsw == times->lock_switches) {
-		tally(times->slot, lock_kind_of(times->lock_flags), ns);
+		tally(slot_of(task, times), lock_kind_of(times->lock_flags), ns);
 		return;
 	}
 	take_own_stack(ctx, bpf_map_lookup_elem(&wait_scratch, &scratch), SCRATCH_LOCKS);

@@ -40,12 +40,14 @@ struct {
 } cpu_switches __weak SEC(".maps");
 
 /* By QUEUE_KEY(): nanoseconds that one's tasks waited while the other ran. */
-struct {
+struct queue_map {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, QUEUE_PAIRS_MAX);
-	__type(key, u32);
+	__type(key, u64);
 	__type(value, u64);
-} queue_matrix __weak SEC(".maps");
+} queue_0 __weak SEC(".maps"), queue_1 __weak SEC(".maps");
+
+u32 active_queue __weak = 0; /* as active_waits */
 
 static __always_inline bool is_throttled(struct task_struct *task)
 {
@@ -97,6 +99,15 @@ static __always_inline u64 throttled_since(struct task_struct *task, const struc
 	return ns < queued ? ns : queued;
 }
 
+/* This CPU's last switch that was seen; 0: not known. */
+static __always_inline u64 last_switch_ns(void)
+{
+	u32 zero = 0;
+	struct cpu_switches *switches = want_queued ? bpf_map_lookup_elem(&cpu_switches, &zero) : NULL;
+
+	return switches ? switches->last[(switches->count - 1) & (SWITCHES - 1)].ns : 0;
+}
+
 static __always_inline void now_runs(u32 slot, u64 now)
 {
 	u32 zero = 0, at;
@@ -112,14 +123,20 @@ static __always_inline void now_runs(u32 slot, u64 now)
 
 static __noinline int charge_other(u32 victim, u32 culprit, u64 ns)
 {
-	u32 key = QUEUE_KEY(victim, culprit);
-	u64 *sum = bpf_map_lookup_elem(&queue_matrix, &key), none = 0;
+	u64 key = QUEUE_KEY(victim, culprit);
+	bool second = *(volatile u32 *)&active_queue;
+	u64 *sum = second ? bpf_map_lookup_elem(&queue_1, &key) : bpf_map_lookup_elem(&queue_0, &key);
 	struct wait_losses *losses;
 	u32 zero = 0;
+	long err;
 
 	if (!sum) {
-		bpf_map_update_elem(&queue_matrix, &key, &none, BPF_NOEXIST);
-		sum = bpf_map_lookup_elem(&queue_matrix, &key);
+		err = second ? bpf_map_update_elem(&queue_1, &key, &ns, BPF_NOEXIST)
+			     : bpf_map_update_elem(&queue_0, &key, &ns, BPF_NOEXIST);
+		if (!err)
+			return 0;
+		/* Another CPU was first, or the map is full. */
+		sum = second ? bpf_map_lookup_elem(&queue_1, &key) : bpf_map_lookup_elem(&queue_0, &key);
 	}
 	if (sum) {
 		__sync_fetch_and_add(sum, ns);

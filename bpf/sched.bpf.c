@@ -74,7 +74,9 @@ static __always_inline void first_seen(struct task_struct *task, struct task_tim
 
 static __always_inline struct slot_times *times_of_slot(u32 slot)
 {
-	return count_times && slot != SLOT_UNWANTED ? bpf_map_lookup_elem(&slot_rows, &slot) : NULL;
+	u32 place = SLOT_PLACE(slot);
+
+	return count_times && slot != SLOT_UNWANTED ? bpf_map_lookup_elem(&slot_rows, &place) : NULL;
 }
 
 static __always_inline struct wait_losses *losses(void)
@@ -104,7 +106,7 @@ static __always_inline void put_call(struct task_struct *task, struct task_times
 	current->task = 0;
 }
 
-static __always_inline void take_call(struct task_struct *task, const struct task_times *times, u64 now)
+static __always_inline void take_call(struct task_struct *task, struct task_times *times, u64 now)
 {
 	u32 zero = 0;
 	struct cpu_call *current = split_calls ? bpf_map_lookup_elem(&cpu_calls, &zero) : NULL;
@@ -120,7 +122,10 @@ static __always_inline void take_call(struct task_struct *task, const struct tas
 		current->parts = times->parts;
 		current->parts.came_ns = now;
 		current->parted = 1;
+		/* Should it leave unseen, this call is not found again. */
+		times->call_ns = 0;
 	}
+	current->registers = 0;
 }
 
 /* Nothing but these changes between two calls from one place; the walk of the stack would tell the rest. */
@@ -178,33 +183,6 @@ static __always_inline void learn(struct task_times *times, u64 blocked_ns)
 	else if (times->stack_taken != STACK_OF_SITE)
 		times->sites[number].shorts++;
 	times->site = 0;
-}
-
-static __always_inline void leave(void *ctx, struct task_struct *task, bool preempted, u32 state, u64 now)
-{
-	struct task_times *times = times_of(task);
-	struct slot_times *row;
-
-	put_call(task, times, now);
-	if (!times)
-		return;
-	first_seen(task, times, TASK_ON_CPU);
-	row = times_of_slot(slot_of(task, times));
-	if (row)
-		row->oncpu_ns += now - times->switched_ns;
-	times->switched_ns = now;
-	if (preempted || !state) {
-		times->state = TASK_READY;
-		times->woken_ns = 0;
-		times->cpu = bpf_get_smp_processor_id();
-		if (count_times)
-			ready_from_now(task, times);
-		return;
-	}
-	/* What woke it as it was on its way out goes on to count. */
-	times->state = blocked_state(task, state);
-	if (want_blocked && times->slot != SLOT_UNWANTED && times->state != TASK_ENDED)
-		take_blocked_stack(ctx, task, times);
 }
 
 static __noinline int note_wait(const struct wait_key *key, u64 ns)
@@ -281,19 +259,16 @@ static __always_inline void count_blocked(struct slot_times *row, u32 state, u64
 	}
 }
 
-/* Returns its slot. */
-static __always_inline u32 come(struct task_struct *task, u64 now)
+/* It is on its CPU from @now on. */
+static __always_inline void come(struct task_struct *task, struct task_times *times, u64 now)
 {
-	struct task_times *times = times_of(task);
-	u64 blocked = 0, queued, woken;
-	struct slot_times *row;
+	struct slot_times *row = times_of_slot(slot_of(task, times));
+	u64 blocked = 0, queued = now - times->switched_ns, woken;
 	bool was_blocked;
 
-	if (!times)
-		return SLOT_OTHERS;
-	first_seen(task, times, TASK_READY);
-	row = times_of_slot(slot_of(task, times));
-	queued = now - times->switched_ns;
+	/* The switch from it was not traced: it slept, if it was woken. */
+	if (times->state == TASK_ON_CPU)
+		times->state = times->woken_ns ? TASK_BLOCKED + OFF_SLEEPING : TASK_READY;
 	was_blocked = times->state >= TASK_BLOCKED;
 	if (was_blocked) {
 		/* A waking that was not seen: all of it was blocked. */
@@ -322,6 +297,74 @@ static __always_inline u32 come(struct task_struct *task, u64 now)
 	times->stack_taken = STACK_NONE;
 	times->waker_taken = 0;
 	times->cfs_rq = 0;
+}
+
+/*
+ * The switch to it was not traced, as happens on some hosts to some tasks: after the last one that was, and after it was ready,
+ * it came to its CPU.
+ */
+static __noinline int come_unseen(struct task_struct *task, struct task_times *times, u64 now)
+{
+	struct wait_losses *lost = losses();
+	u64 last = last_switch_ns();
+
+	if (!times)
+		return 0;
+	if (lost)
+		lost->switches++;
+	if (!last || last > now)
+		last = now;
+	if (last < times->switched_ns)
+		last = times->switched_ns;
+	if (last < times->woken_ns)
+		last = times->woken_ns;
+	come(task, times, last);
+	return 0;
+}
+
+static __always_inline void leave(void *ctx, struct task_struct *task, bool preempted, u32 state, u64 now)
+{
+	struct task_times *times = times_of(task);
+	struct slot_times *row;
+
+	put_call(task, times, now);
+	if (!times)
+		return;
+	first_seen(task, times, TASK_ON_CPU);
+	if (times->state != TASK_ON_CPU)
+		come_unseen(task, times, now);
+	row = times_of_slot(slot_of(task, times));
+	if (row)
+		row->oncpu_ns += now - times->switched_ns;
+	times->switched_ns = now;
+	if (preempted || !state) {
+		times->state = TASK_READY;
+		times->woken_ns = 0;
+		times->cpu = bpf_get_smp_processor_id();
+		if (count_times)
+			ready_from_now(task, times);
+		return;
+	}
+	/* What woke it as it was on its way out goes on to count. */
+	times->state = blocked_state(task, state);
+	if (want_blocked && times->slot != SLOT_UNWANTED && times->state != TASK_ENDED)
+		take_blocked_stack(ctx, task, times);
+}
+
+/* Returns the slot of who comes. */
+static __always_inline u32 arrive(struct task_struct *task, u64 now)
+{
+	struct task_times *times = times_of(task);
+	struct wait_losses *lost;
+
+	if (!times) {
+		lost = losses();
+		if (lost)
+			lost->tasks++;
+		return SLOT_OTHERS;
+	}
+	first_seen(task, times, TASK_READY);
+	come(task, times, now);
 	take_call(task, times, now);
 	return times->slot;
 }
@@ -337,7 +380,7 @@ int task_switched(u64 *ctx)
 	if (prev->pid)
 		leave(ctx, prev, preempted, state, now);
 	if (next->pid)
-		slot = come(next, now);
+		slot = arrive(next, now);
 	if (want_queued)
 		now_runs(slot, now);
 	return 0;

@@ -11,13 +11,21 @@
 
 #include "bpf/shared.h"
 
-/* Slots. Real ones are given from SLOT_FIRST on. */
+/*
+ * Slots. Real ones are given from SLOT_FIRST on.
+ *
+ * A slot's low bits are the place of its counters, the others count how often that was given away: so what still names the slot of
+ * a container that is gone (who ran, who woke whom) never means the next one. Which slot of a place is valid, slots_valid
+ * says; user space ends it when its cgroup is gone, reads and empties its counters, and puts the next one into the queue.
+ */
 #define SLOT_UNWANTED 0u /* filtered out: nothing is counted */
 #define SLOT_OTHERS 1u	 /* more cgroups than slots */
 #define SLOT_KERNEL 2u	 /* kernel threads, wherever they sit */
 #define SLOT_IDLE 3u	 /* no task: the CPU was idle */
 #define SLOT_FIRST 4u
-#define SLOTS_MAX 512u
+#define SLOTS_MAX 512u /* places */
+#define SLOT_PLACE(slot) ((slot) & (SLOTS_MAX - 1))
+#define SLOT_NOBODYS 0xffffffffu /* in slots_valid: no slot of this place. Of SLOT_OTHERS: there may be free ones */
 
 struct slot_key {
 	u64 cgroup_id;
@@ -31,13 +39,13 @@ struct slot_key {
 #define HISTOGRAM_UNIT_BITS 4
 #define HISTOGRAM_BUCKETS 120
 
-#define CALL_ROWS_MAX 4096u /* of slots and calls; scaled down on hosts with many CPUs */
+#define CALL_ROWS_MAX 8192u /* of slots and calls; scaled down on hosts with many CPUs */
 #define CALL_ROW_OTHERS 0u  /* more of these than rows */
 
 /* The key of a row of calls: slot and number. */
-#define CALL_ROW_KEY(slot, call) ((slot) << 16 | (call))
-#define CALL_ROW_SLOT(key) ((key) >> 16)
-#define CALL_ROW_CALL(key) ((key)&0xffff)
+#define CALL_ROW_KEY(slot, call) ((u64)(slot) << 32 | (call))
+#define CALL_ROW_SLOT(key) ((u32)((key) >> 32))
+#define CALL_ROW_CALL(key) ((u32)(key))
 
 /*
  * Calls of one number in one container, on one CPU, that have returned (exit and exit_group: that have begun). Times
@@ -112,12 +120,12 @@ struct slot_times {
 };
 
 /* Who ran while another waited for that CPU, or why nobody can be named. */
-#define CULPRIT_MOVED 0xffffu	/* it waited on another CPU than it came to run on */
-#define CULPRIT_EARLIER 0xfffeu /* longer ago than the CPU's last switches are known */
+#define CULPRIT_MOVED 0xfffffffeu	/* it waited on another CPU than it came to run on */
+#define CULPRIT_EARLIER 0xfffffffdu /* longer ago than the CPU's last switches are known */
 #define QUEUE_PAIRS_MAX 16384u
-#define QUEUE_KEY(victim, culprit) ((victim) << 16 | (culprit))
-#define QUEUE_VICTIM(key) ((key) >> 16)
-#define QUEUE_CULPRIT(key) ((key)&0xffff)
+#define QUEUE_KEY(victim, culprit) ((u64)(victim) << 32 | (culprit))
+#define QUEUE_VICTIM(key) ((u32)((key) >> 32))
+#define QUEUE_CULPRIT(key) ((u32)(key))
 
 /* What was lost, on one CPU. */
 struct wait_losses {
@@ -128,6 +136,7 @@ struct wait_losses {
 	u64 stacks;   /* ring buffer full: the wait is there, its stack is not */
 	u64 tasks;    /* no memory for a task's times: its event was not looked at */
 	u64 queue_ns; /* no room in the map of who ran meanwhile */
+	u64 switches; /* of tasks, that the kernel did not trace: when each was, is a guess */
 };
 
 /* What kind of lock was waited for. Values are those of enum lock_class in the recording. */
@@ -188,13 +197,13 @@ struct lock_sums {
 	u32 pad[2];
 };
 
-/* Waits that did not sleep, by slot and kind, on one CPU. */
+/* Waits that did not sleep, by slot's place and kind, on one CPU. */
 struct lock_tally {
 	u64 count;
 	u64 total_ns;
 	u64 max_ns;
 };
-#define LOCK_TALLY(slot, kind) ((slot)*LOCK_KINDS + (kind))
+#define LOCK_TALLY(place, kind) ((place)*LOCK_KINDS + (kind))
 
 /* What an iterator tells of each slab cache. */
 #define SLAB_NAME_BYTES 56

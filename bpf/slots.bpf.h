@@ -28,8 +28,16 @@ struct {
 	__type(value, u32);
 } free_slots __weak SEC(".maps");
 
-/* Cleared where there was none in the queue, so that it is left alone until user space has put one in, and says so. */
-u32 slots_are_free __weak = 1;
+/*
+ * By place: the slot that its counters are for. Written by user space, and here where the queue was found empty: then it is
+ * SLOT_OTHERS that is valid, until user space has put one in.
+ */
+u32 slots_valid[SLOTS_MAX] __weak = {};
+
+static __always_inline bool slot_is_valid(u32 slot)
+{
+	return *(volatile u32 *)&slots_valid[SLOT_PLACE(slot)] == slot;
+}
 
 /* As current_cgroup_id() has it, of any task. */
 static __always_inline u64 cgroup_id_of(struct task_struct *task)
@@ -63,10 +71,10 @@ __weak __noinline u32 slot_of_key(u64 cgroup_id, u64 pid_namespace)
 	known = bpf_map_lookup_elem(&cgroup_slots, &key);
 	if (known)
 		return *known;
-	if (!*(volatile u32 *)&slots_are_free)
+	if (slot_is_valid(SLOT_OTHERS))
 		return SLOT_OTHERS;
 	if (bpf_map_pop_elem(&free_slots, &slot)) {
-		slots_are_free = 0;
+		slots_valid[SLOT_OTHERS] = SLOT_OTHERS;
 		return SLOT_OTHERS;
 	}
 	/* Another CPU may have been first: its number counts, and ours is for the next one. */

@@ -23,7 +23,7 @@ extern void *bpf_rdonly_cast(const void *object, u32 btf_id) __ksym __weak;
 /* Counts up with each task that is made. */
 u64 tasks_made = 0;
 
-/* Of each slot: the row of each call, 0 where it has none yet. */
+/* Of each slot, by place: the row of each call, 0 where it has none yet. */
 struct calls_of_slot {
 	u32 of[CALLS_MAX];
 };
@@ -41,11 +41,11 @@ struct {
 	__type(value, u32);
 } free_call_rows SEC(".maps");
 
-/* As slots_are_free. */
-u32 call_rows_are_free = 1;
+/* Set where there was none in the queue: it is left alone until user space has put one in, and clears this. */
+u32 call_rows_used_up = 0;
 
 /* Of each row: whose it is; 0: nobody's. */
-u32 call_row_keys[CALL_ROWS_MAX] = {};
+u64 call_row_keys[CALL_ROWS_MAX] = {};
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -66,10 +66,10 @@ static __noinline u32 new_call_row(u32 *place, u32 slot, u32 call)
 {
 	u32 row;
 
-	if (!place || !*(volatile u32 *)&call_rows_are_free)
+	if (!place || *(volatile u32 *)&call_rows_used_up)
 		return CALL_ROW_OTHERS;
 	if (bpf_map_pop_elem(&free_call_rows, &row)) {
-		call_rows_are_free = 0;
+		call_rows_used_up = 1;
 		return CALL_ROW_OTHERS;
 	}
 	row &= CALL_ROWS_MAX - 1;
@@ -80,7 +80,8 @@ static __noinline u32 new_call_row(u32 *place, u32 slot, u32 call)
 
 static __always_inline u32 call_row(u32 slot, u32 call)
 {
-	struct calls_of_slot *numbers = bpf_map_lookup_elem(&call_row_of, &slot);
+	u32 at = SLOT_PLACE(slot);
+	struct calls_of_slot *numbers = bpf_map_lookup_elem(&call_row_of, &at);
 	u32 *place;
 
 	if (!numbers)
@@ -129,7 +130,7 @@ static __always_inline void refresh_slot(struct cpu_call *current, struct task_s
 {
 	u64 cgroups = (u64)LOAD(task, cgroups);
 
-	if (current->cgroups != cgroups || (current->slot == SLOT_OTHERS && slots_are_free)) {
+	if (current->cgroups != cgroups || !slot_is_valid(current->slot)) {
 		current->slot = find_slot(current_task());
 		current->cgroups = cgroups;
 	}
@@ -157,20 +158,35 @@ static __always_inline struct cpu_call *last_call(struct pt_regs *registers)
 	return last;
 }
 
-static __always_inline struct cpu_call *current_call(void)
+static __noinline int ask_who_calls(struct cpu_call *current, u64 registers)
+{
+	u64 task = (u64)current_task();
+
+	if (!current)
+		return 0;
+	current->registers = registers;
+	if (current->task == task)
+		return 0;
+	current->task = task;
+	current->cgroups = 0;
+	current->call_ns = 0;
+	current->parted = 0;
+	return 0;
+}
+
+/*
+ * A task is asked for at its first call after a switch, and known by its registers' place from then on: whoever came to the CPU by
+ * a switch that was not traced has other ones.
+ */
+static __always_inline struct cpu_call *current_call(struct pt_regs *registers)
 {
 	u32 zero = 0;
 	struct cpu_call *current = bpf_map_lookup_elem(&cpu_calls, &zero);
 
 	if (!current)
 		return NULL;
-	/* Not known only until its first switch. */
-	if (!current->task) {
-		current->task = (u64)current_task();
-		current->cgroups = 0;
-		current->call_ns = 0;
-		current->parted = 0;
-	}
+	if (current->registers != (u64)registers)
+		ask_who_calls(current, (u64)registers);
 	refresh_slot(current, task_at(current->task));
 	return current;
 }
@@ -178,7 +194,7 @@ static __always_inline struct cpu_call *current_call(void)
 SEC("tp_btf/sys_enter")
 int BPF_PROG(call_entered, struct pt_regs *regs, long number)
 {
-	struct cpu_call *current = current_call();
+	struct cpu_call *current = current_call(regs);
 
 	if (!current || current->slot == SLOT_UNWANTED)
 		return 0;
@@ -223,7 +239,7 @@ static __always_inline bool is_childs(u32 call, long result)
 SEC("tp_btf/sys_exit")
 int BPF_PROG(call_returned, struct pt_regs *regs, long result)
 {
-	struct cpu_call *current = current_call();
+	struct cpu_call *current = current_call(regs);
 	u64 now = bpf_ktime_get_ns();
 	struct call_counts *counts;
 	u32 call, row;

@@ -94,12 +94,11 @@ struct task_times {
  * for a lock meanwhile. As the task leaves its CPU this goes to its memory, and comes back with it.
  */
 struct cpu_call {
-	u64 task;    /* whose; 0: not known */
-	u64 cgroups; /* as task_times.cgroups */
-	u64 call_ns; /* begin; 0: in none */
-	/* Where calls are counted alone: by what the task is known. */
-	u64 registers;
-	u64 tasks_made;
+	u64 task;	/* whose; 0: not known */
+	u64 cgroups;	/* as task_times.cgroups */
+	u64 call_ns;	/* begin; 0: in none */
+	u64 registers;	/* where the task's lie, by which it is known; 0: it has to be asked for */
+	u64 tasks_made; /* as calls are counted alone, as many as there were then */
 	u32 slot;
 	u16 call;
 	u8 parted; /* there are parts of it; else all of it was on this CPU */
@@ -144,12 +143,15 @@ static __always_inline void begin_parts(struct cpu_call *current)
 	current->parted = 1;
 }
 
-/* A task that was moved into another cgroup has another set of them. Who found no free slot asks again where there may be one. */
+/*
+ * A task that was moved into another cgroup has another set of them, which may lie where that of one lay that is gone. Who
+ * found no free slot asks again where there may be one.
+ */
 static __always_inline u32 slot_of(struct task_struct *task, struct task_times *times)
 {
 	u64 cgroups = (u64)LOAD(task, cgroups);
 
-	if (times->cgroups != cgroups || (times->slot == SLOT_OTHERS && slots_are_free)) {
+	if (times->cgroups != cgroups || !slot_is_valid(times->slot)) {
 		times->slot = find_slot(task);
 		times->cgroups = cgroups;
 	}

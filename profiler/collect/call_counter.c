@@ -18,25 +18,33 @@ _Static_assert(CALL_32_BIT == RECORDING_CALL_32_BIT && CALL_UNKNOWN == CALL_NUMB
 struct call_counter {
 	struct slots *slots;
 	struct recording_writer *writer;
-	const uint32_t *keys; /* the programs', of each row; 0: nobody's */
+	struct stoker_bpf *skeleton;
+	uint64_t *keys; /* the programs', of each row; 0: nobody's */
 	uint32_t rows;
-	int rows_fd;
+	int rows_fd, free_fd;
 	bool timed; /* rows are struct call_counts, else struct call_tally */
 	int cpus;
 	void *by_cpu;		  /* [cpus], one row as read */
 	struct call_counts *told; /* [rows], what is in the recording. Buckets count modulo 2³². */
 };
 
+static int free_row(struct call_counter *counter, uint32_t row)
+{
+	return bpf_map_update_elem(counter->free_fd, NULL, &row, BPF_ANY) ? -errno : 0;
+}
+
 int call_counter_new(struct stoker_bpf *skeleton, struct slots *slots, struct recording_writer *writer,
 		     struct call_counter **ret_counter)
 {
 	struct call_counter *counter = calloc(1, sizeof(*counter));
 	const struct bpf_map *rows;
+	int err;
 
 	if (!counter)
 		return -ENOMEM;
 	counter->slots = slots;
 	counter->writer = writer;
+	counter->skeleton = skeleton;
 	counter->keys = skeleton->bss->call_row_keys;
 	counter->timed = bpf_program__autoload(skeleton->progs.call_returned);
 	rows = counter->timed ? skeleton->maps.call_rows : skeleton->maps.call_tallies;
@@ -45,9 +53,13 @@ int call_counter_new(struct stoker_bpf *skeleton, struct slots *slots, struct re
 	counter->cpus = libbpf_num_possible_cpus();
 	counter->by_cpu = calloc((size_t)counter->cpus, sizeof(struct call_counts));
 	counter->told = calloc(counter->rows, sizeof(*counter->told));
-	if (!counter->by_cpu || !counter->told) {
+	counter->free_fd = bpf_map__fd(skeleton->maps.free_call_rows);
+	err = counter->by_cpu && counter->told ? 0 : -ENOMEM;
+	for (uint32_t row = CALL_ROW_OTHERS + 1; row < counter->rows && !err; row++)
+		err = free_row(counter, row);
+	if (err) {
 		call_counter_free(counter);
-		return -ENOMEM;
+		return err;
 	}
 	*ret_counter = counter;
 	return 0;
@@ -164,12 +176,43 @@ int call_counter_write(struct call_counter *counter, uint64_t time_ns)
 	int err = 0;
 
 	for (uint32_t row = CALL_ROW_OTHERS + 1; row < counter->rows && !err; row++) {
-		uint32_t key = __atomic_load_n(&counter->keys[row], __ATOMIC_ACQUIRE);
+		uint64_t key = __atomic_load_n(&counter->keys[row], __ATOMIC_ACQUIRE);
 
 		if (key && slots_known(counter->slots, CALL_ROW_SLOT(key)))
 			err = take_row(counter, row, CALL_ROW_SLOT(key), CALL_ROW_CALL(key), time_ns);
 	}
 	return err ? err : take_row(counter, CALL_ROW_OTHERS, SLOT_OTHERS, CALL_UNKNOWN, time_ns);
+}
+
+static int drop_row(struct call_counter *counter, uint32_t row, uint64_t time_ns)
+{
+	uint64_t key = counter->keys[row];
+	int err = take_row(counter, row, CALL_ROW_SLOT(key), CALL_ROW_CALL(key), time_ns);
+
+	if (err)
+		return err;
+	memset(counter->by_cpu, 0, (size_t)counter->cpus * sizeof(struct call_counts));
+	if (bpf_map_update_elem(counter->rows_fd, &row, counter->by_cpu, BPF_ANY))
+		return -errno;
+	memset(&counter->told[row], 0, sizeof(counter->told[row]));
+	counter->keys[row] = 0;
+	return free_row(counter, row);
+}
+
+int call_counter_drop(struct call_counter *counter, uint64_t time_ns)
+{
+	static const uint32_t none[CALLS_MAX];
+	int err = 0;
+
+	for (uint32_t row = CALL_ROW_OTHERS + 1; row < counter->rows && !err; row++)
+		if (counter->keys[row] && slots_over(counter->slots, CALL_ROW_SLOT(counter->keys[row])))
+			err = drop_row(counter, row, time_ns);
+	for (uint32_t place = SLOT_FIRST; place < SLOTS_MAX && !err; place++)
+		if (counter->slots->due[place] &&
+		    bpf_map_update_elem(bpf_map__fd(counter->skeleton->maps.call_row_of), &place, none, BPF_ANY))
+			err = -errno;
+	__atomic_store_n(&counter->skeleton->bss->call_rows_used_up, 0, __ATOMIC_SEQ_CST);
+	return err;
 }
 
 uint64_t call_counter_others(const struct call_counter *counter)

@@ -196,34 +196,57 @@ static int write_spun(struct lock_waits *locks, const struct lock_tally *now, st
 	return err;
 }
 
+static int write_tally(struct lock_waits *locks, uint32_t slot, uint32_t kind, struct lock_tally *by_cpu,
+		       uint64_t time_ns)
+{
+	uint32_t number = LOCK_TALLY(SLOT_PLACE(slot), kind);
+	struct recording_lock row = nobody;
+	struct lock_tally now = {0};
+	int err;
+
+	if (bpf_map_lookup_elem(bpf_map__fd(locks->skeleton->maps.lock_tallies), &number, by_cpu))
+		return -errno;
+	for (int i = 0; i < locks->cpus; i++) {
+		now.count += by_cpu[i].count;
+		now.total_ns += by_cpu[i].total_ns;
+		now.max_ns = by_cpu[i].max_ns > now.max_ns ? by_cpu[i].max_ns : now.max_ns;
+	}
+	if (now.count == locks->tallies[number].count)
+		return 0;
+	row.lock_class = (uint8_t)kind;
+	err = slots_row(locks->slots, slot, &row.container);
+	return err ? err : write_spun(locks, &now, &locks->tallies[number], &row, time_ns);
+}
+
 static int write_tallies(struct lock_waits *locks, uint64_t time_ns)
 {
-	int fd = bpf_map__fd(locks->skeleton->maps.lock_tallies);
 	_cleanup_free_ struct lock_tally *by_cpu = calloc((size_t)locks->cpus, sizeof(*by_cpu));
 	int err = by_cpu ? 0 : -ENOMEM;
 
-	for (uint32_t slot = SLOT_OTHERS; slot < SLOTS_MAX && !err; slot++) {
-		if (!slots_known(locks->slots, slot))
-			continue;
-		for (uint32_t kind = 0; kind < LOCK_KINDS && !err; kind++) {
-			uint32_t number = LOCK_TALLY(slot, kind);
-			struct recording_lock row = nobody;
-			struct lock_tally now = {0};
+	for (uint32_t place = SLOT_OTHERS; place < SLOTS_MAX && !err; place++) {
+		uint32_t slot = slots_counted(locks->slots, place);
 
-			if (bpf_map_lookup_elem(fd, &number, by_cpu))
-				return -errno;
-			for (int i = 0; i < locks->cpus; i++) {
-				now.count += by_cpu[i].count;
-				now.total_ns += by_cpu[i].total_ns;
-				now.max_ns = by_cpu[i].max_ns > now.max_ns ? by_cpu[i].max_ns : now.max_ns;
-			}
-			if (now.count == locks->tallies[number].count)
-				continue;
-			row.lock_class = (uint8_t)kind;
-			err = slots_row(locks->slots, slot, &row.container);
-			if (!err)
-				err = write_spun(locks, &now, &locks->tallies[number], &row, time_ns);
-		}
+		for (uint32_t kind = 0; slot && kind < LOCK_KINDS && !err; kind++)
+			err = write_tally(locks, slot, kind, by_cpu, time_ns);
+	}
+	return err;
+}
+
+int lock_waits_drop(struct lock_waits *locks, uint64_t time_ns)
+{
+	_cleanup_free_ struct lock_tally *by_cpu = calloc((size_t)locks->cpus, sizeof(*by_cpu));
+	int fd = bpf_map__fd(locks->skeleton->maps.lock_tallies), err = by_cpu ? 0 : -ENOMEM;
+
+	for (uint32_t number = LOCK_TALLY(SLOT_FIRST, 0); number < SLOTS_MAX * LOCK_KINDS && !err; number++) {
+		uint32_t place = number / LOCK_KINDS;
+
+		if (!locks->slots->due[place])
+			continue;
+		err = write_tally(locks, slots_counted(locks->slots, place), number % LOCK_KINDS, by_cpu, time_ns);
+		memset(by_cpu, 0, (size_t)locks->cpus * sizeof(*by_cpu));
+		memset(&locks->tallies[number], 0, sizeof(locks->tallies[number]));
+		if (!err && bpf_map_update_elem(fd, &number, by_cpu, BPF_ANY))
+			err = -errno;
 	}
 	return err;
 }

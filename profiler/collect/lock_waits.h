@@ -30,6 +30,9 @@ int lock_waits_write(struct lock_waits *locks, uint64_t time_ns);
 /* Writes what the counters have counted since the last time. 0 or a negative errno. */
 int lock_waits_write_counters(struct lock_waits *locks, uint64_t time_ns);
 
+/* The last of the slots that are due (slots.h), whose counters are emptied. 0 or a negative errno. */
+int lock_waits_drop(struct lock_waits *locks, uint64_t time_ns);
+
 /* Waits for spinlocks that were not counted, so far. */
 uint64_t lock_waits_spins_lost(struct lock_waits *locks);
 

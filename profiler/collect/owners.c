@@ -121,6 +121,8 @@ static int describe(struct owners *owners, uint64_t cgroup_id, struct described 
 	if (cgroup_id == KERNEL_THREADS) {
 		known.container.kind = CONTAINER_KERNEL;
 		err = add_text(owners, "kernel", &known.container.name);
+	} else if (cgroup_id == OWNERS_OTHERS) {
+		err = add_text(owners, "[too many cgroups at once]", &known.container.name);
 	} else if (path) {
 		err = describe_known(owners, &known);
 	} else {
@@ -263,6 +265,11 @@ enum container_kind owners_kind(const struct owners *owners, uint32_t row, const
 
 	*ret_cgroup = owned ? owned->path : "";
 	return owned ? (enum container_kind)owned->container.kind : CONTAINER_UNKNOWN;
+}
+
+bool owners_is_gone(const struct owners *owners, uint64_t cgroup_id)
+{
+	return cgroup_tree_is_gone(owners->tree, cgroup_id);
 }
 
 static void note_gone(struct owners *owners, uint64_t cgroup_id)

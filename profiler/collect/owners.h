@@ -22,6 +22,9 @@
 
 struct owners;
 
+/* In place of a cgroup's id: all those that were too many to be told apart. */
+#define OWNERS_OTHERS (UINT64_MAX - 1)
+
 /* @tree, @resolver and @writer stay the caller's and must live longer. Returns 0 or -ENOMEM. */
 int owners_new(struct cgroup_tree *tree, struct container_resolver *resolver, struct recording_writer *writer,
 	       struct owners **ret_owners);
@@ -43,6 +46,9 @@ enum container_kind owners_kind(const struct owners *owners, uint32_t row, const
 
 /* A cgroup came, went or changed its name. 0 or -ENOMEM. */
 int owners_cgroup(struct owners *owners, const struct cgroup_event *event);
+
+/* Whether a cgroup was removed, so that no task is in it. */
+bool owners_is_gone(const struct owners *owners, uint64_t cgroup_id);
 
 /* Looks for names that were not there, or have changed. 0 or -ENOMEM. */
 int owners_refresh(struct owners *owners);

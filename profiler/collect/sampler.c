@@ -208,8 +208,9 @@ static int attach_waits(struct sampler *sampler)
 {
 	struct bpf_program *programs[WAIT_PROGRAMS_MAX];
 	size_t count = wait_programs_list(sampler->skeleton, &sampler->settings.waits, programs);
-	int err = wait_programs_start(sampler->skeleton, &sampler->settings.waits);
+	int err = 0;
 
+	wait_programs_start(sampler->skeleton);
 	for (size_t i = 0; i < count && !err; i++)
 		err = attach_tracepoint(sampler, programs[i]);
 	return err;

@@ -8,25 +8,24 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
-#include "symbolizer/base/array.h"
-#include "symbolizer/base/hash_index.h"
+#include "profiler/collect/map_pair.h"
 
 #include "stoker.skel.h"
 
-struct told_pair {
-	uint32_t key; /* QUEUE_KEY() */
+struct fetched_pair {
+	uint64_t key; /* QUEUE_KEY() */
 	uint64_t ns;
 };
 
 struct slot_time_counter {
 	struct slots *slots;
 	struct recording_writer *writer;
-	int rows_fd, matrix_fd; /* matrix_fd: -1 where it was not asked for */
+	int rows_fd;
 	int cpus;
 	struct slot_times *by_cpu;	   /* [cpus], one row as read */
 	struct slot_times told[SLOTS_MAX]; /* what is in the recording */
-	ARRAY(struct told_pair) pairs;
-	struct hash_index pair_index;
+	bool queue;
+	struct map_pair pairs; /* of struct fetched_pair */
 };
 
 int slot_times_new(struct stoker_bpf *skeleton, struct slots *slots, struct recording_writer *writer, bool queue,
@@ -39,7 +38,8 @@ int slot_times_new(struct stoker_bpf *skeleton, struct slots *slots, struct reco
 	counter->slots = slots;
 	counter->writer = writer;
 	counter->rows_fd = bpf_map__fd(skeleton->maps.slot_rows);
-	counter->matrix_fd = queue ? bpf_map__fd(skeleton->maps.queue_matrix) : -1;
+	counter->queue = queue;
+	map_pair_init(&counter->pairs, skeleton->maps.queue_0, skeleton->maps.queue_1, &skeleton->bss->active_queue);
 	counter->cpus = libbpf_num_possible_cpus();
 	counter->by_cpu = calloc((size_t)counter->cpus, sizeof(*counter->by_cpu));
 	if (!counter->by_cpu) {
@@ -55,8 +55,7 @@ void slot_times_free(struct slot_time_counter *counter)
 	if (!counter)
 		return;
 	free(counter->by_cpu);
-	array_deinit(&counter->pairs);
-	hash_index_deinit(&counter->pair_index);
+	map_pair_deinit(&counter->pairs);
 	free(counter);
 }
 
@@ -98,7 +97,7 @@ static int write_buckets(struct slot_time_counter *counter, enum histogram_kind 
 
 static int write_row(struct slot_time_counter *counter, uint32_t slot, const struct slot_times *now, uint64_t time_ns)
 {
-	const struct slot_times *told = &counter->told[slot];
+	const struct slot_times *told = &counter->told[SLOT_PLACE(slot)];
 	struct recording_times row = {
 		.time_ns = time_ns,
 		.oncpu_ns = now->oncpu_ns - told->oncpu_ns,
@@ -128,7 +127,7 @@ static int write_row(struct slot_time_counter *counter, uint32_t slot, const str
 /* The two commonest reasons to wait are not in the programs' matrix. */
 static int write_own(struct slot_time_counter *counter, uint32_t slot, const struct slot_times *now, uint64_t time_ns)
 {
-	const struct slot_times *told = &counter->told[slot];
+	const struct slot_times *told = &counter->told[SLOT_PLACE(slot)];
 	struct recording_queue row = {.time_ns = time_ns, .ns = now->behind_own_ns - told->behind_own_ns};
 	int err = slots_row(counter->slots, slot, &row.container);
 
@@ -143,47 +142,29 @@ static int write_own(struct slot_time_counter *counter, uint32_t slot, const str
 
 static int take_slot(struct slot_time_counter *counter, uint32_t slot, uint64_t time_ns)
 {
-	struct slot_times now = {0};
+	struct slot_times now = {0}, *told = &counter->told[SLOT_PLACE(slot)];
+	uint32_t place = SLOT_PLACE(slot);
 	int err;
 
-	if (bpf_map_lookup_elem(counter->rows_fd, &slot, counter->by_cpu))
+	if (bpf_map_lookup_elem(counter->rows_fd, &place, counter->by_cpu))
 		return -errno;
 	for (int i = 0; i < counter->cpus; i++)
 		add_times(&now, &counter->by_cpu[i]);
-	if (!memcmp(&now, &counter->told[slot], sizeof(now)))
+	if (!memcmp(&now, told, sizeof(now)))
 		return 0;
 	err = write_row(counter, slot, &now, time_ns);
 	if (!err)
 		err = write_own(counter, slot, &now, time_ns);
 	if (!err)
-		counter->told[slot] = now;
+		*told = now;
 	return err;
 }
 
-/* What was told of a pair. NULL where memory is out. */
-static uint64_t *told_of(struct slot_time_counter *counter, uint32_t key)
-{
-	uint64_t hash = hash_words(key, 0);
-	struct told_pair *added;
-	uint32_t number;
-
-	for (size_t at = hash_index_first(&counter->pair_index, hash);
-	     hash_index_next(&counter->pair_index, hash, &at, &number);)
-		if (counter->pairs.items[number].key == key)
-			return &counter->pairs.items[number].ns;
-	if (array_reserve(&counter->pairs, 1) ||
-	    hash_index_insert(&counter->pair_index, hash, (uint32_t)counter->pairs.count))
-		return NULL;
-	added = array_add(&counter->pairs);
-	added->key = key;
-	return &added->ns;
-}
-
-static int write_pair(struct slot_time_counter *counter, uint32_t key, uint64_t ns, uint64_t time_ns)
+static int write_pair(struct slot_time_counter *counter, const struct fetched_pair *pair, uint64_t time_ns)
 {
 	static const uint8_t reasons[] = {[SLOT_UNWANTED] = QUEUE_UNWANTED, [SLOT_IDLE] = QUEUE_IDLE};
-	uint32_t victim = QUEUE_VICTIM(key), culprit = QUEUE_CULPRIT(key);
-	struct recording_queue row = {.culprit = RECORDING_NONE, .time_ns = time_ns, .ns = ns};
+	uint32_t victim = QUEUE_VICTIM(pair->key), culprit = QUEUE_CULPRIT(pair->key);
+	struct recording_queue row = {.culprit = RECORDING_NONE, .time_ns = time_ns, .ns = pair->ns};
 	int err = slots_row(counter->slots, victim, &row.container);
 
 	if (culprit == CULPRIT_MOVED)
@@ -197,44 +178,39 @@ static int write_pair(struct slot_time_counter *counter, uint32_t key, uint64_t 
 	return err ? err : recording_writer_queue(counter->writer, &row);
 }
 
-static bool culprit_known(const struct slot_time_counter *counter, uint32_t culprit)
+int slot_times_fetch(struct slot_time_counter *counter)
 {
-	return culprit == CULPRIT_MOVED || culprit == CULPRIT_EARLIER || slots_known(counter->slots, culprit);
-}
-
-static int write_matrix(struct slot_time_counter *counter, uint64_t time_ns)
-{
-	uint32_t key, *previous = NULL;
-	int err = 0;
-
-	/* Keys are never taken out, so the walk ends. */
-	for (uint32_t i = 0; i < QUEUE_PAIRS_MAX && !err && !bpf_map_get_next_key(counter->matrix_fd, previous, &key);
-	     i++) {
-		uint64_t now, *told;
-
-		previous = &key;
-		if (!slots_known(counter->slots, QUEUE_VICTIM(key)) || !culprit_known(counter, QUEUE_CULPRIT(key)))
-			continue;
-		told = told_of(counter, key);
-		if (!told)
-			return -ENOMEM;
-		if (bpf_map_lookup_elem(counter->matrix_fd, &key, &now) || now == *told)
-			continue;
-		err = write_pair(counter, key, now - *told, time_ns);
-		if (!err)
-			*told = now;
-	}
-	return err;
+	return counter->queue ? map_pair_fetch(&counter->pairs) : 0;
 }
 
 int slot_times_write(struct slot_time_counter *counter, uint64_t time_ns)
 {
 	int err = 0;
 
-	for (uint32_t slot = SLOT_OTHERS; slot < SLOTS_MAX && !err; slot++)
-		if (slots_known(counter->slots, slot))
+	for (uint32_t place = SLOT_OTHERS; place < SLOTS_MAX && !err; place++) {
+		uint32_t slot = slots_counted(counter->slots, place);
+
+		if (slot)
 			err = take_slot(counter, slot, time_ns);
-	if (!err && counter->matrix_fd >= 0)
-		err = write_matrix(counter, time_ns);
+	}
+	for (size_t i = 0; i < counter->pairs.count && !err; i++)
+		err = write_pair(counter, map_pair_entry(&counter->pairs, i), time_ns);
+	map_pair_clear(&counter->pairs);
+	return err;
+}
+
+int slot_times_drop(struct slot_time_counter *counter, uint64_t time_ns)
+{
+	int err = 0;
+
+	for (uint32_t place = SLOT_FIRST; place < SLOTS_MAX && !err; place++) {
+		if (!counter->slots->due[place])
+			continue;
+		err = take_slot(counter, slots_counted(counter->slots, place), time_ns);
+		memset(counter->by_cpu, 0, (size_t)counter->cpus * sizeof(*counter->by_cpu));
+		memset(&counter->told[place], 0, sizeof(counter->told[place]));
+		if (!err && bpf_map_update_elem(counter->rows_fd, &place, counter->by_cpu, BPF_ANY))
+			err = -errno;
+	}
 	return err;
 }

@@ -138,10 +138,11 @@ static void configure_maps(struct stoker_bpf *skeleton, const struct wait_settin
 	bpf_map__set_autocreate(skeleton->maps.free_slots, any);
 	bpf_map__set_autocreate(skeleton->maps.slot_rows, times);
 	bpf_map__set_autocreate(skeleton->maps.cpu_switches, settings->runq);
-	bpf_map__set_autocreate(skeleton->maps.queue_matrix, settings->runq);
+	bpf_map__set_autocreate(skeleton->maps.queue_0, settings->runq);
+	bpf_map__set_autocreate(skeleton->maps.queue_1, settings->runq);
 	bpf_map__set_autocreate(skeleton->maps.wait_events, stacks);
 	bpf_map__set_autocreate(skeleton->maps.known_stacks, stacks);
-	bpf_map__set_autocreate(skeleton->maps.wait_losses, times || stacks);
+	bpf_map__set_autocreate(skeleton->maps.wait_losses, any);
 	/* Older kernels verify each global function of a program, called or not: take_user_stack() needs its map. */
 	bpf_map__set_autocreate(skeleton->maps.wait_scratch, settings->syscalls || times || stacks);
 	bpf_map__set_autocreate(skeleton->maps.locks_0, settings->locks);
@@ -160,23 +161,9 @@ static void configure_maps(struct stoker_bpf *skeleton, const struct wait_settin
 	bpf_map__set_autocreate(skeleton->maps.call_tallies, calls && !settings->syscalls);
 }
 
-static int fill(const struct bpf_map *queue, uint32_t first, uint32_t end)
+void wait_programs_start(struct stoker_bpf *skeleton)
 {
-	for (uint32_t number = first; number < end; number++)
-		if (bpf_map_update_elem(bpf_map__fd(queue), NULL, &number, BPF_ANY))
-			return -errno;
-	return 0;
-}
-
-int wait_programs_start(struct stoker_bpf *skeleton, const struct wait_settings *settings)
-{
-	const struct bpf_map *rows = settings->syscalls ? skeleton->maps.call_rows : skeleton->maps.call_tallies;
-	int err = wait_settings_any(settings) ? fill(skeleton->maps.free_slots, SLOT_FIRST, SLOTS_MAX) : 0;
-
-	if (!err && (settings->syscalls || settings->syscall_counts))
-		err = fill(skeleton->maps.free_call_rows, CALL_ROW_OTHERS + 1, bpf_map__max_entries(rows));
 	skeleton->bss->tracing_start_ns = clock_now_ns();
-	return err;
 }
 
 void wait_programs_stop(struct stoker_bpf *skeleton)

@@ -34,8 +34,8 @@ bool wait_programs_have_locks(void);
 /* Before loading: programs on or off, sizes and settings of the maps. */
 void wait_programs_configure(struct stoker_bpf *skeleton, const struct wait_settings *settings);
 
-/* Just before attaching: from now on time is accounted. 0 or a negative errno. */
-int wait_programs_start(struct stoker_bpf *skeleton, const struct wait_settings *settings);
+/* Just before attaching: from now on time is accounted. */
+void wait_programs_start(struct stoker_bpf *skeleton);
 
 /* Just before detaching: until now it is. The first call counts. */
 void wait_programs_stop(struct stoker_bpf *skeleton);

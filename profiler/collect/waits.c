@@ -96,8 +96,9 @@ int waits_new(const struct waits_parts *parts, struct waits **ret_waits)
 	waits->parts = *parts;
 	waits->settings = *sampler_wait_settings(parts->sampler);
 	waits->skeleton = sampler_skeleton(parts->sampler);
-	slots_init(&waits->slots, bpf_map__fd(waits->skeleton->maps.cgroup_slots), parts->owners);
-	err = add_all(waits);
+	err = slots_init(&waits->slots, waits->skeleton, parts->owners);
+	if (!err)
+		err = add_all(waits);
 	if (err) {
 		waits_free(waits);
 		return err;
@@ -126,27 +127,43 @@ int waits_fetch(struct waits *waits)
 	return !err && waits->locks ? lock_waits_fetch(waits->locks) : err;
 }
 
+/* Slots of cgroups that are gone: what was counted last is written, and the counters are emptied for the next ones. */
+static int give_back(struct waits *waits)
+{
+	uint64_t time_ns = time_now(waits);
+	int err = 0;
+
+	if (!slots_end(&waits->slots))
+		return 0;
+	if (waits->calls)
+		err = call_counter_drop(waits->calls, time_ns);
+	if (!err && waits->times)
+		err = slot_times_drop(waits->times, time_ns);
+	if (!err && waits->locks)
+		err = lock_waits_drop(waits->locks, time_ns);
+	return err ? err : slots_return(&waits->slots);
+}
+
 int waits_write(struct waits *waits, bool all)
 {
-	int err;
+	int err = waits->stacks ? wait_stacks_name(waits->stacks, waits->tick, all) : 0;
 
-	if (!waits->stacks)
-		return 0;
-	err = wait_stacks_name(waits->stacks, waits->tick, all);
 	if (!err)
 		err = slots_refresh(&waits->slots);
 	if (!err && waits->blocked)
 		err = blocked_write(waits->blocked, time_now(waits));
 	if (!err && waits->locks)
 		err = lock_waits_write(waits->locks, time_now(waits));
-	return err;
+	return err ? err : give_back(waits);
 }
 
 int waits_flush(struct waits *waits)
 {
 	uint64_t time_ns = time_now(waits);
-	int err = slots_refresh(&waits->slots);
+	int err = waits->times ? slot_times_fetch(waits->times) : 0;
 
+	if (!err)
+		err = slots_refresh(&waits->slots);
 	if (!err && waits->calls)
 		err = call_counter_write(waits->calls, time_ns);
 	if (!err && waits->times)
@@ -200,7 +217,13 @@ static int losses_to_facts(struct waits *waits)
 		sum.stacks += by_cpu[i].stacks;
 		sum.tasks += by_cpu[i].tasks;
 		sum.queue_ns += by_cpu[i].queue_ns;
+		sum.switches += by_cpu[i].switches;
 	}
+	err = fact_number(waits, "waits.tasks_lost", sum.tasks);
+	if (!err)
+		err = fact_number(waits, "waits.unseen", sum.switches);
+	if (err || (!waits->times && !waits->locks))
+		return err;
 	err = fact_number(waits, "locks.lost", sum.locks);
 	if (!err)
 		err = fact_number(waits, "locks.lost_ns", sum.locks_ns);
@@ -211,8 +234,6 @@ static int losses_to_facts(struct waits *waits)
 	if (!err)
 		err = fact_number(waits, "waits.stacks_lost",
 				  sum.stacks + (waits->stacks ? wait_stacks_lost(waits->stacks) : 0));
-	if (!err)
-		err = fact_number(waits, "waits.tasks_lost", sum.tasks);
 	return err ? err : fact_number(waits, "queue.lost_ns", sum.queue_ns);
 }
 
@@ -237,7 +258,7 @@ int waits_account(struct waits *waits)
 {
 	int err = fact_number(waits, "waits.missed", runs_missed(waits));
 
-	if (!err && (waits->times || waits->locks))
+	if (!err)
 		err = losses_to_facts(waits);
 	if (!err && waits->locks)
 		err = fact_number(waits, "locks.spins_lost", lock_waits_spins_lost(waits->locks));

@@ -31,6 +31,7 @@ static void put_losses(const struct profile *profile, FILE *out)
 		{"waits.lost", "blocks had no room: too many different ones in a second."},
 		{"waits.stacks_lost", "stacks were lost: too many at once. Their time is there, without a stack."},
 		{"waits.tasks_lost", "events were lost: no memory for a task's times."},
+		{"waits.unseen", "switches were not traced by the kernel: when they were, is a guess."},
 		{"waits.missed", "events were lost: the program for them was running on that CPU already."},
 	};
 	char number[32];
@@ -84,6 +85,7 @@ int json_add_waits_account(struct json_object *object, const struct profile_time
 		{"lost", profile_fact_number(profile, "waits.lost")},
 		{"stacks_lost", profile_fact_number(profile, "waits.stacks_lost")},
 		{"tasks_lost", profile_fact_number(profile, "waits.tasks_lost")},
+		{"unseen", profile_fact_number(profile, "waits.unseen")},
 		{"missed", profile_fact_number(profile, "waits.missed")},
 		{"queued_ns", time_sums_queued(&times->total)},
 		{"queued_known_ns", known_queue_ns(times)},
