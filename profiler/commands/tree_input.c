@@ -152,7 +152,8 @@ static enum exit_status load_folded(struct opened *opened, const struct query_se
 
 	folded_reader_init(&reader, &input->tree, settings->reverse);
 	if (query_needs_recording(settings)) {
-		log_error("%s: %s holds folded stacks, which --by, -C, --comm, -K and -U cannot ask: give a recording",
+		log_error("%s: %s holds folded stacks, which --kind, --state, --by, -C, --comm, -K and -U cannot ask: "
+			  "give a recording",
 			  opened->command, opened->shown);
 		return EXIT_USAGE;
 	}

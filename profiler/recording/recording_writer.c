@@ -183,13 +183,25 @@ int recording_writer_frame_alone(struct recording_writer *writer, const struct r
 	return add_row(writer, TABLE_FRAMES, row, ret_row);
 }
 
+static int add_indexed(struct recording_writer *writer, enum table_id table, const void *row, struct hash_index *index,
+		       uint64_t hash, uint32_t *ret_row)
+{
+	uint32_t number;
+	int err = add_row(writer, table, row, &number);
+
+	if (!err)
+		err = hash_index_insert(index, hash, number);
+	if (!err)
+		*ret_row = number;
+	return err;
+}
+
 int recording_writer_frame(struct recording_writer *writer, const struct recording_frame *row, uint32_t *ret_row)
 {
 	uint64_t hash =
 		hash_words(hash_words((uint64_t)row->name << 32 | row->module, (uint64_t)row->file << 32 | row->line),
 			   (uint64_t)row->kind << 1 | row->named);
 	uint32_t number;
-	int err;
 
 	for (size_t at = hash_index_first(&writer->frame_index, hash);
 	     hash_index_next(&writer->frame_index, hash, &at, &number);) {
@@ -202,19 +214,13 @@ int recording_writer_frame(struct recording_writer *writer, const struct recordi
 			return 0;
 		}
 	}
-	err = add_row(writer, TABLE_FRAMES, row, &number);
-	if (!err)
-		err = hash_index_insert(&writer->frame_index, hash, number);
-	if (!err)
-		*ret_row = number;
-	return err;
+	return add_indexed(writer, TABLE_FRAMES, row, &writer->frame_index, hash, ret_row);
 }
 
 int recording_writer_stack(struct recording_writer *writer, const struct recording_stack *row, uint32_t *ret_row)
 {
 	uint64_t hash = hash_words(row->parent, row->frame);
 	uint32_t number;
-	int err;
 
 	for (size_t at = hash_index_first(&writer->stack_index, hash);
 	     hash_index_next(&writer->stack_index, hash, &at, &number);) {
@@ -225,12 +231,7 @@ int recording_writer_stack(struct recording_writer *writer, const struct recordi
 			return 0;
 		}
 	}
-	err = add_row(writer, TABLE_STACKS, row, &number);
-	if (!err)
-		err = hash_index_insert(&writer->stack_index, hash, number);
-	if (!err)
-		*ret_row = number;
-	return err;
+	return add_indexed(writer, TABLE_STACKS, row, &writer->stack_index, hash, ret_row);
 }
 
 int recording_writer_redefine_frame(struct recording_writer *writer, uint32_t number, const struct recording_frame *row)
