@@ -267,6 +267,11 @@ enum container_kind owners_kind(const struct owners *owners, uint32_t row, const
 	return owned ? (enum container_kind)owned->container.kind : CONTAINER_UNKNOWN;
 }
 
+bool owners_knows(const struct owners *owners, uint64_t cgroup_id)
+{
+	return cgroup_tree_path(owners->tree, cgroup_id);
+}
+
 bool owners_is_gone(const struct owners *owners, uint64_t cgroup_id)
 {
 	return cgroup_tree_is_gone(owners->tree, cgroup_id);

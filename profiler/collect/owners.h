@@ -47,6 +47,9 @@ enum container_kind owners_kind(const struct owners *owners, uint32_t row, const
 /* A cgroup came, went or changed its name. 0 or -ENOMEM. */
 int owners_cgroup(struct owners *owners, const struct cgroup_event *event);
 
+/* False where nothing was told yet of a cgroup: it was made a moment ago, or what told of it was lost. */
+bool owners_knows(const struct owners *owners, uint64_t cgroup_id);
+
 /* Whether a cgroup was removed, so that no task is in it. */
 bool owners_is_gone(const struct owners *owners, uint64_t cgroup_id);
 

@@ -322,10 +322,11 @@ static void while_naming(void *data)
 	recorder_events(data);
 }
 
-static int tick(struct recorder *recorder, bool stopped)
+/* @flush: a flush is to follow; @stopped: nothing new comes any more. */
+static int tick(struct recorder *recorder, bool flush, bool stopped)
 {
 	struct sampler_callbacks callbacks = callbacks_of(recorder);
-	int err = recorder->waits ? waits_fetch(recorder->waits) : 0;
+	int err = recorder->waits ? waits_fetch(recorder->waits, flush) : 0;
 
 	if (!err)
 		err = sampler_read_counts(recorder->parts.sampler, &callbacks);
@@ -347,7 +348,7 @@ static int tick(struct recorder *recorder, bool stopped)
 
 int recorder_tick(struct recorder *recorder)
 {
-	return tick(recorder, false);
+	return tick(recorder, false, false);
 }
 
 /* What is on disk, and whose time is over. */
@@ -371,7 +372,7 @@ static int flush(struct recorder *recorder, bool stopped)
 	int err = sampler_ticks(recorder->parts.sampler, &ticks);
 
 	if (!err)
-		err = tick(recorder, stopped);
+		err = tick(recorder, true, stopped);
 	if (!err && recorder->java_maps && stopped)
 		err = java_maps_finish(recorder->java_maps);
 	if (!err)

@@ -31,10 +31,21 @@
 #define KEYS_MAX 262144u
 #define LOG_TAIL_BYTES 1800
 
+#define OTHER_RINGS_MAX 4
+
+/* A ring that sampler_add_ring() has added. */
+struct other_ring {
+	struct sampler *sampler;
+	int (*take)(void *data, void *bytes, size_t size);
+	void *data;
+};
+
 struct sampler {
 	struct stoker_bpf *skeleton;
 	struct ring_buffer *ring;   /* events */
 	struct ring_buffer *others; /* NULL until one is added */
+	struct other_ring taken[OTHER_RINGS_MAX];
+	uint32_t other_count;
 	struct sampler_settings settings;
 	struct count_set sets[2];
 	struct tick_events ticks;
@@ -336,17 +347,23 @@ static int take_event(void *data, void *bytes, size_t size)
 	return sampler->reading->cgroup(sampler->reading->data, bytes);
 }
 
+/* What was sent before comes before: the cgroup that a stack is of, names of its Python functions. */
+static int take_other(void *data, void *bytes, size_t size)
+{
+	const struct other_ring *other = data;
+	int taken = ring_buffer__consume(other->sampler->ring);
+
+	return taken < 0 ? taken : other->take(other->data, bytes, size);
+}
+
 int sampler_read_events(struct sampler *sampler, const struct sampler_callbacks *callbacks)
 {
 	int taken;
 
 	sampler->reading = callbacks;
 	taken = ring_buffer__consume(sampler->ring);
-	/* And once more: names of Python functions are sent before the stacks that have them, which may be in the other rings. */
 	if (sampler->others && taken >= 0)
 		taken = ring_buffer__consume(sampler->others);
-	if (sampler->others && taken >= 0)
-		taken = ring_buffer__consume(sampler->ring);
 	sampler->reading = NULL;
 	return taken < 0 ? taken : 0;
 }
@@ -420,10 +437,15 @@ size_t sampler_lost(struct sampler *sampler, uint64_t *ids, uint64_t *counts, si
 int sampler_add_ring(struct sampler *sampler, int map_fd, int (*take)(void *data, void *bytes, size_t size), void *data)
 {
 	struct epoll_event event = {.events = EPOLLIN};
+	struct other_ring *other = &sampler->taken[sampler->other_count];
 
+	if (sampler->other_count >= OTHER_RINGS_MAX)
+		return -E2BIG;
+	*other = (struct other_ring){sampler, take, data};
+	sampler->other_count++;
 	if (sampler->others)
-		return ring_buffer__add(sampler->others, map_fd, take, data);
-	sampler->others = ring_buffer__new(map_fd, take, data, NULL);
+		return ring_buffer__add(sampler->others, map_fd, take_other, other);
+	sampler->others = ring_buffer__new(map_fd, take_other, other, NULL);
 	if (!sampler->others)
 		return -errno;
 	return epoll_ctl(sampler_fd(sampler), EPOLL_CTL_ADD, ring_buffer__epoll_fd(sampler->others), &event) ? -errno

@@ -108,8 +108,8 @@ int sampler_ticks(struct sampler *sampler, struct tick_counters *ret_ticks);
 size_t sampler_lost(struct sampler *sampler, uint64_t *ids, uint64_t *counts, size_t capacity);
 
 /*
- * Another ring buffer to be read with the events; @take is called for each piece in it, and must not read events. Its
- * errors end the reading. Returns 0 or a negative errno.
+ * Another ring buffer to be read with the events; @take is called for each piece in it, and must not read events. What was
+ * sent to the sampler's ring before it has come to the callbacks by then. Its errors end the reading. Returns 0 or a negative errno.
  */
 int sampler_add_ring(struct sampler *sampler, int map_fd, int (*take)(void *data, void *bytes, size_t size),
 		     void *data);

@@ -16,10 +16,7 @@ int slot_times_new(struct stoker_bpf *skeleton, struct slots *slots, struct reco
 		   struct slot_time_counter **ret_counter);
 void slot_times_free(struct slot_time_counter *counter);
 
-/*
- * In two steps: slot_times_fetch() takes who ran meanwhile, then slots_refresh() reads whose the slots are, then
- * slot_times_write() writes what came since the last time, as rows of @time_ns. 0 or a negative errno.
- */
+/* As blocked_fetch(), of who ran meanwhile; and rows of @time_ns for what came since the last time. 0 or a negative errno. */
 int slot_times_fetch(struct slot_time_counter *counter);
 int slot_times_write(struct slot_time_counter *counter, uint64_t time_ns);
 

@@ -37,6 +37,11 @@ static int give(struct slots *slots, const struct slot_key *key, uint32_t slot)
 
 	if (place->given || place->slot != slot)
 		return 0;
+	/* What tells of its cgroup lies in a ring: nothing that was fetched before that was read can name the slot. */
+	if (!place->awaited && !owners_knows(slots->owners, key->cgroup_id)) {
+		place->awaited = true;
+		return 0;
+	}
 	err = owners_row(slots->owners, key->cgroup_id, false, &place->row);
 	place->key = *key;
 	place->gone_since = 0;
@@ -104,7 +109,7 @@ int slots_return(struct slots *slots)
 		slots->past[i][number % PAST_SLOTS].row = place->row;
 		/* Some millions of times later numbers begin anew; what is special to shared_waits.h is never reached. */
 		place->slot = number + 2 < UINT32_MAX / SLOTS_MAX ? place->slot + SLOTS_MAX : i;
-		place->given = slots->due[i] = false;
+		place->given = place->awaited = slots->due[i] = false;
 		store_valid(slots, i, place->slot);
 		if (bpf_map_update_elem(slots->free_fd, NULL, &place->slot, BPF_ANY))
 			return -errno;

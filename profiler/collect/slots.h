@@ -21,6 +21,7 @@ struct stoker_bpf;
 
 struct slot_place {
 	uint32_t slot; /* that it has, or that is in the queue */
+	bool awaited;  /* given to somebody of whom nothing was told then */
 	bool given;    /* to: */
 	struct slot_key key;
 	uint32_t row;	     /* of its container */

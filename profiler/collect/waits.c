@@ -119,12 +119,14 @@ void waits_free(struct waits *waits)
 	free(waits);
 }
 
-int waits_fetch(struct waits *waits)
+int waits_fetch(struct waits *waits, bool counters)
 {
 	int err = waits->blocked ? blocked_fetch(waits->blocked) : 0;
 
 	waits->tick++;
-	return !err && waits->locks ? lock_waits_fetch(waits->locks) : err;
+	if (!err && waits->locks)
+		err = lock_waits_fetch(waits->locks);
+	return !err && counters && waits->times ? slot_times_fetch(waits->times) : err;
 }
 
 /* Slots of cgroups that are gone: what was counted last is written, and the counters are emptied for the next ones. */
@@ -160,10 +162,8 @@ int waits_write(struct waits *waits, bool all)
 int waits_flush(struct waits *waits)
 {
 	uint64_t time_ns = time_now(waits);
-	int err = waits->times ? slot_times_fetch(waits->times) : 0;
+	int err = slots_refresh(&waits->slots);
 
-	if (!err)
-		err = slots_refresh(&waits->slots);
 	if (!err && waits->calls)
 		err = call_counter_write(waits->calls, time_ns);
 	if (!err && waits->times)
