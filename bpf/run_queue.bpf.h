@@ -25,6 +25,9 @@ struct {
 
 struct cpu_switches {
 	u64 count;
+	u64 since_ns; /* the last one that was seen; 0: none yet */
+	u32 slot;
+	u32 pad;
 	struct {
 		u64 ns;
 		u32 slot;
@@ -99,25 +102,22 @@ static __always_inline u64 throttled_since(struct task_struct *task, const struc
 	return ns < queued ? ns : queued;
 }
 
-/* This CPU's last switch that was seen; 0: not known. */
-static __always_inline u64 last_switch_ns(void)
+/* Of this CPU; NULL where it does not matter who ran. */
+static __always_inline struct cpu_switches *switches_here(void)
 {
 	u32 zero = 0;
-	struct cpu_switches *switches = want_queued ? bpf_map_lookup_elem(&cpu_switches, &zero) : NULL;
 
-	return switches ? switches->last[(switches->count - 1) & (SWITCHES - 1)].ns : 0;
+	return want_queued ? bpf_map_lookup_elem(&cpu_switches, &zero) : NULL;
 }
 
-static __always_inline void now_runs(u32 slot, u64 now)
+static __always_inline void now_runs(struct cpu_switches *switches, u32 slot, u64 now)
 {
-	u32 zero = 0, at;
-	struct cpu_switches *switches = bpf_map_lookup_elem(&cpu_switches, &zero);
+	u32 at = switches->count & (SWITCHES - 1);
 
-	if (!switches)
-		return;
-	at = switches->count & (SWITCHES - 1);
 	switches->last[at].ns = now;
 	switches->last[at].slot = slot;
+	switches->since_ns = now;
+	switches->slot = slot;
 	switches->count++;
 }
 
@@ -158,11 +158,11 @@ static __always_inline void charge(struct slot_times *row, u32 victim, u32 culpr
 		charge_other(victim, culprit, ns);
 }
 
-static __noinline int charge_earlier_ones(struct slot_times *row, u32 victim, u64 ready, u64 now)
+static __noinline int charge_earlier_ones(struct cpu_switches *switches, struct slot_times *row, u32 victim, u64 ready,
+					  u64 now)
 {
-	u32 zero = 0, at;
-	struct cpu_switches *switches = bpf_map_lookup_elem(&cpu_switches, &zero);
 	u64 end = now, from;
+	u32 at;
 
 	if (!switches || !row)
 		return 0;
@@ -183,22 +183,18 @@ static __noinline int charge_earlier_ones(struct slot_times *row, u32 victim, u6
 }
 
 /* Mostly the one that leaves now has run all the while. */
-static __always_inline void charge_those_who_ran(struct slot_times *row, u32 victim, u64 ready, u64 now)
+static __always_inline void charge_those_who_ran(struct cpu_switches *switches, struct slot_times *row, u32 victim,
+						 u64 ready, u64 now)
 {
-	u32 zero = 0, at;
-	struct cpu_switches *switches = bpf_map_lookup_elem(&cpu_switches, &zero);
-
-	if (!switches)
-		return;
-	at = (switches->count - 1) & (SWITCHES - 1);
-	if (switches->last[at].ns && switches->last[at].ns <= ready)
-		charge(row, victim, switches->last[at].slot, now - ready);
+	if (switches->since_ns && switches->since_ns <= ready)
+		charge(row, victim, switches->slot, now - ready);
 	else
-		charge_earlier_ones(row, victim, ready, now);
+		charge_earlier_ones(switches, row, victim, ready, now);
 }
 
 static __always_inline void count_queued(struct slot_times *row, struct task_struct *task,
-					 const struct task_times *times, bool was_woken, u64 queued, u64 now)
+					 const struct task_times *times, struct cpu_switches *switches, bool was_woken,
+					 u64 queued, u64 now)
 {
 	u64 throttled = throttled_since(task, times, queued);
 
@@ -213,13 +209,13 @@ static __always_inline void count_queued(struct slot_times *row, struct task_str
 		row->woken_ns += queued;
 	else
 		row->preempted_ns += queued;
-	if (!want_queued || !queued)
+	if (!switches || !queued)
 		return;
 	count_in(was_woken ? row->woken : row->preempted, queued);
 	if (!was_woken && times->cpu != CPU_UNKNOWN && times->cpu != bpf_get_smp_processor_id())
 		charge_other(times->slot, CULPRIT_MOVED, queued);
 	else
-		charge_those_who_ran(row, times->slot, now - queued, now);
+		charge_those_who_ran(switches, row, times->slot, now - queued, now);
 }
 
 #endif

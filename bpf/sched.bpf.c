@@ -11,6 +11,7 @@
  * leaves was running, since tracing began or the task did. Who has no event until the end has been blocked all along.
  */
 #include "bpf/run_queue.bpf.h"
+#include "bpf/syscalls.bpf.h"
 #include "bpf/wait_stacks.bpf.h"
 
 /* Set by user space. */
@@ -86,14 +87,17 @@ static __always_inline struct wait_losses *losses(void)
 	return bpf_map_lookup_elem(&wait_losses, &zero);
 }
 
-/* The call that it is in goes with it. @times may be NULL. */
-static __always_inline void put_call(struct task_struct *task, struct task_times *times, u64 now)
+static __always_inline struct cpu_call *call_here(void)
 {
 	u32 zero = 0;
-	struct cpu_call *current = split_calls ? bpf_map_lookup_elem(&cpu_calls, &zero) : NULL;
 
-	if (!current)
-		return;
+	return split_calls ? bpf_map_lookup_elem(&cpu_calls, &zero) : NULL;
+}
+
+/* The call that it is in goes with it. @times may be NULL. */
+static __always_inline void put_call(struct cpu_call *current, struct task_struct *task, struct task_times *times,
+				     u64 now)
+{
 	if (times) {
 		times->call_ns = current->task == (u64)task ? current->call_ns : 0;
 		if (times->call_ns) {
@@ -106,13 +110,9 @@ static __always_inline void put_call(struct task_struct *task, struct task_times
 	current->task = 0;
 }
 
-static __always_inline void take_call(struct task_struct *task, struct task_times *times, u64 now)
+static __always_inline void take_call(struct cpu_call *current, struct task_struct *task, struct task_times *times,
+				      u64 now)
 {
-	u32 zero = 0;
-	struct cpu_call *current = split_calls ? bpf_map_lookup_elem(&cpu_calls, &zero) : NULL;
-
-	if (!current)
-		return;
 	current->task = (u64)task;
 	current->cgroups = times->cgroups;
 	current->slot = times->slot;
@@ -128,6 +128,24 @@ static __always_inline void take_call(struct task_struct *task, struct task_time
 	current->registers = 0;
 }
 
+/* Asking the kernel costs more than all that is done with them: what it says once holds for every task. */
+static __always_inline struct pt_regs *registers_place(struct task_struct *task)
+{
+	struct pt_regs *registers;
+	u64 place = 0;
+
+	if (can_cast && user_registers_offset)
+		return bpf_rdonly_cast((void *)((u64)task->stack + user_registers_offset),
+				       bpf_core_type_id_kernel(struct pt_regs));
+	registers = (struct pt_regs *)bpf_task_pt_regs(task);
+	if (can_cast) {
+		/* By way of memory: the verifier lets nobody count with a pointer. */
+		bpf_probe_read_kernel(&place, sizeof(place), &registers);
+		user_registers_offset = place - (u64)task->stack;
+	}
+	return registers;
+}
+
 /* Nothing but these changes between two calls from one place; the walk of the stack would tell the rest. */
 static __always_inline u64 registers_of(struct task_struct *task)
 {
@@ -135,7 +153,7 @@ static __always_inline u64 registers_of(struct task_struct *task)
 
 	if (task->flags & PF_KTHREAD || !bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs))
 		return 0;
-	registers = (struct pt_regs *)bpf_task_pt_regs(task);
+	registers = registers_place(task);
 	return ((registers->orig_ax * MIX_1 ^ PT_REGS_IP(registers)) * MIX_1 ^ PT_REGS_SP(registers)) * MIX_1 | 1;
 }
 
@@ -172,13 +190,13 @@ static __always_inline void take_blocked_stack(void *ctx, struct task_struct *ta
 	site->stack = registers ? event->key : (struct count_key){};
 }
 
-static __always_inline void learn(struct task_times *times, u64 blocked_ns)
+static __always_inline void learn(struct task_times *times, bool was_long)
 {
 	u32 number = times->site - 1;
 
 	if (number >= BLOCK_SITES)
 		return;
-	if (blocked_ns >= min_block_ns)
+	if (was_long)
 		times->sites[number].shorts = 0;
 	else if (times->stack_taken != STACK_OF_SITE)
 		times->sites[number].shorts++;
@@ -247,24 +265,25 @@ static __noinline int note_blocked(struct task_struct *task, struct task_times *
 	return note_wait(&key, ns);
 }
 
-static __always_inline void count_blocked(struct slot_times *row, u32 state, u64 blocked)
+static __always_inline void count_blocked(struct slot_times *row, u32 state, u64 blocked, bool was_long)
 {
 	if (state < OFF_STATES) {
 		row->blocked_ns[state] += blocked;
 		row->blocks[state]++;
 	}
-	if (blocked < min_block_ns) {
+	if (!was_long) {
 		row->short_ns += blocked;
 		row->shorts++;
 	}
 }
 
 /* It is on its CPU from @now on. */
-static __always_inline void come(struct task_struct *task, struct task_times *times, u64 now)
+static __always_inline void come(struct task_struct *task, struct task_times *times, struct cpu_switches *switches,
+				 u64 now)
 {
 	struct slot_times *row = times_of_slot(slot_of(task, times));
 	u64 blocked = 0, queued = now - times->switched_ns, woken;
-	bool was_blocked;
+	bool was_blocked, was_long = false;
 
 	/* The switch from it was not traced: it slept, if it was woken. */
 	if (times->state == TASK_ON_CPU)
@@ -275,8 +294,9 @@ static __always_inline void come(struct task_struct *task, struct task_times *ti
 		woken = times->woken_ns ? times->woken_ns : now;
 		blocked = woken > times->switched_ns ? woken - times->switched_ns : 0;
 		queued -= blocked;
+		was_long = blocked >= min_block_ns;
 		if (row)
-			count_blocked(row, times->state - TASK_BLOCKED, blocked);
+			count_blocked(row, times->state - TASK_BLOCKED, blocked, was_long);
 	}
 	if (split_calls && times->call_ns) {
 		times->parts.blocked_ns += blocked;
@@ -285,12 +305,12 @@ static __always_inline void come(struct task_struct *task, struct task_times *ti
 		times->parts.queued_ns += queued;
 	}
 	if (want_blocked && was_blocked && times->slot != SLOT_UNWANTED) {
-		if (blocked >= min_block_ns)
+		if (was_long)
 			note_blocked(task, times, blocked, 0);
-		learn(times, blocked);
+		learn(times, was_long);
 	}
 	if (row)
-		count_queued(row, task, times, was_blocked, queued, now);
+		count_queued(row, task, times, switches, was_blocked, queued, now);
 	times->state = TASK_ON_CPU;
 	times->switched_ns = now;
 	times->woken_ns = 0;
@@ -305,8 +325,9 @@ static __always_inline void come(struct task_struct *task, struct task_times *ti
  */
 static __noinline int come_unseen(struct task_struct *task, struct task_times *times, u64 now)
 {
+	struct cpu_switches *switches = switches_here();
+	u64 last = switches ? switches->since_ns : 0;
 	struct wait_losses *lost = losses();
-	u64 last = last_switch_ns();
 
 	if (!times)
 		return 0;
@@ -318,16 +339,18 @@ static __noinline int come_unseen(struct task_struct *task, struct task_times *t
 		last = times->switched_ns;
 	if (last < times->woken_ns)
 		last = times->woken_ns;
-	come(task, times, last);
+	come(task, times, switches, last);
 	return 0;
 }
 
-static __always_inline void leave(void *ctx, struct task_struct *task, bool preempted, u32 state, u64 now)
+static __always_inline void leave(void *ctx, struct task_struct *task, struct cpu_call *call, bool preempted, u32 state,
+				  u64 now)
 {
 	struct task_times *times = times_of(task);
 	struct slot_times *row;
 
-	put_call(task, times, now);
+	if (call)
+		put_call(call, task, times, now);
 	if (!times)
 		return;
 	first_seen(task, times, TASK_ON_CPU);
@@ -352,7 +375,8 @@ static __always_inline void leave(void *ctx, struct task_struct *task, bool pree
 }
 
 /* Returns the slot of who comes. */
-static __always_inline u32 arrive(struct task_struct *task, u64 now)
+static __always_inline u32 arrive(struct task_struct *task, struct cpu_call *call, struct cpu_switches *switches,
+				  u64 now)
 {
 	struct task_times *times = times_of(task);
 	struct wait_losses *lost;
@@ -364,8 +388,9 @@ static __always_inline u32 arrive(struct task_struct *task, u64 now)
 		return SLOT_OTHERS;
 	}
 	first_seen(task, times, TASK_READY);
-	come(task, times, now);
-	take_call(task, times, now);
+	come(task, times, switches, now);
+	if (call)
+		take_call(call, task, times, now);
 	return times->slot;
 }
 
@@ -376,13 +401,15 @@ int task_switched(u64 *ctx)
 	struct task_struct *prev = (struct task_struct *)ctx[1], *next = (struct task_struct *)ctx[2];
 	u64 now = bpf_ktime_get_ns();
 	u32 state = switch_has_state ? (u32)ctx[3] : state_of(prev), slot = SLOT_IDLE;
+	struct cpu_switches *switches = switches_here();
+	struct cpu_call *call = call_here();
 
 	if (prev->pid)
-		leave(ctx, prev, preempted, state, now);
+		leave(ctx, prev, call, preempted, state, now);
 	if (next->pid)
-		slot = arrive(next, now);
-	if (want_queued)
-		now_runs(slot, now);
+		slot = arrive(next, call, switches, now);
+	if (switches)
+		now_runs(switches, slot, now);
 	return 0;
 }
 
@@ -504,7 +531,7 @@ int task_until_end(struct bpf_iter__task *ctx)
 	} else if (times->state == TASK_READY || times->woken_ns) {
 		row->woken_ns += ns;
 	} else {
-		count_blocked(row, times->state - TASK_BLOCKED, ns);
+		count_blocked(row, times->state - TASK_BLOCKED, ns, ns >= min_block_ns);
 		if (want_blocked && ns >= min_block_ns)
 			note_blocked(task, times, ns, WAIT_UNFINISHED);
 	}

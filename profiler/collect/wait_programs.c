@@ -99,8 +99,8 @@ static void probe(struct stoker_bpf *skeleton, const struct wait_settings *setti
 	 */
 	skeleton->rodata->times_in_storage = has_member(btf, "bpf_local_storage_map", "selem_ma");
 	skeleton->rodata->switch_has_state = switch_has_state(btf);
-	skeleton->rodata->can_cast =
-		(settings->syscalls || settings->syscall_counts) && has(btf, "bpf_rdonly_cast", BTF_KIND_FUNC);
+	skeleton->rodata->can_cast = (settings->syscalls || settings->syscall_counts || settings->offcpu) &&
+				     has(btf, "bpf_rdonly_cast", BTF_KIND_FUNC);
 	skeleton->rodata->have_task_from_pid = settings->locks && has(btf, "bpf_task_from_pid", BTF_KIND_FUNC);
 	skeleton->rodata->have_slab_caches = settings->locks && has(btf, "bpf_get_kmem_cache", BTF_KIND_FUNC) &&
 					     has(btf, "bpf_iter__kmem_cache", BTF_KIND_STRUCT);

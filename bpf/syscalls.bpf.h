@@ -4,7 +4,13 @@
  *
  * Two ways: call_tallied alone counts at the return; call_entered and call_returned time them too, and the scheduler's
  * programs (sched.bpf.c) split that time while they run.
+ *
+ * Those programs and these are one object: libbpf's linker takes no function of the kernel's that two objects name (before
+ * 1.5), and both cast.
  */
+#ifndef STOKER_SYSCALLS_BPF_H
+#define STOKER_SYSCALLS_BPF_H
+
 #include "bpf/call_number.bpf.h"
 #include "bpf/task_times.bpf.h"
 
@@ -291,3 +297,5 @@ int BPF_PROG(call_tallied, struct pt_regs *regs, long result)
 	}
 	return 0;
 }
+
+#endif
