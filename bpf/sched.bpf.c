@@ -349,13 +349,16 @@ static __always_inline void leave(void *ctx, struct task_struct *task, struct cp
 	struct task_times *times = times_of(task);
 	struct slot_times *row;
 
+	if (times) {
+		first_seen(task, times, TASK_ON_CPU);
+		/* Before the call is put there: what was until it came is no part of one that it has begun since. */
+		if (times->state != TASK_ON_CPU)
+			come_unseen(task, times, now);
+	}
 	if (call)
 		put_call(call, task, times, now);
 	if (!times)
 		return;
-	first_seen(task, times, TASK_ON_CPU);
-	if (times->state != TASK_ON_CPU)
-		come_unseen(task, times, now);
 	row = times_of_slot(slot_of(task, times));
 	if (row)
 		row->oncpu_ns += now - times->switched_ns;
