@@ -100,6 +100,7 @@ static __always_inline void put_call(struct cpu_call *current, struct task_struc
 {
 	if (times) {
 		times->call_ns = current->task == (u64)task ? current->call_ns : 0;
+		times->registers = current->task == (u64)task ? current->registers : 0;
 		if (times->call_ns) {
 			begin_parts(current);
 			times->call = current->call;
@@ -108,6 +109,7 @@ static __always_inline void put_call(struct cpu_call *current, struct task_struc
 		}
 	}
 	current->task = 0;
+	current->registers = 0;
 }
 
 static __always_inline void take_call(struct cpu_call *current, struct task_struct *task, struct task_times *times,
@@ -125,7 +127,7 @@ static __always_inline void take_call(struct cpu_call *current, struct task_stru
 		/* Should it leave unseen, this call is not found again. */
 		times->call_ns = 0;
 	}
-	current->registers = 0;
+	current->registers = times->registers;
 }
 
 /* Asking the kernel costs more than all that is done with them: what it says once holds for every task. */

@@ -181,8 +181,8 @@ static __noinline int ask_who_calls(struct cpu_call *current, u64 registers)
 }
 
 /*
- * A task is asked for at its first call after a switch, and known by its registers' place from then on: whoever came to the CPU by
- * a switch that was not traced has other ones.
+ * A task is asked for at its first call, and known by its registers' place from then on: whoever came to the CPU by a switch that
+ * was not traced has other ones.
  */
 static __always_inline struct cpu_call *current_call(struct pt_regs *registers)
 {

@@ -64,7 +64,8 @@ struct task_times {
 	u8 site;	/* of sites, plus 1; 0: none */
 	u8 pad;
 	u16 call;
-	u64 call_ns; /* begin of the system call; 0: in none */
+	u64 call_ns;   /* begin of the system call; 0: in none */
+	u64 registers; /* cpu_call.registers, as it left */
 	struct call_parts parts;
 	u64 group_throttled_ns; /* of a ready one: its cgroup on all CPUs together */
 	u64 start_ns;		/* the task's start_time: whose memory this is */
