@@ -10,6 +10,7 @@
 #include "profiler/render/duration.h"
 #include "profiler/render/json.h"
 #include "profiler/render/table.h"
+#include "profiler/render/waits_account.h"
 #include "symbolizer/base/cleanup.h"
 #include "symbolizer/base/text.h"
 
@@ -76,7 +77,7 @@ static int put_row(struct column_table *table, const struct profile *profile, co
 static void put_account(const struct profile_calls *calls, const struct profile *profile, FILE *out)
 {
 	uint64_t others = profile_fact_number(profile, "calls.others");
-	uint64_t missed = profile_fact_number(profile, "waits.missed");
+	static const struct loss losses[] = {LOSS_UNSEEN, LOSS_MISSED};
 	char all[32], timed[32], rest[32];
 
 	fprintf(out,
@@ -88,9 +89,7 @@ static void put_account(const struct profile_calls *calls, const struct profile 
 	if (others)
 		fprintf(out, "%s of them have no row of their own: there were too many containers and calls.\n",
 			text_grouped(others, all, sizeof(all)));
-	if (missed)
-		fprintf(out, "%s events were lost: the program for them was running on that CPU already.\n",
-			text_grouped(missed, all, sizeof(all)));
+	render_losses(losses, ARRAY_LENGTH(losses), profile, out);
 }
 
 int render_calls_text(const struct profile_calls *calls, const struct profile *profile,
@@ -171,6 +170,8 @@ int render_calls_json(const struct profile_calls *calls, const struct profile *p
 		err = json_add_number(top, "timed", calls->total.timed);
 	if (!err)
 		err = json_add_number(top, "others", profile_fact_number(profile, "calls.others"));
+	if (!err)
+		err = json_add_number(top, "unseen", profile_fact_number(profile, "waits.unseen"));
 	if (!err)
 		err = json_add_number(top, "missed", profile_fact_number(profile, "waits.missed"));
 	if (!err)

@@ -6,6 +6,7 @@
 #include "profiler/render/columns.h"
 #include "profiler/render/duration.h"
 #include "profiler/render/table.h"
+#include "profiler/render/waits_account.h"
 #include "symbolizer/base/cleanup.h"
 #include "symbolizer/base/text.h"
 
@@ -251,13 +252,11 @@ static void put_spinlocks_account(const struct lock_sites *sites, const struct l
 static void put_account(const struct lock_sites *sites, const struct profile *profile,
 			const struct locks_options *options, FILE *out)
 {
-	static const struct {
-		const char *fact, *text;
-	} losses[] = {
+	static const struct loss losses[] = {
 		{"locks.lost", "waits had no room: too many different ones in a second."},
 		{"locks.spins_lost", "waits for spinlocks were not counted: nested too deep, or no room."},
 		{"waits.stacks_lost", "stacks were lost: too many at once. Their waits are there, without one."},
-		{"waits.missed", "events were lost: the program for them was running on that CPU already."},
+		LOSS_MISSED,
 	};
 	const struct lock_site *total = &sites->total;
 	char all[32], slept[32], spun[32], time[16];
@@ -269,12 +268,7 @@ static void put_account(const struct lock_sites *sites, const struct profile *pr
 	put_owners_account(total, out);
 	put_places_account(sites, out);
 	put_spinlocks_account(sites, options, out);
-	for (size_t i = 0; i < ARRAY_LENGTH(losses); i++) {
-		uint64_t lost = profile_fact_number(profile, losses[i].fact);
-
-		if (lost)
-			fprintf(out, "%s %s\n", text_grouped(lost, all, sizeof(all)), losses[i].text);
-	}
+	render_losses(losses, ARRAY_LENGTH(losses), profile, out);
 }
 
 int render_locks_text(const struct lock_sites *sites, const struct profile *profile,

@@ -23,25 +23,29 @@ static uint64_t known_queue_ns(const struct profile_times *times)
 	return ns;
 }
 
-static void put_losses(const struct profile *profile, FILE *out)
+void render_losses(const struct loss *losses, size_t count, const struct profile *profile, FILE *out)
 {
-	static const struct {
-		const char *fact, *text;
-	} losses[] = {
-		{"waits.lost", "blocks had no room: too many different ones in a second."},
-		{"waits.stacks_lost", "stacks were lost: too many at once. Their time is there, without a stack."},
-		{"waits.tasks_lost", "events were lost: no memory for a task's times."},
-		{"waits.unseen", "switches were not traced by the kernel: when they were, is a guess."},
-		{"waits.missed", "events were lost: the program for them was running on that CPU already."},
-	};
 	char number[32];
 
-	for (size_t i = 0; i < ARRAY_LENGTH(losses); i++) {
+	for (size_t i = 0; i < count; i++) {
 		uint64_t lost = profile_fact_number(profile, losses[i].fact);
 
 		if (lost)
 			fprintf(out, "%s %s\n", text_grouped(lost, number, sizeof(number)), losses[i].text);
 	}
+}
+
+static void put_losses(const struct profile *profile, FILE *out)
+{
+	static const struct loss losses[] = {
+		{"waits.lost", "blocks had no room: too many different ones in a second."},
+		{"waits.stacks_lost", "stacks were lost: too many at once. Their time is there, without a stack."},
+		{"waits.tasks_lost", "events were lost: no memory for a task's times."},
+		LOSS_UNSEEN,
+		LOSS_MISSED,
+	};
+
+	render_losses(losses, ARRAY_LENGTH(losses), profile, out);
 }
 
 void render_blocked_account(const struct profile_times *times, const struct profile *profile, FILE *out)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * waits_account: where blocked and queued time went, as the last lines of `stoker offcpu` and `stoker runqlat`.
+ * waits_account: the last lines of the reports of waits and calls: where the time went, and what was lost.
  */
 #ifndef STOKER_RENDER_WAITS_ACCOUNT_H
 #define STOKER_RENDER_WAITS_ACCOUNT_H
@@ -9,6 +9,23 @@
 
 #include "profiler/profile/profile_times.h"
 #include "profiler/render/json.h"
+
+/* A fact that counts what was lost or guessed, and what to say of it behind the number. */
+struct loss {
+	const char *fact, *text;
+};
+
+#define LOSS_UNSEEN                                                                                   \
+	{                                                                                             \
+		"waits.unseen", "switches were not traced by the kernel: when they were, is a guess." \
+	}
+#define LOSS_MISSED                                                                                       \
+	{                                                                                                 \
+		"waits.missed", "events were lost: the program for them was running on that CPU already." \
+	}
+
+/* A line for each of @losses, [@count], that is not 0. */
+void render_losses(const struct loss *losses, size_t count, const struct profile *profile, FILE *out);
 
 /* "12.3 s blocked = 12.1 s with stacks + 0.2 s in blocks shorter than 1 ms + 0 lost", and each cause of loss. */
 void render_blocked_account(const struct profile_times *times, const struct profile *profile, FILE *out);
