@@ -5,9 +5,9 @@
  * Spinlocks are a world apart: spins.bpf.h. Of a sleeping lock, the wait is remembered with its task. Its first begin
  * counts: a mutex tells again when it goes from spinning to sleeping, and may do so several times. A wait that slept is
  * told with its stack, with who held the lock as it began and as it went to sleep, and with who woke it; one that did not
- * adds to a counter and no more.
+ * adds to a counter and no more. Who has the lock meanwhile is looked at by a clock: lock_holders.bpf.h.
  */
-#include "bpf/lock_owner.bpf.h"
+#include "bpf/lock_holders.bpf.h"
 #include "bpf/spins.bpf.h"
 
 /* Which of the two maps takes new waits; flipped by user space while it empties the other. */
@@ -42,6 +42,7 @@ static __always_inline void begin_wait(u64 lock, u32 flags)
 	if (!times || slot_of(task, times) == SLOT_UNWANTED)
 		return;
 	if (times->lock != lock) {
+		unlist_lock(times, times->lock, times->lock_ns);
 		times->lock_ns = bpf_ktime_get_ns();
 		times->lock_flags = flags;
 		times->lock_owner_slot = SLOT_UNWANTED;
@@ -53,6 +54,7 @@ static __always_inline void begin_wait(u64 lock, u32 flags)
 		times->lock_woken_ns = 0;
 		times->lock_switches = task->nvcsw;
 		times->lock = lock;
+		list_lock(times);
 	}
 	look_at_owner(task, times, lock, flags);
 }
@@ -85,7 +87,7 @@ static __always_inline void add_lock_wait(struct lock_sums *sums, u64 lock, cons
 	__sync_fetch_and_add(&sums->waker_ns, wait->waker_ns);
 	if (wait->ns > sums->max_ns)
 		sums->max_ns = wait->ns;
-	sums->seen |= 1ull << ((lock * MIX_1) >> 58);
+	sums->seen |= 1ull << lock_bit(lock);
 	barrier_var(octave);
 	if (octave < LOCK_OCTAVES)
 		__sync_fetch_and_add(&sums->octaves[octave], 1);
@@ -182,6 +184,7 @@ static __always_inline void end_wait(void *ctx, u64 lock, bool got)
 		return;
 	ns = now - times->lock_ns;
 	times->lock = 0;
+	unlist_lock(times, lock, now);
 	if (got) {
 		times->lock_got = lock;
 		times->lock_got_ns = now;

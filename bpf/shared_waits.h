@@ -120,7 +120,7 @@ struct slot_times {
 };
 
 /* Who ran while another waited for that CPU, or why nobody can be named. */
-#define CULPRIT_MOVED 0xfffffffeu	/* it waited on another CPU than it came to run on */
+#define CULPRIT_MOVED 0xfffffffeu   /* it waited on another CPU than it came to run on */
 #define CULPRIT_EARLIER 0xfffffffdu /* longer ago than the CPU's last switches are known */
 #define QUEUE_PAIRS_MAX 16384u
 #define QUEUE_KEY(victim, culprit) ((u64)(victim) << 32 | (culprit))
@@ -137,6 +137,7 @@ struct wait_losses {
 	u64 tasks;    /* no memory for a task's times: its event was not looked at */
 	u64 queue_ns; /* no room in the map of who ran meanwhile */
 	u64 switches; /* of tasks, that the kernel did not trace: when each was, is a guess */
+	u64 looks; /* who has a lock is not known: no room in the list of them (once for each wait), or for the count */
 };
 
 /* What kind of lock was waited for. Values are those of enum lock_class in the recording. */
@@ -204,6 +205,22 @@ struct lock_tally {
 	u64 max_ns;
 };
 #define LOCK_TALLY(place, kind) ((place)*LOCK_KINDS + (kind))
+
+/* Looks at who has a lock that is waited for, so many a second; of each lock that is listed. */
+#define HOLDER_HZ 401u
+
+struct holder_key {
+	u64 lock;  /* as lock_key.lock */
+	u32 where; /* enum lock_where */
+	u32 kind;  /* enum lock_kind: of a wait for it */
+	u32 slot;  /* who had it; 0: not known */
+	u32 bit;   /* of lock_sums.seen: this lock's */
+};
+
+struct holder_sums {
+	u64 looks;
+	u64 waiters; /* of them all: tasks that waited for it meanwhile */
+};
 
 /* What an iterator tells of each slab cache. */
 #define SLAB_NAME_BYTES 56

@@ -85,7 +85,8 @@ struct task_times {
 	struct count_key lock_owner;
 	u32 lock_owner_slot;
 	u16 lock_owner_state; /* enum lock_owner_state */
-	u16 lock_owner_slept; /* it was looked at as the wait went to sleep */
+	u8 lock_owner_slept;  /* it was looked at as the wait went to sleep */
+	u8 lock_listed;	      /* the wait counts in hot_locks */
 	u32 lock_waker_slot;
 	struct block_site sites[BLOCK_SITES];
 };

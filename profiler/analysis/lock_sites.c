@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "profiler/analysis/lock_holds.h"
 #include "profiler/analysis/lock_place.h"
 #include "symbolizer/base/cleanup.h"
 
@@ -21,9 +22,11 @@ void lock_sites_deinit(struct lock_sites *sites)
 	for (size_t i = 0; i < sites->list.count; i++) {
 		array_deinit(&sites->list.items[i].blame);
 		array_deinit(&sites->list.items[i].holders);
+		array_deinit(&sites->list.items[i].holds);
 	}
 	array_deinit(&sites->list);
 	array_deinit(&sites->total.blame);
+	array_deinit(&sites->total.holds);
 	string_table_deinit(&sites->strings);
 }
 
@@ -338,6 +341,8 @@ int lock_sites_init(struct lock_sites *sites, const struct profile *profile, enu
 		err = add_lock(&finding, i);
 	if (!err && by != LOCKS_BY_OWNER)
 		add_buckets(&finding);
+	if (!err)
+		err = lock_holds_add(sites, profile, by == LOCKS_BY_LOCK || by == LOCKS_BY_STACK);
 	hash_index_deinit(&finding.index);
 	free(finding.place);
 	if (err)

@@ -8,6 +8,8 @@
  * in the end has what it had held it for, as far as that is known (else half), and who held it as the wait began has the rest;
  * where only one of them is known, all is that one's. The rest of the wait, from the waking on, is handoff: the lock
  * was free, or on the way.
+ *
+ * Beside these shares of the waiting there are those of the time that each had the lock: lock_holds.h.
  */
 #ifndef STOKER_LOCK_SITES_H
 #define STOKER_LOCK_SITES_H
@@ -40,6 +42,14 @@ struct lock_holder {
 	uint64_t ns;
 };
 
+/* How long a container had a lock, whoever waited, and whether it slept. */
+struct lock_hold {
+	uint32_t container; /* row; RECORDING_NONE: not known */
+	uint64_t looks;
+	uint64_t ns;
+	uint64_t waited_ns; /* meanwhile, of all that waited */
+};
+
 struct lock_site {
 	uint8_t lock_class; /* enum lock_class; LOCK_CLASSES where several are in it */
 	string_id function; /* in lock_sites.strings; 0: stacks were not taken, or several */
@@ -60,6 +70,7 @@ struct lock_site {
 	uint64_t histogram[RECORDING_BUCKETS]; /* of waits that slept: every fourth bucket holds an octave */
 	ARRAY(struct lock_blame) blame;	       /* the longest first; handoff and waits without sleep are in none */
 	ARRAY(struct lock_holder) holders;     /* for LOCKS_BY_OWNER: the longest first */
+	ARRAY(struct lock_hold) holds; /* of its locks, for LOCKS_BY_LOCK and LOCKS_BY_STACK, and all; likewise */
 };
 
 struct lock_sites {

@@ -8,6 +8,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include "profiler/collect/lock_holders.h"
 #include "profiler/collect/lock_names.h"
 #include "profiler/collect/map_pair.h"
 #include "symbolizer/base/array.h"
@@ -50,7 +51,8 @@ struct lock_waits {
 	struct stacks *stacks;
 	struct lock_names *names;
 	int cpus;
-	struct map_pair maps;				   /* of struct fetched_lock */
+	struct map_pair maps; /* of struct fetched_lock */
+	struct lock_holders holders;
 	struct lock_tally tallies[SLOTS_MAX * LOCK_KINDS]; /* told */
 	ARRAY(struct told_spin) spins;
 	struct hash_index spin_index;
@@ -71,6 +73,7 @@ int lock_waits_new(struct stoker_bpf *skeleton, struct slots *slots, struct wait
 	locks->owners = owners;
 	locks->stacks = stacks;
 	map_pair_init(&locks->maps, skeleton->maps.locks_0, skeleton->maps.locks_1, &skeleton->bss->active_locks);
+	lock_holders_init(&locks->holders, skeleton, slots, writer);
 	locks->cpus = libbpf_num_possible_cpus();
 	if (lock_names_new(skeleton, writer, &locks->names)) {
 		free(locks);
@@ -85,6 +88,7 @@ void lock_waits_free(struct lock_waits *locks)
 	if (!locks)
 		return;
 	map_pair_deinit(&locks->maps);
+	lock_holders_deinit(&locks->holders);
 	array_deinit(&locks->spins);
 	hash_index_deinit(&locks->spin_index);
 	lock_names_free(locks->names);
@@ -93,7 +97,9 @@ void lock_waits_free(struct lock_waits *locks)
 
 int lock_waits_fetch(struct lock_waits *locks)
 {
-	return map_pair_fetch(&locks->maps);
+	int err = map_pair_fetch(&locks->maps);
+
+	return err ? err : lock_holders_fetch(&locks->holders);
 }
 
 static const struct recording_lock nobody = {
@@ -172,9 +178,13 @@ int lock_waits_write(struct lock_waits *locks, uint64_t time_ns)
 		err = lock_names_want(locks->names, lock->key.where, lock->key.lock);
 	}
 	if (!err)
+		err = lock_holders_want_names(&locks->holders, locks->names);
+	if (!err)
 		err = lock_names_look_up(locks->names);
 	for (size_t i = 0; i < locks->maps.count && !err; i++)
 		err = write_one(locks, map_pair_entry(&locks->maps, i), time_ns);
+	if (!err)
+		err = lock_holders_write(&locks->holders, locks->names, time_ns);
 	map_pair_clear(&locks->maps);
 	return err;
 }

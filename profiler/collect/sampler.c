@@ -14,6 +14,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include "bpf/shared_waits.h"
 #include "profiler/collect/copy_programs.h"
 #include "profiler/collect/count_set.h"
 #include "profiler/collect/tick_events.h"
@@ -49,6 +50,7 @@ struct sampler {
 	struct sampler_settings settings;
 	struct count_set sets[2];
 	struct tick_events ticks;
+	struct tick_events looks;	/* at holders of locks */
 	ARRAY(struct bpf_link *) links; /* to tracepoints */
 	struct walk_programs walk_programs;
 	const struct sampler_callbacks *reading; /* while sampler_read_*() runs */
@@ -182,6 +184,7 @@ void sampler_stop(struct sampler *sampler)
 	if (sampler->links.count)
 		wait_programs_stop(sampler->skeleton);
 	tick_events_stop(&sampler->ticks);
+	tick_events_stop(&sampler->looks);
 	for (size_t i = 0; i < sampler->links.count; i++)
 		bpf_link__destroy(sampler->links.items[i]);
 	array_deinit(&sampler->links);
@@ -193,6 +196,7 @@ void sampler_free(struct sampler *sampler)
 		return;
 	sampler_stop(sampler);
 	tick_events_deinit(&sampler->ticks);
+	tick_events_deinit(&sampler->looks);
 	walk_programs_detach(&sampler->walk_programs);
 	ring_buffer__free(sampler->others);
 	ring_buffer__free(sampler->ring);
@@ -249,6 +253,8 @@ int sampler_start(struct sampler *sampler, char *error, size_t error_size)
 	if (err)
 		return say(error, error_size, err, "cannot attach to the kernel's tracepoints: %s", strerror(-err));
 	err = tick_events_open(&sampler->ticks, sampler->skeleton->progs.sample, sampler->settings.hz);
+	if (!err && sampler->settings.waits.locks)
+		err = tick_events_open_one(&sampler->looks, sampler->skeleton->progs.look_at_holders, HOLDER_HZ);
 	if (err == -EACCES || err == -EPERM)
 		return say(error, error_size, -EPERM,
 			   "perf_event_open is not permitted: run as root (kernel.perf_event_paranoid forbids it to "
@@ -260,6 +266,7 @@ int sampler_start(struct sampler *sampler, char *error, size_t error_size)
 	if (err)
 		return say(error, error_size, err, "cannot sample: perf_event_open: %s", strerror(-err));
 	tick_events_start(&sampler->ticks);
+	tick_events_start(&sampler->looks);
 	return 0;
 }
 

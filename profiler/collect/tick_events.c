@@ -74,6 +74,20 @@ int tick_events_open(struct tick_events *events, struct bpf_program *program, ui
 	return open_all(events, program, false, hz);
 }
 
+int tick_events_open_one(struct tick_events *events, struct bpf_program *program, uint64_t hz)
+{
+	int cpus = libbpf_num_possible_cpus(), fd = -1;
+
+	events->name = "cpu-clock";
+	events->period_ns = 1000000000ull / hz;
+	for (int cpu = 0; cpu < cpus && fd < 0; cpu++) {
+		fd = open_event(false, cpu, hz, events->period_ns);
+		if (fd < 0 && errno != ENODEV)
+			return -errno;
+	}
+	return fd < 0 ? -ENODEV : attach(events, program, fd);
+}
+
 void tick_events_start(struct tick_events *events)
 {
 	for (size_t i = 0; i < events->fds.count; i++)

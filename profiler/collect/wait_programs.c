@@ -147,6 +147,8 @@ static void configure_maps(struct stoker_bpf *skeleton, const struct wait_settin
 	bpf_map__set_autocreate(skeleton->maps.wait_scratch, settings->syscalls || times || stacks);
 	bpf_map__set_autocreate(skeleton->maps.locks_0, settings->locks);
 	bpf_map__set_autocreate(skeleton->maps.locks_1, settings->locks);
+	bpf_map__set_autocreate(skeleton->maps.holders_0, settings->locks);
+	bpf_map__set_autocreate(skeleton->maps.holders_1, settings->locks);
 	bpf_map__set_autocreate(skeleton->maps.lock_tallies, settings->locks);
 	bpf_map__set_autocreate(skeleton->maps.new_lock_sums, settings->locks);
 	bpf_map__set_autocreate(skeleton->maps.spins, settings->locks);
@@ -188,6 +190,7 @@ void wait_programs_configure(struct stoker_bpf *skeleton, const struct wait_sett
 	for (size_t i = 0; i < count; i++)
 		bpf_program__set_autoload(wanted[i], true);
 	bpf_program__set_autoload(skeleton->progs.task_until_end, settings->offcpu || settings->runq);
+	bpf_program__set_autoload(skeleton->progs.look_at_holders, settings->locks);
 	if (wait_settings_any(settings))
 		probe(skeleton, settings);
 	bpf_program__set_autoload(skeleton->progs.tell_slab_name, skeleton->rodata->have_slab_caches);

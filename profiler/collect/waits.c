@@ -218,6 +218,7 @@ static int losses_to_facts(struct waits *waits)
 		sum.tasks += by_cpu[i].tasks;
 		sum.queue_ns += by_cpu[i].queue_ns;
 		sum.switches += by_cpu[i].switches;
+		sum.looks += by_cpu[i].looks;
 	}
 	err = fact_number(waits, "waits.tasks_lost", sum.tasks);
 	if (!err)
@@ -227,6 +228,8 @@ static int losses_to_facts(struct waits *waits)
 	err = fact_number(waits, "locks.lost", sum.locks);
 	if (!err)
 		err = fact_number(waits, "locks.lost_ns", sum.locks_ns);
+	if (!err)
+		err = fact_number(waits, "locks.looks_lost", sum.looks);
 	if (!err)
 		err = fact_number(waits, "waits.lost", sum.waits);
 	if (!err)
@@ -262,6 +265,8 @@ int waits_account(struct waits *waits)
 		err = losses_to_facts(waits);
 	if (!err && waits->locks)
 		err = fact_number(waits, "locks.spins_lost", lock_waits_spins_lost(waits->locks));
+	if (!err && waits->locks)
+		err = fact_number(waits, "locks.looks_hz", HOLDER_HZ);
 	if (!err && waits->times)
 		err = fact_number(waits, "waits.min_block_ns", waits->settings.min_block_ns);
 	if (!err && waits->calls)

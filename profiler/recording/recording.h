@@ -183,6 +183,7 @@ struct recording_tables {
 	ARRAY(struct recording_times) times;
 	ARRAY(struct recording_queue) queues;
 	ARRAY(struct recording_lock) locks;
+	ARRAY(struct recording_hold) holds;
 	ARRAY(struct recording_sample_call) sample_calls;
 	ARRAY(struct recording_series) series;
 };

@@ -248,6 +248,18 @@ static const struct table_column sample_call_columns[] = {
 	STRING(struct recording_sample_call, name),
 };
 
+static const struct table_column hold_columns[] = {
+	NUMBER(struct recording_hold, lock_class),
+	NUMBER(struct recording_hold, place),
+	STRING(struct recording_hold, name),
+	DIFFERENCE(struct recording_hold, bit),
+	ROW_OR_NONE(TABLE_CONTAINERS, struct recording_hold, container),
+	DIFFERENCE(struct recording_hold, time_ns),
+	NUMBER(struct recording_hold, looks),
+	NUMBER(struct recording_hold, ns),
+	NUMBER(struct recording_hold, waited_ns),
+};
+
 #define SHAPE(type, field, columns)                                                                    \
 	{                                                                                              \
 		sizeof(type), offsetof(struct recording_tables, field), columns, ARRAY_LENGTH(columns) \
@@ -272,6 +284,7 @@ const struct table_shape recording_shapes[TABLES] = {
 	[TABLE_LOCKS] = SHAPE(struct recording_lock, locks, lock_columns),
 	[TABLE_SERIES] = SHAPE(struct recording_series, series, series_columns),
 	[TABLE_SAMPLE_CALLS] = SHAPE(struct recording_sample_call, sample_calls, sample_call_columns),
+	[TABLE_HOLDS] = SHAPE(struct recording_hold, holds, hold_columns),
 };
 
 int recording_tables_init(struct recording_tables *tables)
@@ -297,6 +310,7 @@ void recording_tables_deinit(struct recording_tables *tables)
 	array_deinit(&tables->times);
 	array_deinit(&tables->queues);
 	array_deinit(&tables->locks);
+	array_deinit(&tables->holds);
 	array_deinit(&tables->sample_calls);
 	array_deinit(&tables->series);
 }

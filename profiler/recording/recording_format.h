@@ -58,6 +58,7 @@ enum table_id {
 	TABLE_LOCKS,
 	TABLE_SERIES,
 	TABLE_SAMPLE_CALLS,
+	TABLE_HOLDS,
 	TABLES,
 };
 

@@ -171,6 +171,22 @@ struct recording_lock {
 	uint64_t waker_ns;     /* of the total without the handoff: what the waker held the lock for; 0: not known */
 };
 
+/*
+ * How long a container had a lock that is waited for, as a clock found it that looked at the lock's owner at even steps of
+ * time, while the lock was waited for and a little longer. Whoever waited slept or spun, and the holder slept or ran.
+ */
+struct recording_hold {
+	uint8_t lock_class; /* enum lock_class: of a wait for it; of an rwsem reading or writing, whichever came first */
+	uint8_t place;	    /* as in recording_lock, and likewise: */
+	string_id name;
+	uint8_t bit;	    /* of recording_lock.seen: the lock's own, 0 to 63 */
+	uint32_t container; /* row, or RECORDING_NONE: not known */
+	uint64_t time_ns;
+	uint64_t looks;	    /* that found this one */
+	uint64_t ns;	    /* that they stand for */
+	uint64_t waited_ns; /* meanwhile, of all tasks that waited for the lock, together */
+};
+
 /* What a histogram is of. Values are on disk: append only. */
 enum histogram_kind {
 	HISTOGRAM_CALL = 0,	 /* wall time of a call: a row of the calls */

@@ -168,6 +168,11 @@ int recording_writer_lock(struct recording_writer *writer, const struct recordin
 	return add_row(writer, TABLE_LOCKS, row, ret_row);
 }
 
+int recording_writer_hold(struct recording_writer *writer, const struct recording_hold *row)
+{
+	return add_row(writer, TABLE_HOLDS, row, NULL);
+}
+
 int recording_writer_series(struct recording_writer *writer, const struct recording_series *row)
 {
 	return add_row(writer, TABLE_SERIES, row, NULL);

@@ -54,6 +54,7 @@ int recording_writer_wait(struct recording_writer *writer, const struct recordin
 int recording_writer_times(struct recording_writer *writer, const struct recording_times *row, uint32_t *ret_row);
 int recording_writer_queue(struct recording_writer *writer, const struct recording_queue *row);
 int recording_writer_lock(struct recording_writer *writer, const struct recording_lock *row, uint32_t *ret_row);
+int recording_writer_hold(struct recording_writer *writer, const struct recording_hold *row);
 int recording_writer_series(struct recording_writer *writer, const struct recording_series *row);
 int recording_writer_bucket(struct recording_writer *writer, const struct recording_bucket *row);
 

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "profiler/render/locks.h"
 
+#include <inttypes.h>
+
+#include "profiler/analysis/lock_holds.h"
 #include "profiler/analysis/lock_place.h"
 #include "profiler/analysis/percentile.h"
 #include "profiler/render/columns.h"
@@ -18,14 +21,23 @@
 #define FRAMES_SHOWN 4
 #define LOCKS_OWN_FRAMES 16
 
-enum { LOCK, CLASS, WHICH, WAITS, SPUN, TOTAL, MEAN, P99, MAX, HANDOFF, LOCKS, AGREE, CULPRITS, COLUMNS };
+enum { LOCK, CLASS, WHICH, WAITS, SPUN, TOTAL, MEAN, P99, MAX, HANDOFF, LOCKS, AGREE, CULPRITS, HOLDERS, COLUMNS };
 
 static const struct column columns[COLUMNS] = {
-	[LOCK] = {"TAKEN BY", false, 44},    [CLASS] = {"LOCK", false, 16},   [WHICH] = {"WHICH", false, 32},
-	[WAITS] = {"WAITS", true, 27},	     [SPUN] = {"NO SLEEP", true, 27}, [TOTAL] = {"TOTAL", true, 12},
-	[MEAN] = {"MEAN", true, 12},	     [P99] = {"P99", true, 12},	      [MAX] = {"MAX", true, 12},
-	[HANDOFF] = {"HANDOFF", true, 12},   [LOCKS] = {"LOCKS", true, 8},    [AGREE] = {"AGREE", true, 8},
-	[CULPRITS] = {"HELD BY", false, 80},
+	[LOCK] = {"TAKEN BY", false, 44},
+	[CLASS] = {"LOCK", false, 16},
+	[WHICH] = {"WHICH", false, 32},
+	[WAITS] = {"WAITS", true, 27},
+	[SPUN] = {"NO SLEEP", true, 27},
+	[TOTAL] = {"TOTAL", true, 12},
+	[MEAN] = {"MEAN", true, 12},
+	[P99] = {"P99", true, 12},
+	[MAX] = {"MAX", true, 12},
+	[HANDOFF] = {"HANDOFF", true, 12},
+	[LOCKS] = {"LOCKS", true, 8},
+	[AGREE] = {"AGREE", true, 8},
+	[CULPRITS] = {"WAITED FOR", false, 80},
+	[HOLDERS] = {"HELD BY", false, 80},
 };
 
 static void container_name(const struct profile *profile, uint32_t container, char *text, size_t size)
@@ -104,6 +116,27 @@ static void put_culprits(const struct profile *profile, const struct lock_site *
 	}
 }
 
+/* By who had the lock longest: of the time, or of the waiting meanwhile. */
+static void put_looks(const struct profile *profile, const struct lock_site *site, bool waiting, char *text,
+		      size_t size)
+{
+	uint64_t whole = 0;
+
+	for (size_t i = 0; i < site->holds.count; i++)
+		whole += waiting ? site->holds.items[i].waited_ns : site->holds.items[i].ns;
+	if (!whole)
+		return;
+	text[0] = '\0';
+	for (size_t i = 0; i < site->holds.count && i < CULPRITS_SHOWN; i++) {
+		const struct lock_hold *hold = &site->holds.items[i];
+		char name[64];
+
+		container_name(profile, hold->container, name, sizeof(name));
+		text_append(text, size, "%s%s %.0f%%", i ? ", " : "", name,
+			    100.0 * (double)(waiting ? hold->waited_ns : hold->ns) / (double)whole);
+	}
+}
+
 static int put_site(struct column_table *table, const struct lock_sites *sites, const struct profile *profile,
 		    const struct lock_site *site, enum locks_grouping by)
 {
@@ -111,7 +144,7 @@ static int put_site(struct column_table *table, const struct lock_sites *sites, 
 	unsigned int different = lock_sites_different(site->seen);
 	uint64_t slept = site->count - site->spun;
 
-	for (size_t i = SPUN; i < CULPRITS; i++)
+	for (size_t i = SPUN; i < COLUMNS; i++)
 		snprintf(cells[i], COLUMN_CELL_BYTES, "-");
 	site_name(sites, profile, site, by, cells[LOCK], COLUMN_CELL_BYTES);
 	snprintf(cells[CLASS], COLUMN_CELL_BYTES, "%s", lock_class_name(site->lock_class));
@@ -138,6 +171,9 @@ static int put_site(struct column_table *table, const struct lock_sites *sites, 
 		put_culprits(profile, site, cells[CULPRITS], COLUMN_CELL_BYTES);
 	else if (site->lock_class >= LOCK_CLASS_SPINLOCK && site->lock_class < LOCK_CLASSES)
 		snprintf(cells[CULPRITS], COLUMN_CELL_BYTES, "(spinlocks do not tell)");
+	if (lock_holds_are_enough(site))
+		put_looks(profile, site, true, cells[CULPRITS], COLUMN_CELL_BYTES);
+	put_looks(profile, site, false, cells[HOLDERS], COLUMN_CELL_BYTES);
 	return column_table_add(table, cells, NULL);
 }
 
@@ -220,6 +256,16 @@ static void put_owners_account(const struct lock_site *total, FILE *out)
 	fputs(" of the time.\n", out);
 }
 
+static void put_looks_account(const struct profile *profile, FILE *out)
+{
+	uint64_t hz = profile_fact_number(profile, "locks.looks_hz");
+
+	if (hz)
+		fprintf(out,
+			"WAITED FOR: shares of the waiting. HELD BY: of the time, at %" PRIu64 " looks a second.\n",
+			hz);
+}
+
 static void put_places_account(const struct lock_sites *sites, FILE *out)
 {
 	bool nameless[LOCK_PLACE_ELSEWHERE + 1] = {false};
@@ -255,6 +301,7 @@ static void put_account(const struct lock_sites *sites, const struct profile *pr
 	static const struct loss losses[] = {
 		{"locks.lost", "waits had no room: too many different ones in a second."},
 		{"locks.spins_lost", "waits for spinlocks were not counted: nested too deep, or no room."},
+		{"locks.looks_lost", "times it is not known who had a lock: no room for it, or for the count."},
 		{"waits.stacks_lost", "stacks were lost: too many at once. Their waits are there, without one."},
 		LOSS_MISSED,
 	};
@@ -266,6 +313,7 @@ static void put_account(const struct lock_sites *sites, const struct profile *pr
 		text_grouped(total->count - total->spun, slept, sizeof(slept)),
 		text_grouped(total->spun, spun, sizeof(spun)), duration_text(total->total_ns, time, sizeof(time)));
 	put_owners_account(total, out);
+	put_looks_account(profile, out);
 	put_places_account(sites, out);
 	put_spinlocks_account(sites, options, out);
 	render_losses(losses, ARRAY_LENGTH(losses), profile, out);

@@ -29,6 +29,28 @@ static struct json_object *blame_json(const struct lock_site *site, const struct
 	return err ? NULL : take_ptr(array);
 }
 
+static struct json_object *holds_json(const struct lock_site *site, const struct profile *profile)
+{
+	_cleanup_json_ struct json_object *array = json_object_new_array();
+	int err = array ? 0 : -ENOMEM;
+
+	for (size_t i = 0; i < site->holds.count && !err; i++) {
+		const struct lock_hold *hold = &site->holds.items[i];
+		_cleanup_json_ struct json_object *one = json_object_new_object();
+
+		err = one ? json_add_number(one, "looks", hold->looks) : -ENOMEM;
+		if (!err && hold->container != RECORDING_NONE)
+			err = json_add(one, "holder", json_container(profile, hold->container));
+		if (!err)
+			err = json_add_number(one, "ns", hold->ns);
+		if (!err)
+			err = json_add_number(one, "waited_ns", hold->waited_ns);
+		if (!err)
+			err = json_append(array, take_ptr(one));
+	}
+	return err ? NULL : take_ptr(array);
+}
+
 static struct json_object *holder_json(const struct lock_sites *sites, const struct profile *profile,
 				       const struct lock_holder *holder)
 {
@@ -112,6 +134,8 @@ static struct json_object *site_json(const struct lock_sites *sites, const struc
 		err = json_add_numbers(one, numbers, ARRAY_LENGTH(numbers));
 	if (!err)
 		err = json_add(one, "blame", blame_json(site, profile));
+	if (!err)
+		err = json_add(one, "held", holds_json(site, profile));
 	if (!err && site->holders.count)
 		err = add_holders(one, sites, profile, site);
 	return err ? NULL : take_ptr(one);
@@ -120,9 +144,10 @@ static struct json_object *site_json(const struct lock_sites *sites, const struc
 int render_locks_json(const struct lock_sites *sites, const struct profile *profile,
 		      const struct locks_options *options, FILE *out)
 {
-	static const char *const facts[] = {"locks.lost", "locks.lost_ns", "locks.spins_lost", "waits.stacks_lost",
-					    "waits.missed"};
-	static const char *const keys[] = {"lost", "lost_ns", "spins_lost", "stacks_lost", "missed"};
+	static const char *const facts[] = {"locks.lost",   "locks.lost_ns",	"locks.spins_lost", "waits.stacks_lost",
+					    "waits.missed", "locks.looks_lost", "locks.looks_hz"};
+	static const char *const keys[] = {"lost",   "lost_ns",	   "spins_lost", "stacks_lost",
+					   "missed", "looks_lost", "looks_hz"};
 	_cleanup_json_ struct json_object *top = json_object_new_object(), *list = json_object_new_array();
 	int err = top && list ? 0 : -ENOMEM;
 

@@ -65,6 +65,9 @@ static uint64_t use_waits(const struct recording_tables *tables)
 		       use_reference(tables, RECORDING_NONE, lock->owner_thread, lock->owner_stack) +
 		       (uint64_t)string_table_text(&tables->strings, lock->name)[0];
 	}
+	for (size_t i = 0; i < tables->holds.count; i++)
+		sum += use_reference(tables, tables->holds.items[i].container, RECORDING_NONE, RECORDING_STACK_ROOT) +
+		       (uint64_t)string_table_text(&tables->strings, tables->holds.items[i].name)[0];
 	return sum;
 }
 

@@ -82,7 +82,23 @@ static void add_spun(struct maker *maker, uint32_t container, uint8_t lock_class
 	assert_int_equal(recording_writer_lock(maker->writer, &row, &number), 0);
 }
 
-static struct profile *two_containers(void)
+static void add_hold(struct maker *maker, uint32_t container, uint8_t bit, uint64_t looks, uint64_t waiters)
+{
+	struct recording_hold row = {
+		.lock_class = LOCK_CLASS_MUTEX,
+		.place = LOCK_PLACE_SLAB,
+		.name = maker_text(maker, "ext4_inode_cache"),
+		.bit = bit,
+		.container = container,
+		.looks = looks,
+		.ns = looks * 1000000,
+		.waited_ns = waiters * 1000000,
+	};
+
+	assert_int_equal(recording_writer_hold(maker->writer, &row), 0);
+}
+
+static struct profile *two_containers(bool looked_at)
 {
 	struct recording_bucket bucket = {.kind = HISTOGRAM_LOCK, .bucket = 80, .count = 2};
 	struct maker maker;
@@ -99,6 +115,13 @@ static struct profile *two_containers(void)
 	add_lock(&maker, db, RECORDING_NONE, RECORDING_NONE, 1, 1);
 	add_spun(&maker, db, LOCK_CLASS_SPINLOCK, "do_syscall_64;__x64_sys_read;folio_add_lru;_raw_spin_lock_irqsave");
 	add_spun(&maker, db, LOCK_CLASS_MUTEX, "");
+	if (looked_at) {
+		add_hold(&maker, db, 0, 100, 100);
+		add_hold(&maker, web, 0, 60, 180);
+		add_hold(&maker, RECORDING_NONE, 0, 20, 20);
+		add_hold(&maker, db, 0, 20, 100);
+		add_hold(&maker, web, 1, 1000, 1000);
+	}
 	return maker_load(&maker);
 }
 
@@ -120,7 +143,7 @@ static char *printed(const struct profile *profile, enum locks_grouping by, bool
 
 static void test_lock_sites__a_lock_is_called_by_what_took_it(void **state)
 {
-	struct profile *profile = two_containers();
+	struct profile *profile = two_containers(false);
 	struct lock_sites sites;
 
 	assert_int_equal(lock_sites_init(&sites, profile, LOCKS_BY_LOCK), 0);
@@ -140,7 +163,7 @@ static void test_lock_sites__a_lock_is_called_by_what_took_it(void **state)
 
 static void test_lock_sites__owner_and_waker_have_half_each_without_the_handoff(void **state)
 {
-	struct profile *profile = two_containers();
+	struct profile *profile = two_containers(false);
 	const struct lock_site *site;
 	struct lock_sites sites;
 
@@ -201,9 +224,39 @@ static void test_lock_sites__who_let_go_is_blamed_for_what_it_held_the_lock_for(
 	profile_free(profile);
 }
 
+static void test_lock_sites__holders_of_a_lock_are_those_of_its_bit(void **state)
+{
+	struct profile *profile = two_containers(true);
+	struct lock_sites sites;
+
+	assert_int_equal(lock_sites_init(&sites, profile, LOCKS_BY_LOCK), 0);
+	assert_int_equal(sites.list.items[0].holds.count, 3);
+	assert_int_equal(sites.list.items[0].holds.items[0].container, 1);
+	assert_int_equal(sites.list.items[0].holds.items[0].looks, 120);
+	assert_int_equal(sites.list.items[0].holds.items[0].ns, 120000000);
+	assert_int_equal(sites.list.items[0].holds.items[0].waited_ns, 200000000);
+	assert_int_equal(sites.list.items[0].holds.items[2].container, RECORDING_NONE);
+	assert_int_equal(sites.list.items[1].holds.count, 0);
+	assert_int_equal(sites.list.items[2].holds.count, 0);
+	assert_int_equal(sites.total.holds.items[0].container, 0);
+	assert_int_equal(sites.total.holds.items[0].looks, 1060);
+	lock_sites_deinit(&sites);
+	profile_free(profile);
+}
+
+static void test_lock_sites__shares_of_the_waiting_and_of_the_time_are_told_apart(void **state)
+{
+	struct profile *profile = two_containers(true);
+	char *text = printed(profile, LOCKS_BY_LOCK, false);
+
+	assert_non_null(strstr(text, "  db 50%, web 45%, unknown 5%  db 60%, web 30%, unknown 10%\n"));
+	free(text);
+	profile_free(profile);
+}
+
 static void test_lock_sites__by_owner_and_by_container(void **state)
 {
-	struct profile *profile = two_containers();
+	struct profile *profile = two_containers(false);
 	struct lock_sites sites;
 
 	assert_int_equal(lock_sites_init(&sites, profile, LOCKS_BY_OWNER), 0);
@@ -236,7 +289,7 @@ static void test_lock_sites__bits_tell_how_many_locks(void **state)
 
 static void test_lock_sites__report_has_pairs_and_its_account(void **state)
 {
-	struct profile *profile = two_containers();
+	struct profile *profile = two_containers(false);
 	_cleanup_free_ char *text = printed(profile, LOCKS_BY_LOCK, false),
 			    *json = printed(profile, LOCKS_BY_STACK, true),
 			    *owners = printed(profile, LOCKS_BY_OWNER, false),
@@ -269,6 +322,8 @@ int main(void)
 		cmocka_unit_test(test_lock_sites__a_lock_is_called_by_what_took_it),
 		cmocka_unit_test(test_lock_sites__owner_and_waker_have_half_each_without_the_handoff),
 		cmocka_unit_test(test_lock_sites__who_let_go_is_blamed_for_what_it_held_the_lock_for),
+		cmocka_unit_test(test_lock_sites__holders_of_a_lock_are_those_of_its_bit),
+		cmocka_unit_test(test_lock_sites__shares_of_the_waiting_and_of_the_time_are_told_apart),
 		cmocka_unit_test(test_lock_sites__by_owner_and_by_container),
 		cmocka_unit_test(test_lock_sites__bits_tell_how_many_locks),
 		cmocka_unit_test(test_lock_sites__report_has_pairs_and_its_account),
