@@ -61,4 +61,20 @@ struct {
 	__type(value, u64); /* process_image() */
 } seen_processes __weak SEC(".maps");
 
+/*
+ * The reader comes by itself a few times a second; it is woken at once for what is @urgent, and where a quarter of the ring is
+ * unread. A reader that was woken for something and has not come to it yet reads this as well; in the rare case that it just
+ * turns away, it comes some time later.
+ * @woken_for: of this ring: a position just inside the event for which its reader was last woken
+ */
+static __always_inline u64 wakeup_flag(void *ring, u64 *woken_for, bool urgent)
+{
+	if (!urgent && bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA) <= bpf_ringbuf_query(ring, BPF_RB_RING_SIZE) / 4)
+		return BPF_RB_NO_WAKEUP;
+	if (bpf_ringbuf_query(ring, BPF_RB_CONS_POS) < *woken_for)
+		return BPF_RB_NO_WAKEUP;
+	*woken_for = bpf_ringbuf_query(ring, BPF_RB_PROD_POS) + 1;
+	return BPF_RB_FORCE_WAKEUP;
+}
+
 #endif

@@ -14,13 +14,11 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 /* Set by user space. */
 const volatile bool filter_tgids = false;
 const volatile bool filter_cgroups = false;
-const volatile u32 wakeup_bytes = 1 << 18; /* of unread events, from which the reader is woken at once */
 
 /* Which of the two counts maps takes new keys; flipped by user space while it empties the other. */
 u32 active_set = 0;
 
-/* A position just inside the event for which the reader was last woken. */
-u64 woken_for = 0;
+u64 events_woken_for = 0; /* see wakeup_flag() */
 
 struct counts_map {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -73,20 +71,6 @@ static __always_inline bool meet_process(struct task_struct *task, struct cpu_st
 	return !seen_image || *seen_image != image;
 }
 
-/*
- * A reader that was woken for something and has not come to it yet reads this as well. In the rare case that it just
- * turns away, it comes by itself some time later.
- */
-static __always_inline u64 wakeup_flag(bool new_process)
-{
-	if (!new_process && bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) <= wakeup_bytes)
-		return BPF_RB_NO_WAKEUP;
-	if (bpf_ringbuf_query(&events, BPF_RB_CONS_POS) < woken_for)
-		return BPF_RB_NO_WAKEUP;
-	woken_for = bpf_ringbuf_query(&events, BPF_RB_PROD_POS) + 1;
-	return BPF_RB_FORCE_WAKEUP;
-}
-
 static __always_inline void lose(struct tick_counters *tick, u64 cgroup_id)
 {
 	u64 *lost = bpf_map_lookup_elem(&lost_by_cgroup, &cgroup_id), one = 1;
@@ -110,7 +94,8 @@ static __always_inline void send_new(struct task_struct *task, struct cpu_state 
 	new_process = meet_process(task, state);
 	if (event->python_count)
 		send_python_functions(0, event);
-	if (bytes > sizeof(*event) || bpf_ringbuf_output(&events, event, bytes, wakeup_flag(new_process))) {
+	if (bytes > sizeof(*event) ||
+	    bpf_ringbuf_output(&events, event, bytes, wakeup_flag(&events, &events_woken_for, new_process))) {
 		lose(tick, event->cgroup_id);
 		return;
 	}

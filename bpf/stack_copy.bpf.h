@@ -16,6 +16,8 @@ struct {
 	__uint(max_entries, 1 << 22); /* set by user space */
 } copies __weak SEC(".maps");
 
+u64 copies_woken_for __weak = 0; /* see wakeup_flag() */
+
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
@@ -147,7 +149,6 @@ __weak __noinline u32 fill_copy(u32 at_cut)
 /* What may_copy() allowed; @event is complete, but for its key. True where it has left; else it counts as it is. */
 static __always_inline bool send_copy(const struct stack_event *event, bool new_process)
 {
-	u64 flag = BPF_RB_NO_WAKEUP, waiting = bpf_ringbuf_query(&copies, BPF_RB_AVAIL_DATA);
 	struct copy_counters *counters;
 	struct stack_copy *copy;
 	u32 zero = 0;
@@ -162,13 +163,11 @@ static __always_inline bool send_copy(const struct stack_event *event, bool new_
 		counters->unread++;
 		return false;
 	}
-	/* For the mappings of a process that may end soon; and before the ring is full. */
-	if (new_process ? !waiting : waiting > bpf_ringbuf_query(&copies, BPF_RB_RING_SIZE) / 4)
-		flag = BPF_RB_FORCE_WAKEUP;
 	/* From memory: a bound that the verifier keeps in sight. */
 	bytes = *(volatile u32 *)&copy->bytes;
 	if (bytes > COPY_BYTES_MAX ||
-	    bpf_ringbuf_output(&copies, copy, __builtin_offsetof(struct stack_copy, stack) + bytes, flag)) {
+	    bpf_ringbuf_output(&copies, copy, __builtin_offsetof(struct stack_copy, stack) + bytes,
+			       wakeup_flag(&copies, &copies_woken_for, new_process))) {
 		counters->no_room++;
 		return false;
 	}

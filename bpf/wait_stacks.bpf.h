@@ -19,6 +19,8 @@ struct {
 	__uint(max_entries, 1 << 21);
 } wait_events __weak SEC(".maps");
 
+u64 waits_woken_for __weak = 0; /* see wakeup_flag() */
+
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, KNOWN_STACKS_MAX);
@@ -72,22 +74,21 @@ static __always_inline void send_wait_stack(struct task_struct *task, struct sta
 	u64 bytes = __builtin_offsetof(struct stack_event, frames) + count * sizeof(u64);
 	struct wait_losses *losses;
 	u64 process = (u64)event->tgid << 32 | event->exec_generation, *image;
-	u64 flag = BPF_RB_NO_WAKEUP;
+	bool new_process;
 	u8 yes = 1;
 
 	if (bpf_map_lookup_elem(&known_stacks, &event->key))
 		return;
 	event->address_space = address_space(task);
 	read_process(task, event);
-	/* The reader comes by itself a few times a second; at once for the mappings of a process that may end soon. */
+	/* Whose mappings have not been read, and which may end soon. */
 	image = bpf_map_lookup_elem(&seen_processes, &process);
-	if (!(event->flags & STACK_KERNEL_THREAD) &&
-	    (!image || *image != process_image(event->process_start_ns, event->address_space)) &&
-	    !bpf_ringbuf_query(&wait_events, BPF_RB_AVAIL_DATA))
-		flag = BPF_RB_FORCE_WAKEUP;
+	new_process = !(event->flags & STACK_KERNEL_THREAD) &&
+		      (!image || *image != process_image(event->process_start_ns, event->address_space));
 	if (scratch != SCRATCH_OTHERS && event->python_count)
 		send_wait_functions(scratch);
-	if (bytes <= sizeof(*event) && !bpf_ringbuf_output(&wait_events, event, bytes, flag)) {
+	if (bytes <= sizeof(*event) &&
+	    !bpf_ringbuf_output(&wait_events, event, bytes, wakeup_flag(&wait_events, &waits_woken_for, new_process))) {
 		bpf_map_update_elem(&known_stacks, &event->key, &yes, BPF_ANY);
 		return;
 	}

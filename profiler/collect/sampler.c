@@ -106,7 +106,6 @@ static void configure(struct stoker_bpf *skeleton, const struct sampler_settings
 	bpf_map__set_max_entries(skeleton->maps.events, ring);
 	bpf_map__set_max_entries(skeleton->maps.counts_0, keys);
 	bpf_map__set_max_entries(skeleton->maps.counts_1, keys);
-	skeleton->rodata->wakeup_bytes = ring / 4;
 	skeleton->rodata->want_kernel_stacks = settings->kernel_stacks;
 	skeleton->rodata->want_user_stacks = settings->user_stacks;
 	skeleton->rodata->may_read_user = settings->may_read_user;
