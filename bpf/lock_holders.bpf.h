@@ -89,40 +89,39 @@ static __always_inline struct hot_lock *new_hot_lock(u64 lock, u32 flags, u64 no
 	return NULL;
 }
 
-/* The wait in @times begins. */
-static __always_inline void list_lock(struct task_times *times)
+/* Of a wait that begins: 1 where the lock is in the list now. A function of its own, with a stack of its own. */
+static __noinline int list_lock(u64 lock, u32 flags, u64 now)
 {
-	u64 lock = times->lock, now = times->lock_ns;
 	struct hot_lock *hot = find_hot_lock(lock);
 	struct wait_losses *losses;
 	u32 zero = 0;
 
 	/* It tells nobody. */
-	if (times->lock_flags & FLAG_PERCPU)
-		return;
+	if (flags & FLAG_PERCPU)
+		return 0;
 	if (!hot)
-		hot = new_hot_lock(lock, times->lock_flags, now);
-	times->lock_listed = hot != NULL;
+		hot = new_hot_lock(lock, flags, now);
 	if (hot) {
 		hot->last_ns = now;
 		__sync_fetch_and_add(&hot->waiters, 1);
-		return;
+		return 1;
 	}
 	losses = bpf_map_lookup_elem(&wait_losses, &zero);
 	if (losses)
 		losses->looks++;
+	return 0;
 }
 
 /* It ended, or its end was not seen. */
-static __always_inline void unlist_lock(struct task_times *times, u64 lock, u64 now)
+static __noinline int unlist_lock(u64 lock, u64 now)
 {
-	struct hot_lock *hot = times->lock_listed ? find_hot_lock(lock) : NULL;
+	struct hot_lock *hot = find_hot_lock(lock);
 
-	times->lock_listed = 0;
 	if (!hot)
-		return;
+		return 0;
 	hot->last_ns = now;
 	__sync_fetch_and_add(&hot->waiters, -1);
+	return 0;
 }
 
 /* Of an rwsem that readers have, one of them; nobody where they have let go of it: its word goes on to name the last one. */

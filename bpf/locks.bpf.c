@@ -42,7 +42,8 @@ static __always_inline void begin_wait(u64 lock, u32 flags)
 	if (!times || slot_of(task, times) == SLOT_UNWANTED)
 		return;
 	if (times->lock != lock) {
-		unlist_lock(times, times->lock, times->lock_ns);
+		if (times->lock_listed)
+			unlist_lock(times->lock, times->lock_ns);
 		times->lock_ns = bpf_ktime_get_ns();
 		times->lock_flags = flags;
 		times->lock_owner_slot = SLOT_UNWANTED;
@@ -54,7 +55,7 @@ static __always_inline void begin_wait(u64 lock, u32 flags)
 		times->lock_woken_ns = 0;
 		times->lock_switches = task->nvcsw;
 		times->lock = lock;
-		list_lock(times);
+		times->lock_listed = list_lock(lock, flags, times->lock_ns);
 	}
 	look_at_owner(task, times, lock, flags);
 }
@@ -184,7 +185,9 @@ static __always_inline void end_wait(void *ctx, u64 lock, bool got)
 		return;
 	ns = now - times->lock_ns;
 	times->lock = 0;
-	unlist_lock(times, lock, now);
+	if (times->lock_listed)
+		unlist_lock(lock, now);
+	times->lock_listed = 0;
 	if (got) {
 		times->lock_got = lock;
 		times->lock_got_ns = now;
