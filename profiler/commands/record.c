@@ -127,7 +127,8 @@ static int record(struct record_settings *settings, bool picture)
 		if (status == EXIT_OK)
 			status = reported;
 	}
-	if (status == EXIT_OK && settings->command)
+	/* One that fails at once is often not sampled, and then it is why. */
+	if (settings->command && (status == EXIT_OK || (status == EXIT_NO_SAMPLES && outcome.command_status)))
 		return outcome.command_status;
 	return status;
 }

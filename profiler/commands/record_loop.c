@@ -39,7 +39,7 @@ struct loop {
 /* The child waits for a byte, so that nothing of it runs before the first tick. */
 static int start_command(struct loop *loop, int *ret_go)
 {
-	int go[2];
+	int go[2], err;
 	char byte;
 
 	if (pipe(go))
@@ -50,12 +50,15 @@ static int start_command(struct loop *loop, int *ret_go)
 	if (!loop->child) {
 		close(go[1]);
 		sigprocmask(SIG_UNBLOCK, &loop->blocked, NULL);
-		if (read(go[0], &byte, 1) == 1) {
-			close(go[0]);
-			execvp(loop->settings->command[0], loop->settings->command);
-			log_error("cannot run %s: %s", loop->settings->command[0], strerror(errno));
-		}
-		_exit(errno == ENOENT ? 127 : 126);
+		/* No byte: the recording has not begun, and says why itself. */
+		if (read(go[0], &byte, 1) != 1)
+			_exit(126);
+		close(go[0]);
+		execvp(loop->settings->command[0], loop->settings->command);
+		err = errno;
+		log_error("cannot run %s: %s", loop->settings->command[0], strerror(err));
+		/* As a shell has it. */
+		_exit(err == ENOENT ? 127 : 126);
 	}
 	close(go[0]);
 	*ret_go = go[1];
