@@ -70,11 +70,10 @@ __weak __noinline int hash_wait_stack(u32 scratch, u64 task_start_ns)
 
 static __always_inline void send_wait_stack(struct task_struct *task, struct stack_event *event, u32 scratch)
 {
-	u32 count = stack_event_frames(event), zero = 0;
-	u64 bytes = __builtin_offsetof(struct stack_event, frames) + count * sizeof(u64);
+	u64 process = (u64)event->tgid << 32 | event->exec_generation, *image, flag, bytes;
 	struct wait_losses *losses;
-	u64 process = (u64)event->tgid << 32 | event->exec_generation, *image;
 	bool new_process;
+	u32 zero = 0;
 	u8 yes = 1;
 
 	if (bpf_map_lookup_elem(&known_stacks, &event->key))
@@ -87,8 +86,11 @@ static __always_inline void send_wait_stack(struct task_struct *task, struct sta
 		      (!image || *image != process_image(event->process_start_ns, event->address_space));
 	if (scratch != SCRATCH_OTHERS && event->python_count)
 		send_wait_functions(scratch);
-	if (bytes <= sizeof(*event) &&
-	    !bpf_ringbuf_output(&wait_events, event, bytes, wakeup_flag(&wait_events, &waits_woken_for, new_process))) {
+	flag = wakeup_flag(&wait_events, &waits_woken_for, new_process);
+	/* Bounded where it is used: else the verifier (6.1) has lost the bound by then. */
+	bytes = __builtin_offsetof(struct stack_event, frames) + stack_event_frames(event) * sizeof(u64);
+	barrier_var(bytes);
+	if (bytes <= sizeof(*event) && !bpf_ringbuf_output(&wait_events, event, bytes, flag)) {
 		bpf_map_update_elem(&known_stacks, &event->key, &yes, BPF_ANY);
 		return;
 	}
