@@ -274,7 +274,9 @@ bool owners_knows(const struct owners *owners, uint64_t cgroup_id)
 
 bool owners_is_gone(const struct owners *owners, uint64_t cgroup_id)
 {
-	return cgroup_tree_is_gone(owners->tree, cgroup_id);
+	const struct owned_cgroup *known = find_cgroup(owners, cgroup_id, hash_words(cgroup_id, 0));
+
+	return (known && known->gone) || cgroup_tree_is_gone(owners->tree, cgroup_id);
 }
 
 static void note_gone(struct owners *owners, uint64_t cgroup_id)
@@ -286,6 +288,33 @@ static void note_gone(struct owners *owners, uint64_t cgroup_id)
 		known->used = owners->round;
 	}
 	cgroup_tree_gone(owners->tree, cgroup_id);
+}
+
+static bool is_of_a_cgroup(const struct owned_cgroup *known)
+{
+	return known->id != KERNEL_THREADS && known->id != OWNERS_OTHERS;
+}
+
+int owners_look(struct owners *owners)
+{
+	bool any_unknown = false;
+	int err = 0;
+
+	for (size_t i = 0; i < owners->cgroups.count; i++)
+		any_unknown |= is_of_a_cgroup(&owners->cgroups.items[i]) && !owners->cgroups.items[i].gone &&
+			       !owners_knows(owners, owners->cgroups.items[i].id);
+	if (any_unknown)
+		err = cgroup_tree_scan(owners->tree);
+	cgroup_tree_look(owners->tree);
+	for (size_t i = 0; i < owners->cgroups.count && !err; i++) {
+		const struct owned_cgroup *known = &owners->cgroups.items[i];
+
+		/* What no directory is of, is gone as well. */
+		if (!known->gone && is_of_a_cgroup(known) &&
+		    (cgroup_tree_is_gone(owners->tree, known->id) || !owners_knows(owners, known->id)))
+			note_gone(owners, known->id);
+	}
+	return err;
 }
 
 int owners_cgroup(struct owners *owners, const struct cgroup_event *event)

@@ -53,6 +53,9 @@ bool owners_knows(const struct owners *owners, uint64_t cgroup_id);
 /* Whether a cgroup was removed, so that no task is in it. */
 bool owners_is_gone(const struct owners *owners, uint64_t cgroup_id);
 
+/* Once in a while: finds the cgroups that came or went and of which what told was lost. 0 or -ENOMEM. */
+int owners_look(struct owners *owners);
+
 /* Looks for names that were not there, or have changed. 0 or -ENOMEM. */
 int owners_refresh(struct owners *owners);
 

@@ -20,7 +20,7 @@
 
 #define OPEN_FILES_MAX 512
 #define IDLE_TICKS 15 /* a process that has ended and was not sampled for so long is forgotten */
-#define TRIM_TICKS 60 /* between two returns of free memory to the kernel, after bursts of processes */
+#define RARE_TICKS 60 /* between two returns of free memory to the kernel, and looks for cgroups that nobody told of */
 
 struct recorder {
 	struct recorder_parts parts;
@@ -35,7 +35,7 @@ struct recorder {
 	struct sample_counts samples;
 	struct accounts accounts;
 	int failed; /* where nobody could be told: the next tick does */
-	uint64_t tick, trim_tick;
+	uint64_t tick, rare_tick;
 };
 
 static void while_naming(void *data);
@@ -351,8 +351,8 @@ int recorder_tick(struct recorder *recorder)
 	return tick(recorder, false, false);
 }
 
-/* What is on disk, and whose time is over. */
-static void forget(struct recorder *recorder)
+/* What is on disk, and whose time is over. 0 or -ENOMEM. */
+static int forget(struct recorder *recorder)
 {
 	if (recorder->tick > IDLE_TICKS)
 		processes_forget(recorder->processes, recorder->tick - IDLE_TICKS);
@@ -360,10 +360,11 @@ static void forget(struct recorder *recorder)
 	accounts_forget(&recorder->accounts, recorder->owners);
 	symbolizer_trim(recorder->parts.symbolizer, OPEN_FILES_MAX);
 	stacks_forget(recorder->stacks);
-	if (recorder->tick < recorder->trim_tick)
-		return;
-	recorder->trim_tick = recorder->tick + TRIM_TICKS;
+	if (recorder->tick < recorder->rare_tick)
+		return 0;
+	recorder->rare_tick = recorder->tick + RARE_TICKS;
 	malloc_trim(0);
+	return owners_look(recorder->owners);
 }
 
 static int flush(struct recorder *recorder, bool stopped)
@@ -392,8 +393,7 @@ static int flush(struct recorder *recorder, bool stopped)
 		err = series_flush(recorder->series);
 	if (!err)
 		err = recording_writer_flush(recorder->parts.writer);
-	forget(recorder);
-	return err;
+	return err ? err : forget(recorder);
 }
 
 int recorder_flush(struct recorder *recorder)

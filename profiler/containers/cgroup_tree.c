@@ -168,6 +168,28 @@ void cgroup_tree_forget(struct cgroup_tree *tree)
 	take_out(tree);
 }
 
+/* What cannot be told is taken to be there. */
+static bool is_there(const struct cgroup_tree *tree, const struct known_cgroup *known)
+{
+	uint64_t hierarchy = known->id >> HIERARCHY_SHIFT;
+	const char *mount = hierarchy < HIERARCHIES ? tree->mounts[hierarchy] : NULL;
+	char path[PATH_MAX];
+	struct stat status;
+
+	if (!mount || snprintf(path, sizeof(path), "%s%s", mount, known->path) >= (int)sizeof(path))
+		return true;
+	if (stat(path, &status))
+		return errno != ENOENT;
+	return (hierarchy << HIERARCHY_SHIFT | status.st_ino) == known->id;
+}
+
+void cgroup_tree_look(struct cgroup_tree *tree)
+{
+	for (size_t i = 0; i < tree->list.count; i++)
+		if (!tree->list.items[i].gone && !is_there(tree, &tree->list.items[i]))
+			tree->list.items[i].gone = 1;
+}
+
 int cgroup_tree_put(struct cgroup_tree *tree, uint64_t id, const char *path)
 {
 	struct known_cgroup *known = find(tree, id);

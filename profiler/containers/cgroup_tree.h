@@ -41,6 +41,9 @@ void cgroup_tree_gone(struct cgroup_tree *tree, uint64_t id);
 bool cgroup_tree_is_gone(const struct cgroup_tree *tree, uint64_t id);
 void cgroup_tree_forget(struct cgroup_tree *tree);
 
+/* Looks at the directories of all that are known: those that were removed and nobody told of it are gone from now on. */
+void cgroup_tree_look(struct cgroup_tree *tree);
+
 /* The path below the hierarchy's root, valid until the next put or forget; NULL for an id that is not known. */
 const char *cgroup_tree_path(const struct cgroup_tree *tree, uint64_t id);
 

@@ -362,6 +362,62 @@ static void test_owners__kernel_threads_are_the_kernels_wherever_they_sit(void *
 	recording_tables_deinit(&tables);
 }
 
+static uint64_t make_folder(struct host *host, const char *path)
+{
+	struct stat status;
+	char full[512];
+
+	snprintf(full, sizeof(full), "%s/cg%s", host->root, path);
+	mkdir(full, 0755);
+	assert_int_equal(stat(full, &status), 0);
+	return status.st_ino;
+}
+
+static void remove_folder(struct host *host, const char *path)
+{
+	char full[512];
+
+	snprintf(full, sizeof(full), "%s/cg%s", host->root, path);
+	assert_int_equal(rmdir(full), 0);
+}
+
+static void test_owners__a_cgroup_whose_removal_nobody_told_of_is_found_out(void **state)
+{
+	struct host *host = *state;
+	uint64_t stays, goes;
+
+	make_folder(host, "");
+	stays = make_folder(host, "/stays");
+	goes = make_folder(host, "/goes");
+	make_cgroup(host, stays, "/stays");
+	make_cgroup(host, goes, "/goes");
+	row_of(host, stays);
+	row_of(host, goes);
+	remove_folder(host, "/goes");
+	assert_false(owners_is_gone(host->owners, goes));
+	assert_int_equal(owners_look(host->owners), 0);
+	assert_true(owners_is_gone(host->owners, goes));
+	assert_false(owners_is_gone(host->owners, stays));
+}
+
+static void test_owners__a_cgroup_of_which_nothing_was_told_is_found_or_gone(void **state)
+{
+	struct host *host = *state;
+	uint64_t lives;
+
+	make_folder(host, "");
+	lives = make_folder(host, "/lives");
+	row_of(host, lives);
+	row_of(host, 1ull << 40);
+	row_of(host, OWNERS_OTHERS);
+	assert_false(owners_knows(host->owners, lives));
+	assert_int_equal(owners_look(host->owners), 0);
+	assert_true(owners_knows(host->owners, lives));
+	assert_false(owners_is_gone(host->owners, lives));
+	assert_true(owners_is_gone(host->owners, 1ull << 40));
+	assert_false(owners_is_gone(host->owners, OWNERS_OTHERS));
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(test_owners__##name, make_host, remove_host)
@@ -377,6 +433,8 @@ int main(void)
 		TEST(what_is_gone_is_forgotten_and_stays_in_the_recording),
 		TEST(a_container_that_is_started_again_later_has_its_row),
 		TEST(containers_that_do_not_come_back_are_forgotten_the_oldest_first),
+		TEST(a_cgroup_whose_removal_nobody_told_of_is_found_out),
+		TEST(a_cgroup_of_which_nothing_was_told_is_found_or_gone),
 		TEST(kernel_threads_are_the_kernels_wherever_they_sit),
 	};
 
