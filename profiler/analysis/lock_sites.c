@@ -7,6 +7,7 @@
 
 #include "profiler/analysis/lock_holds.h"
 #include "profiler/analysis/lock_place.h"
+#include "profiler/analysis/lock_spins.h"
 #include "symbolizer/base/cleanup.h"
 
 struct finding {
@@ -27,6 +28,7 @@ void lock_sites_deinit(struct lock_sites *sites)
 	array_deinit(&sites->list);
 	array_deinit(&sites->total.blame);
 	array_deinit(&sites->total.holds);
+	array_deinit(&sites->spins);
 	string_table_deinit(&sites->strings);
 }
 
@@ -343,6 +345,8 @@ int lock_sites_init(struct lock_sites *sites, const struct profile *profile, enu
 		add_buckets(&finding);
 	if (!err)
 		err = lock_holds_add(sites, profile, by == LOCKS_BY_LOCK || by == LOCKS_BY_STACK);
+	if (!err)
+		err = lock_spins_add(sites, profile);
 	hash_index_deinit(&finding.index);
 	free(finding.place);
 	if (err)

@@ -73,9 +73,19 @@ struct lock_site {
 	ARRAY(struct lock_hold) holds; /* of its locks, for LOCKS_BY_LOCK and LOCKS_BY_STACK, and all; likewise */
 };
 
+/* Samples of a container on a CPU, spinning for a lock that sleeps. */
+struct lock_spin {
+	uint32_t container; /* row */
+	string_id function; /* in lock_sites.strings: what wants the lock */
+	string_id entry;    /* likewise; "" where it cannot be told */
+	uint64_t samples;
+	uint64_t own; /* all samples of this container */
+};
+
 struct lock_sites {
 	struct string_table strings;
-	ARRAY(struct lock_site) list; /* the longest first */
+	ARRAY(struct lock_spin) spins; /* the most first */
+	ARRAY(struct lock_site) list;  /* the longest first */
 	struct lock_site total;
 };
 

@@ -234,6 +234,14 @@ uint64_t profile_fact_number(const struct profile *profile, const char *key)
 	return value && text_to_u64(value, 10, &number) ? number : 0;
 }
 
+uint64_t profile_period_ns(const struct profile *profile)
+{
+	uint64_t period_ns = profile_fact_number(profile, "event.period_ns");
+	uint64_t hz = profile_fact_number(profile, "event.hz");
+
+	return period_ns || !hz ? period_ns : 1000000000 / hz;
+}
+
 const char *profile_container_label(const struct profile *profile, uint32_t container)
 {
 	return string_table_text(&profile->rows.strings, profile->labels.items[container]);

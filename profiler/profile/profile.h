@@ -46,6 +46,9 @@ const char *profile_fact(const struct profile *profile, const char *key);
 /* The same as a number; 0 where there is none. */
 uint64_t profile_fact_number(const struct profile *profile, const char *key);
 
+/* One sample is so much CPU time; 0 where unknown. */
+uint64_t profile_period_ns(const struct profile *profile);
+
 /* A container's account, or the whole one's (RECORDING_TOTAL); NULL where the recording has no such container. */
 const struct recording_accounting *profile_accounting(const struct profile *profile, uint32_t container);
 

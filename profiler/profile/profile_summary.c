@@ -234,11 +234,7 @@ static int sum_up(struct profile_summary *summary)
 
 static void take_times(struct profile_summary *summary, const struct profile *profile)
 {
-	uint64_t hz = profile_fact_number(profile, "event.hz");
-
-	summary->period_ns = profile_fact_number(profile, "event.period_ns");
-	if (!summary->period_ns && hz)
-		summary->period_ns = NS_PER_S / hz;
+	summary->period_ns = profile_period_ns(profile);
 	summary->duration_ns = profile_fact_number(profile, "duration_ns");
 	if (summary->duration_ns)
 		return;

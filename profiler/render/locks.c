@@ -17,6 +17,7 @@
 #define CULPRITS_SHOWN 3
 #define PAIRS_SHOWN 20
 #define HOLDERS_SHOWN 10
+#define SPINS_SHOWN 10
 #define PLACES_SHOWN 5
 #define FRAMES_SHOWN 4
 #define LOCKS_OWN_FRAMES 16
@@ -196,6 +197,28 @@ static void put_pairs(const struct lock_sites *sites, const struct profile *prof
 		fprintf(out, "   and %zu more pairs\n", total->blame.count - PAIRS_SHOWN);
 }
 
+static void put_spins(const struct lock_sites *sites, const struct profile *profile, FILE *out)
+{
+	uint64_t period_ns = profile_period_ns(profile);
+
+	if (sites->spins.count)
+		fputs("\nCPU burned spinning for a mutex or rwsem whose holder ran, as the samples tell:\n", out);
+	for (size_t i = 0; i < sites->spins.count && i < SPINS_SHOWN; i++) {
+		const struct lock_spin *spin = &sites->spins.items[i];
+		const char *entry = string_table_text(&sites->strings, spin->entry);
+		char name[64], place[120], function[120], text[16];
+
+		container_name(profile, spin->container, name, sizeof(name));
+		text_printable(*entry ? entry : "the kernel", place, sizeof(place));
+		text_printable(string_table_text(&sites->strings, spin->function), function, sizeof(function));
+		fprintf(out, "   %s spun %s in %s: %s, %.0f%% of what it was on a CPU\n", name,
+			duration_text(spin->samples * period_ns, text, sizeof(text)), place, function,
+			100.0 * (double)spin->samples / (double)spin->own);
+	}
+	if (sites->spins.count > SPINS_SHOWN)
+		fprintf(out, "   (%zu more)\n", sites->spins.count - SPINS_SHOWN);
+}
+
 static void put_holder(const struct lock_sites *sites, const struct profile *profile, const struct lock_holder *holder,
 		       uint64_t whole, FILE *out)
 {
@@ -337,6 +360,7 @@ int render_locks_text(const struct lock_sites *sites, const struct profile *prof
 	if (options->by == LOCKS_BY_OWNER)
 		put_holders(sites, profile, out);
 	put_pairs(sites, profile, out);
+	put_spins(sites, profile, out);
 	fputc('\n', out);
 	put_account(sites, profile, options, out);
 	return render_accounting(profile, out);

@@ -141,6 +141,32 @@ static struct json_object *site_json(const struct lock_sites *sites, const struc
 	return err ? NULL : take_ptr(one);
 }
 
+static struct json_object *spins_json(const struct lock_sites *sites, const struct profile *profile)
+{
+	_cleanup_json_ struct json_object *array = json_object_new_array();
+	int err = array ? 0 : -ENOMEM;
+
+	for (size_t i = 0; i < sites->spins.count && !err; i++) {
+		const struct lock_spin *spin = &sites->spins.items[i];
+		_cleanup_json_ struct json_object *one = json_object_new_object();
+
+		err = one ? json_add(one, "container", json_container(profile, spin->container)) : -ENOMEM;
+		if (!err && spin->entry)
+			err = json_add_text(one, "in", string_table_text(&sites->strings, spin->entry));
+		if (!err)
+			err = json_add_text(one, "taken_by", string_table_text(&sites->strings, spin->function));
+		if (!err)
+			err = json_add_number(one, "samples", spin->samples);
+		if (!err)
+			err = json_add_number(one, "ns", spin->samples * profile_period_ns(profile));
+		if (!err)
+			err = json_add_number(one, "own_samples", spin->own);
+		if (!err)
+			err = json_append(array, take_ptr(one));
+	}
+	return err ? NULL : take_ptr(array);
+}
+
 int render_locks_json(const struct lock_sites *sites, const struct profile *profile,
 		      const struct locks_options *options, FILE *out)
 {
@@ -155,6 +181,8 @@ int render_locks_json(const struct lock_sites *sites, const struct profile *prof
 		err = json_append(list, site_json(sites, profile, &sites->list.items[i]));
 	if (!err)
 		err = json_add(top, "locks", take_ptr(list));
+	if (!err)
+		err = json_add(top, "spinning", spins_json(sites, profile));
 	if (!err)
 		err = json_add(top, "total", site_json(sites, profile, &sites->total));
 	for (size_t i = 0; i < ARRAY_LENGTH(facts) && !err; i++)

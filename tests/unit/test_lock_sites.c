@@ -254,6 +254,39 @@ static void test_lock_sites__shares_of_the_waiting_and_of_the_time_are_told_apar
 	profile_free(profile);
 }
 
+static void test_lock_sites__who_spins_is_told_by_samples(void **state)
+{
+	static const char write[] = "main;k:do_syscall_64;k:__x64_sys_pwrite64;k:ext4_buffered_write_iter";
+	struct profile *profile;
+	struct maker maker;
+	char stack[256], *text, *json;
+	uint32_t web, db;
+
+	maker_start(&maker);
+	maker_fact(&maker, "event.period_ns", "10000000");
+	web = maker_container(&maker, CONTAINER_CONTAINER, "web", "abc", "");
+	db = maker_container(&maker, CONTAINER_CONTAINER, "db", "def", "");
+	snprintf(stack, sizeof(stack), "%s;k:rwsem_down_write_slowpath;k:rwsem_spin_on_owner", write);
+	maker_sample(&maker, web, stack, 20);
+	snprintf(stack, sizeof(stack), "%s;k:rwsem_down_write_slowpath;k:osq_lock;k:__raw_callee_save_it", write);
+	maker_sample(&maker, web, stack, 5);
+	snprintf(stack, sizeof(stack), "%s;k:rwsem_down_write_slowpath;k:schedule;k:__schedule", write);
+	maker_sample(&maker, web, stack, 70);
+	snprintf(stack, sizeof(stack), "%s;k:rwsem_spin_on_owner;k:asm_sysvec_apic_timer_interrupt", write);
+	maker_sample(&maker, web, stack, 5);
+	maker_sample(&maker, db, write, 100);
+	profile = maker_load(&maker);
+	text = printed(profile, LOCKS_BY_LOCK, false);
+	json = printed(profile, LOCKS_BY_LOCK, true);
+	assert_non_null(
+		strstr(text, "web spun 250 ms in pwrite64: ext4_buffered_write_iter, 25% of what it was on a CPU\n"));
+	assert_null(strstr(text, "db spun"));
+	assert_non_null(strstr(json, "\"own_samples\": 100"));
+	free(text);
+	free(json);
+	profile_free(profile);
+}
+
 static void test_lock_sites__by_owner_and_by_container(void **state)
 {
 	struct profile *profile = two_containers(false);
@@ -324,6 +357,7 @@ int main(void)
 		cmocka_unit_test(test_lock_sites__who_let_go_is_blamed_for_what_it_held_the_lock_for),
 		cmocka_unit_test(test_lock_sites__holders_of_a_lock_are_those_of_its_bit),
 		cmocka_unit_test(test_lock_sites__shares_of_the_waiting_and_of_the_time_are_told_apart),
+		cmocka_unit_test(test_lock_sites__who_spins_is_told_by_samples),
 		cmocka_unit_test(test_lock_sites__by_owner_and_by_container),
 		cmocka_unit_test(test_lock_sites__bits_tell_how_many_locks),
 		cmocka_unit_test(test_lock_sites__report_has_pairs_and_its_account),
