@@ -137,13 +137,19 @@ static __always_inline void tally(u32 slot, u32 kind, u64 ns)
 		tally->max_ns = ns;
 }
 
-/* An overlay of the call that it is in. */
-static __always_inline void add_to_call(struct task_struct *task, u64 ns)
+/* An overlay of the call that it is in: where it slept and nothing has asked for that call since, it is with the task. */
+static __always_inline void add_to_call(struct task_struct *task, struct task_times *times, u64 ns)
 {
 	u32 zero = 0;
 	struct cpu_call *current = split_calls ? bpf_map_lookup_elem(&cpu_calls, &zero) : NULL;
 
-	if (!current || current->task != (u64)task || !current->call_ns)
+	if (!current)
+		return;
+	if (current->task != (u64)task) {
+		times->parts.lock_ns += ns;
+		return;
+	}
+	if (!current->call_ns)
 		return;
 	begin_parts(current);
 	current->parts.lock_ns += ns;
@@ -192,7 +198,7 @@ static __always_inline void end_wait(void *ctx, u64 lock, bool got)
 		times->lock_got = lock;
 		times->lock_got_ns = now;
 	}
-	add_to_call(task, ns);
+	add_to_call(task, times, ns);
 	if (task->nvcsw == times->lock_switches) {
 		tally(slot_of(task, times), lock_kind_of(times->lock_flags), ns);
 		return;

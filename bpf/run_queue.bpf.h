@@ -2,19 +2,21 @@
 /*
  * run_queue: how long ready tasks wait for a CPU, and who runs there meanwhile.
  *
- * Each CPU remembers its last switches: when, and to which container. A task that comes to run looks back over them to
- * the moment when it became ready, and charges each stretch to who ran then; the parts sum up to the wait.
+ * Each CPU remembers which container ran last, and which ones before, however many switches there were within each. For a task
+ * that waited, one looks back over them from when it came to when it became ready, and charges each stretch to who ran
+ * then; the parts sum up to the wait.
  */
 #ifndef STOKER_RUN_QUEUE_BPF_H
 #define STOKER_RUN_QUEUE_BPF_H
 
-#include "bpf/task_times.bpf.h"
+#include "bpf/task_cycle.bpf.h"
 
 /* Set by user space: who ran meanwhile, too, and how long single waits were. */
 const volatile bool want_queued __weak = false;
 
-#define SWITCHES 128 /* a power of two */
+#define STRETCHES 128 /* a power of two */
 #define CPU_UNKNOWN 0xffffffffu
+#define CFS_RQ_DONE 1ull /* task_times.cfs_rq: it has come */
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -23,24 +25,25 @@ struct {
 	__type(value, struct slot_times);
 } slot_rows __weak SEC(".maps");
 
-struct cpu_switches {
+struct cpu_stretches {
+	u64 came_ns; /* the last switch; 0: none yet */
 	u64 count;
-	u64 since_ns; /* the last one that was seen; 0: none yet */
-	u32 slot;
+	u64 since_ns; /* the last stretch that is over, or is that of the one that runs: from when on, … */
+	u32 slot;     /* … and whose; SLOT_UNWANTED: none yet */
 	u32 pad;
 	struct {
 		u64 ns;
 		u32 slot;
 		u32 pad;
-	} last[SWITCHES];
+	} last[STRETCHES];
 };
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, u32);
-	__type(value, struct cpu_switches);
-} cpu_switches __weak SEC(".maps");
+	__type(value, struct cpu_stretches);
+} cpu_stretches __weak SEC(".maps");
 
 /* By QUEUE_KEY(): nanoseconds that one's tasks waited while the other ran. */
 struct queue_map {
@@ -82,43 +85,61 @@ static __always_inline void ready_from_now(struct task_struct *task, struct task
 		times->group_throttled_ns = queue->tg->cfs_bandwidth.throttled_time;
 }
 
-/* Of a task that waited on one CPU after another, its cgroup's time on all of them is the best that there is. */
-static __always_inline u64 throttled_since(struct task_struct *task, const struct task_times *times, u64 queued)
+/*
+ * As it comes: what its cgroup is throttled from now on is not its wait. Few cgroups ever were, and of the others nothing needs
+ * to be looked at. Of a task that waited on one CPU after another, its cgroup's time on all of them is the best that there
+ * is.
+ */
+static __always_inline void comes(struct task_struct *task)
 {
 	struct cfs_rq *queue = task->se.cfs_rq;
-	u64 ns;
+	struct task_times *times;
 
+	if (!QUEUE_COUNTS_THROTTLING || (!queue->throttled_clock_self_time && !queue->runtime_enabled))
+		return;
+	times = known_times_of(task);
+	if (!times || !times->cfs_rq)
+		return;
+	if ((u64)queue == times->cfs_rq)
+		times->throttled_ns = queue->throttled_clock_self_time - times->throttled_ns;
+	else if (times->throttled)
+		times->throttled_ns = queue->tg->cfs_bandwidth.throttled_time - times->group_throttled_ns;
+	else
+		times->throttled_ns = 0;
+	times->cfs_rq = CFS_RQ_DONE;
+}
+
+/* Of a wait that is over. It may have been throttled already before it was ready; and a task may have changed its cgroup. */
+static __always_inline u64 throttled_meanwhile(const struct task_times *times, u64 queued)
+{
 	if (!QUEUE_COUNTS_THROTTLING)
 		return times->throttled ? queued : 0;
-	if (!times->cfs_rq)
+	if (times->cfs_rq != CFS_RQ_DONE)
 		return 0;
-	if ((u64)queue == times->cfs_rq)
-		ns = queue->throttled_clock_self_time - times->throttled_ns;
-	else if (times->throttled)
-		ns = queue->tg->cfs_bandwidth.throttled_time - times->group_throttled_ns;
-	else
-		return 0;
-	/* It may have been throttled already before it was ready; and a task may have changed its cgroup. */
-	return ns < queued ? ns : queued;
+	return times->throttled_ns < queued ? times->throttled_ns : queued;
 }
 
 /* Of this CPU; NULL where it does not matter who ran. */
-static __always_inline struct cpu_switches *switches_here(void)
+static __always_inline struct cpu_stretches *stretches_here(void)
 {
 	u32 zero = 0;
 
-	return want_queued ? bpf_map_lookup_elem(&cpu_switches, &zero) : NULL;
+	return want_queued ? bpf_map_lookup_elem(&cpu_stretches, &zero) : NULL;
 }
 
-static __always_inline void now_runs(struct cpu_switches *switches, u32 slot, u64 now)
+/* Who leaves at @now has run since the last switch. */
+static __always_inline void has_run(struct cpu_stretches *stretches, u32 slot, u64 now)
 {
-	u32 at = switches->count & (SWITCHES - 1);
+	u32 at = stretches->count & (STRETCHES - 1);
 
-	switches->last[at].ns = now;
-	switches->last[at].slot = slot;
-	switches->since_ns = now;
-	switches->slot = slot;
-	switches->count++;
+	if (stretches->came_ns && (slot != stretches->slot || !stretches->since_ns)) {
+		stretches->last[at].ns = stretches->came_ns;
+		stretches->last[at].slot = slot;
+		stretches->since_ns = stretches->came_ns;
+		stretches->slot = slot;
+		stretches->count++;
+	}
+	stretches->came_ns = now;
 }
 
 static __noinline int charge_other(u32 victim, u32 culprit, u64 ns)
@@ -158,22 +179,22 @@ static __always_inline void charge(struct slot_times *row, u32 victim, u32 culpr
 		charge_other(victim, culprit, ns);
 }
 
-static __noinline int charge_earlier_ones(struct cpu_switches *switches, struct slot_times *row, u32 victim, u64 ready,
-					  u64 now)
+static __noinline int charge_earlier_ones(struct cpu_stretches *stretches, struct slot_times *row, u32 victim,
+					  u64 ready, u64 came)
 {
-	u64 end = now, from;
+	u64 end = came, from;
 	u32 at;
 
-	if (!switches || !row)
+	if (!stretches || !row)
 		return 0;
-	for (u32 i = 1; i <= SWITCHES; i++) {
-		at = (switches->count - i) & (SWITCHES - 1);
-		from = switches->last[at].ns;
+	for (u32 i = 1; i <= STRETCHES; i++) {
+		at = (stretches->count - i) & (STRETCHES - 1);
+		from = stretches->last[at].ns;
 		if (!from || from > end)
 			break;
 		if (from < ready)
 			from = ready;
-		charge(row, victim, switches->last[at].slot, end - from);
+		charge(row, victim, stretches->last[at].slot, end - from);
 		end = from;
 		if (end <= ready)
 			return 0;
@@ -182,21 +203,22 @@ static __noinline int charge_earlier_ones(struct cpu_switches *switches, struct 
 	return 0;
 }
 
-/* Mostly the one that leaves now has run all the while. */
-static __always_inline void charge_those_who_ran(struct cpu_switches *switches, struct slot_times *row, u32 victim,
-						 u64 ready, u64 now)
+/* Mostly one container has run all the while. */
+static __always_inline void charge_those_who_ran(struct cpu_stretches *stretches, struct slot_times *row, u32 victim,
+						 u64 ready, u64 came)
 {
-	if (switches->since_ns && switches->since_ns <= ready)
-		charge(row, victim, switches->slot, now - ready);
+	if (stretches->since_ns && stretches->since_ns <= ready)
+		charge(row, victim, stretches->slot, came - ready);
 	else
-		charge_earlier_ones(switches, row, victim, ready, now);
+		charge_earlier_ones(stretches, row, victim, ready, came);
 }
 
-static __always_inline void count_queued(struct slot_times *row, struct task_struct *task,
-					 const struct task_times *times, struct cpu_switches *switches, bool was_woken,
-					 u64 queued, u64 now)
+/* It is still on the CPU to which it came at @came, and not yet among the stretches. */
+static __always_inline void count_queued(struct slot_times *row, const struct task_times *times,
+					 struct cpu_stretches *stretches, u64 queued, u64 came)
 {
-	u64 throttled = throttled_since(task, times, queued);
+	bool was_woken = times->state >= TASK_BLOCKED;
+	u64 throttled = throttled_meanwhile(times, queued);
 
 	if (throttled) {
 		row->throttled_ns += throttled;
@@ -209,13 +231,13 @@ static __always_inline void count_queued(struct slot_times *row, struct task_str
 		row->woken_ns += queued;
 	else
 		row->preempted_ns += queued;
-	if (!switches || !queued)
+	if (!stretches || !queued)
 		return;
 	count_in(was_woken ? row->woken : row->preempted, queued);
 	if (!was_woken && times->cpu != CPU_UNKNOWN && times->cpu != bpf_get_smp_processor_id())
 		charge_other(times->slot, CULPRIT_MOVED, queued);
 	else
-		charge_those_who_ran(switches, row, times->slot, now - queued, now);
+		charge_those_who_ran(stretches, row, times->slot, came - queued, came);
 }
 
 #endif

@@ -12,7 +12,7 @@
 #define STOKER_SYSCALLS_BPF_H
 
 #include "bpf/call_number.bpf.h"
-#include "bpf/task_times.bpf.h"
+#include "bpf/task_cycle.bpf.h"
 
 #define CALL_RT_SIGRETURN 15
 #define CALL_CLONE 56
@@ -164,19 +164,72 @@ static __always_inline struct cpu_call *last_call(struct pt_regs *registers)
 	return last;
 }
 
+static __always_inline void add_cycle(struct call_parts *parts, const struct task_times *times,
+				      const struct cycle *cycle)
+{
+	parts->blocked_ns += cycle->blocked_ns;
+	if (times->state == TASK_BLOCKED + OFF_UNINTERRUPTIBLE || times->state == TASK_BLOCKED + OFF_IO)
+		parts->uninterruptible_ns += cycle->blocked_ns;
+	parts->queued_ns += cycle->queued_ns;
+}
+
+/* As its task leaves its CPU, with what that was at since it left the last one. @times may be NULL. */
+static __always_inline void put_call(struct cpu_call *current, struct task_struct *task, struct task_times *times,
+				     const struct cycle *cycle)
+{
+	current->registers = 0;
+	if (current->task != (u64)task) {
+		/* No call has begun or ended since: the one with which it came goes on. */
+		if (times && times->call_ns)
+			add_cycle(&times->parts, times, cycle);
+		return;
+	}
+	current->task = 0;
+	if (!times)
+		return;
+	times->call_ns = current->call_ns;
+	if (!times->call_ns)
+		return;
+	times->call = current->call;
+	times->parts = current->parted ? current->parts : (struct call_parts){};
+}
+
+/* The call with which it left its CPU, and what it was at since. */
+static __always_inline void fetch_call(struct cpu_call *current, struct task_struct *task, struct task_times *times)
+{
+	struct cycle cycle;
+
+	current->cgroups = times->cgroups;
+	current->slot = times->slot;
+	current->call_ns = times->call_ns;
+	if (!times->call_ns)
+		return;
+	cycle_of(task, times, queue_clock(task), &cycle);
+	add_cycle(&times->parts, times, &cycle);
+	current->call = times->call;
+	current->parts = times->parts;
+	current->parted = 1;
+	/* Should it leave unseen, this call is not found again. */
+	times->call_ns = 0;
+}
+
 static __noinline int ask_who_calls(struct cpu_call *current, u64 registers)
 {
-	u64 task = (u64)current_task();
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_times *times;
 
 	if (!current)
 		return 0;
 	current->registers = registers;
-	if (current->task == task)
+	if (current->task == (u64)task)
 		return 0;
-	current->task = task;
+	current->task = (u64)task;
 	current->cgroups = 0;
 	current->call_ns = 0;
 	current->parted = 0;
+	times = known_times_of(task);
+	if (times && times->state != TASK_UNSEEN)
+		fetch_call(current, task, times);
 	return 0;
 }
 
@@ -212,12 +265,16 @@ int BPF_PROG(call_entered, struct pt_regs *regs, long number)
 	return 0;
 }
 
-static __always_inline void add_parts(struct call_counts *counts, const struct call_parts *parts, u64 now)
+/* The two clocks go at slightly different paces: a call that slept for an hour may have slept for longer than it took. */
+static __always_inline void add_parts(struct call_counts *counts, const struct call_parts *parts, u64 wall)
 {
-	counts->oncpu_ns += parts->oncpu_ns + (now - parts->came_ns);
-	counts->blocked_ns += parts->blocked_ns;
-	counts->uninterruptible_ns += parts->uninterruptible_ns;
-	counts->queued_ns += parts->queued_ns;
+	u64 queued = parts->queued_ns < wall ? parts->queued_ns : wall;
+	u64 blocked = parts->blocked_ns < wall - queued ? parts->blocked_ns : wall - queued;
+
+	counts->oncpu_ns += wall - queued - blocked;
+	counts->blocked_ns += blocked;
+	counts->uninterruptible_ns += parts->uninterruptible_ns < blocked ? parts->uninterruptible_ns : blocked;
+	counts->queued_ns += queued;
 	counts->lock_ns += parts->lock_ns;
 }
 
@@ -231,7 +288,7 @@ static __always_inline void add_times(struct call_counts *counts, const struct c
 		counts->wall_max_ns = wall;
 	count_in(counts->histogram, wall);
 	if (current->parted)
-		add_parts(counts, &current->parts, now);
+		add_parts(counts, &current->parts, wall);
 	else
 		counts->oncpu_ns += wall;
 }

@@ -15,12 +15,18 @@
 const volatile bool times_in_storage __weak = false;
 const volatile bool split_calls __weak = false;
 
+/* How it left its CPU. */
 enum task_state {
 	TASK_UNSEEN = 0,
-	TASK_ON_CPU,
-	TASK_READY,   /* off, and ready to run */
-	TASK_ENDED,   /* off for ever */
+	TASK_READY,   /* ready to run */
+	TASK_ENDED,   /* for ever, or all of its time is told */
 	TASK_BLOCKED, /* and from here on: less this, an enum off_state */
+};
+
+enum woken {
+	WOKEN_NOT = 0,
+	WOKEN,
+	WOKEN_LEAVING, /* while it was on its way out */
 };
 
 /* A place in user code from which the task blocks, as far as its registers tell without a walk of the stack. */
@@ -38,10 +44,8 @@ enum stack_taken {
 	STACK_OF_SITE, /* the last one that was taken at its site */
 };
 
-/* What a system call was doing until came_ns, when its task came to its CPU, or the call began. */
+/* What a system call was doing, as far as it was not on a CPU; and its waits for locks, of all of it. */
 struct call_parts {
-	u64 came_ns;
-	u64 oncpu_ns;
 	u64 blocked_ns;
 	u64 uninterruptible_ns;
 	u64 queued_ns;
@@ -50,22 +54,23 @@ struct call_parts {
 
 /* First what each switch wants, in as few cache lines as there can be. */
 struct task_times {
-	u64 switched_ns;  /* when it came to its CPU, or left it */
-	u64 woken_ns;	  /* first waking since it left; 0: none */
+	u64 left_ns; /* when it left its CPU, by the run queue's clock; see task_cycle.bpf.h, also for the next three */
+	u64 run_delay_ns; /* until then, all that it ever waited for a CPU, */
+	u64 ran_ns;	  /* … and all that it ever ran */
+	u64 arrivals;	  /* … and how often it came to a CPU */
 	u64 cgroups;	  /* task->cgroups when the slot was looked up */
-	u64 cfs_rq;	  /* of a ready one: its cgroup's queue on the CPU that it left, and … */
-	u64 throttled_ns; /* … how long that one had been throttled until then */
 	u32 slot;
 	u32 cpu;	/* that it left */
 	u8 state;	/* enum task_state, and beyond */
-	u8 throttled;	/* of a ready one: its cgroup has a quota; where the kernel does not count it, had used it up */
+	u8 woken;	/* enum woken: since it left */
 	u8 stack_taken; /* enum stack_taken: with which it blocked */
 	u8 waker_taken; /* who woke it is known */
 	u8 site;	/* of sites, plus 1; 0: none */
-	u8 pad;
+	u8 throttled;	/* of a ready one: its cgroup has a quota; where the kernel does not count it, had used it up */
 	u16 call;
-	u64 call_ns;   /* begin of the system call; 0: in none */
-	u64 registers; /* cpu_call.registers, as it left */
+	u64 call_ns;	  /* begin of the system call with which it left, not yet looked at since; 0: none */
+	u64 cfs_rq;	  /* of a ready one: its cgroup's queue on the CPU that it left, and … */
+	u64 throttled_ns; /* … how long that one had been throttled until then; once it has come: it, meanwhile */
 	struct call_parts parts;
 	u64 group_throttled_ns; /* of a ready one: its cgroup on all CPUs together */
 	u64 start_ns;		/* the task's start_time: whose memory this is */
@@ -93,7 +98,7 @@ struct task_times {
 
 /*
  * The call that a CPU's current task is in: its begin and end touch nothing else, unless the task was off its CPU or waited
- * for a lock meanwhile. As the task leaves its CPU this goes to its memory, and comes back with it.
+ * for a lock meanwhile. As the task leaves its CPU this goes to its memory, from where its next begin or end fetches it.
  */
 struct cpu_call {
 	u64 task;	/* whose; 0: not known */
@@ -136,12 +141,11 @@ struct {
 	__type(value, struct wait_losses);
 } wait_losses __weak SEC(".maps");
 
-/* What the current call did until now was all on this CPU. */
 static __always_inline void begin_parts(struct cpu_call *current)
 {
 	if (current->parted)
 		return;
-	current->parts = (struct call_parts){.came_ns = current->call_ns};
+	current->parts = (struct call_parts){};
 	current->parted = 1;
 }
 
@@ -173,11 +177,13 @@ static __noinline struct task_times *times_in_hash(u32 tid, u64 start_ns)
 /* What there is already: takes no memory. */
 static __always_inline struct task_times *known_times_of(struct task_struct *task)
 {
+	struct task_times *times;
 	u32 tid = LOAD(task, pid);
 
 	if (times_in_storage)
 		return bpf_task_storage_get(&task_storage, task, NULL, 0);
-	return bpf_map_lookup_elem(&task_hash, &tid);
+	times = bpf_map_lookup_elem(&task_hash, &tid);
+	return times && times->start_ns == LOAD(task, start_time) ? times : NULL;
 }
 
 /* NULL where there is no memory. */

@@ -48,9 +48,12 @@ struct rb_node;
 struct rb_root;
 struct rb_root_cached;
 struct refcount_struct;
+struct rq;
 struct rt_mutex_base;
+struct rt_rq;
 struct rw_semaphore;
 struct sched_entity;
+struct sched_info;
 struct sched_rt_entity;
 struct seq_file;
 struct signal_struct;
@@ -162,6 +165,7 @@ typedef struct refcount_struct refcount_t;
 struct sched_entity {
 	unsigned char on_rq;
 	unsigned char sched_delayed;
+	u64 sum_exec_runtime;
 	int depth;
 	struct sched_entity *parent;
 	struct cfs_rq *cfs_rq;
@@ -170,6 +174,15 @@ struct sched_entity {
 struct sched_rt_entity {
 	short unsigned int on_rq;
 	struct sched_rt_entity *parent;
+};
+
+struct sched_info {
+	long unsigned int pcount;
+	long long unsigned int run_delay;
+	long long unsigned int max_run_delay;
+	long long unsigned int min_run_delay;
+	long long unsigned int last_arrival;
+	long long unsigned int last_queued;
 };
 
 struct qspinlock {
@@ -236,6 +249,7 @@ struct task_struct {
 	struct sched_entity se;
 	struct sched_rt_entity rt;
 	bool throttled;
+	struct sched_info sched_info;
 	struct list_head tasks;
 	struct mm_struct *mm;
 	unsigned int in_iowait: 1;
@@ -453,12 +467,29 @@ struct cfs_rq {
 		long unsigned int util_avg;
 		long unsigned int runnable_avg;
 	} removed;
+	struct rq *rq;
 	struct task_group *tg;
 	int idle;
 	int runtime_enabled;
 	u64 throttled_clock_self_time;
 	bool throttled: 1;
 	int throttle_count;
+};
+
+struct rt_rq {
+	struct {
+		int curr;
+		int next;
+	} highest_prio;
+	struct rq *rq;
+	struct task_group *tg;
+};
+
+struct rq {
+	struct rt_rq rt;
+	struct task_struct *idle;
+	u64 clock;
+	int cpu;
 };
 
 struct cfs_bandwidth {

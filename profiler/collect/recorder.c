@@ -403,7 +403,5 @@ int recorder_flush(struct recorder *recorder)
 
 int recorder_finish(struct recorder *recorder)
 {
-	if (recorder->waits)
-		waits_end(recorder->waits);
 	return flush(recorder, true);
 }

@@ -9,9 +9,11 @@
 #include <bpf/libbpf.h>
 
 #include "bpf/shared_waits.h"
+#include "profiler/collect/iterator.h"
 #include "symbolizer/base/array.h"
 #include "symbolizer/base/cleanup.h"
 #include "symbolizer/base/clock.h"
+#include "symbolizer/base/log.h"
 
 #include "stoker.skel.h"
 
@@ -89,6 +91,24 @@ bool wait_programs_have_locks(void)
 	return have;
 }
 
+/* The third number of /proc/self/schedstat: how often we came to a CPU. */
+static bool keeps_times(void)
+{
+	_cleanup_fclose_ FILE *file = fopen("/proc/self/schedstat", "re");
+	unsigned long long ran, waited, arrivals = 0;
+
+	return file && fscanf(file, "%llu %llu %llu", &ran, &waited, &arrivals) == 3 && arrivals;
+}
+
+bool wait_programs_have_times(void)
+{
+	struct btf *btf = btf__load_vmlinux_btf();
+	bool have = has_member(btf, "cfs_rq", "rq") && keeps_times();
+
+	btf__free(btf);
+	return have;
+}
+
 static void probe(struct stoker_bpf *skeleton, const struct wait_settings *settings)
 {
 	struct btf *btf = btf__load_vmlinux_btf();
@@ -137,7 +157,7 @@ static void configure_maps(struct stoker_bpf *skeleton, const struct wait_settin
 	bpf_map__set_autocreate(skeleton->maps.cgroup_slots, any);
 	bpf_map__set_autocreate(skeleton->maps.free_slots, any);
 	bpf_map__set_autocreate(skeleton->maps.slot_rows, times);
-	bpf_map__set_autocreate(skeleton->maps.cpu_switches, settings->runq);
+	bpf_map__set_autocreate(skeleton->maps.cpu_stretches, settings->runq);
 	bpf_map__set_autocreate(skeleton->maps.queue_0, settings->runq);
 	bpf_map__set_autocreate(skeleton->maps.queue_1, settings->runq);
 	bpf_map__set_autocreate(skeleton->maps.wait_events, stacks);
@@ -168,10 +188,24 @@ void wait_programs_start(struct stoker_bpf *skeleton)
 	skeleton->bss->tracing_start_ns = clock_now_ns();
 }
 
+/* Runs the iterator over all tasks. */
+static int tell_until_end(struct stoker_bpf *skeleton)
+{
+	_cleanup_fclose_ FILE *file = NULL;
+	int err = iterator_open(skeleton->progs.task_until_end, &file);
+
+	while (!err && fgetc(file) != EOF)
+		continue;
+	return err;
+}
+
 void wait_programs_stop(struct stoker_bpf *skeleton)
 {
-	if (!skeleton->bss->tracing_end_ns)
-		skeleton->bss->tracing_end_ns = clock_now_ns();
+	if (skeleton->bss->tracing_end_ns)
+		return;
+	skeleton->bss->tracing_end_ns = clock_now_ns();
+	if (bpf_program__autoload(skeleton->progs.task_until_end) && tell_until_end(skeleton))
+		log_debug("what was still blocked at the end is not in the recording: no task iterator");
 }
 
 void wait_programs_configure(struct stoker_bpf *skeleton, const struct wait_settings *settings)

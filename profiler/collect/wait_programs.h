@@ -31,13 +31,19 @@ bool wait_settings_any(const struct wait_settings *settings);
 /* Whether this kernel tells of waits for its locks (5.19, lock:contention_begin). Else wait_settings.locks must not be set. */
 bool wait_programs_have_locks(void);
 
+/*
+ * Whether this kernel keeps each thread's times (CONFIG_SCHED_INFO) and containers' queues (CONFIG_FAIR_GROUP_SCHED), as
+ * those of the distributions do. Else wait_settings.offcpu, runq and syscalls must not be set.
+ */
+bool wait_programs_have_times(void);
+
 /* Before loading: programs on or off, sizes and settings of the maps. */
 void wait_programs_configure(struct stoker_bpf *skeleton, const struct wait_settings *settings);
 
 /* Just before attaching: from now on time is accounted. */
 void wait_programs_start(struct stoker_bpf *skeleton);
 
-/* Just before detaching: until now it is. The first call counts. */
+/* Just before detaching: until now it is, also what has not ended yet. The first call counts. */
 void wait_programs_stop(struct stoker_bpf *skeleton);
 
 /**

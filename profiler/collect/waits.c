@@ -12,7 +12,6 @@
 
 #include "profiler/collect/blocked.h"
 #include "profiler/collect/call_counter.h"
-#include "profiler/collect/iterator.h"
 #include "profiler/collect/lock_waits.h"
 #include "profiler/collect/slot_times.h"
 #include "profiler/collect/slots.h"
@@ -238,23 +237,6 @@ static int losses_to_facts(struct waits *waits)
 		err = fact_number(waits, "waits.stacks_lost",
 				  sum.stacks + (waits->stacks ? wait_stacks_lost(waits->stacks) : 0));
 	return err ? err : fact_number(waits, "queue.lost_ns", sum.queue_ns);
-}
-
-/* Runs the iterator over all tasks: what each was at until the end. */
-static int take_unfinished(struct waits *waits)
-{
-	_cleanup_fclose_ FILE *file = NULL;
-	int err = iterator_open(waits->skeleton->progs.task_until_end, &file);
-
-	while (!err && fgetc(file) != EOF)
-		continue;
-	return err;
-}
-
-void waits_end(struct waits *waits)
-{
-	if (waits->times && take_unfinished(waits))
-		log_debug("what was still blocked at the end is not in the recording: no task iterator");
 }
 
 int waits_account(struct waits *waits)

@@ -39,9 +39,6 @@ int waits_write(struct waits *waits, bool all);
 /* Every few seconds, before the writer is flushed: the counters. */
 int waits_flush(struct waits *waits);
 
-/* Once, the programs being detached, and before the last waits_fetch(): what has not ended yet. */
-void waits_end(struct waits *waits);
-
 /* Once, after the last waits_flush(): the account, as facts of the recording. */
 int waits_account(struct waits *waits);
 

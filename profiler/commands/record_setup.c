@@ -188,6 +188,12 @@ static int setup_sampler(const struct record_settings *settings, struct record_s
 			    "out");
 		sampler.waits.locks = false;
 	}
+	if ((sampler.waits.offcpu || sampler.waits.runq || sampler.waits.syscalls) && !wait_programs_have_times())
+		return refuse(
+			-EOPNOTSUPP,
+			"this kernel does not keep the times of its threads (CONFIG_SCHED_INFO and "
+			"CONFIG_FAIR_GROUP_SCHED): --offcpu, --runq and --syscalls need them, --syscall-counts does "
+			"not");
 	err = sampler_new(&sampler, &session->sampler, error, sizeof(error));
 	if (err)
 		return refuse(err, error[0] ? error : strerror(-err));

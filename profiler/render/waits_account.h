@@ -15,9 +15,9 @@ struct loss {
 	const char *fact, *text;
 };
 
-#define LOSS_UNSEEN                                                                                   \
-	{                                                                                             \
-		"waits.unseen", "switches were not traced by the kernel: when they were, is a guess." \
+#define LOSS_UNSEEN                                                                                                \
+	{                                                                                                          \
+		"waits.unseen", "switches were not traced by the kernel: sums are right, single waits are joined." \
 	}
 #define LOSS_MISSED                                                                                       \
 	{                                                                                                 \
