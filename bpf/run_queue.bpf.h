@@ -2,9 +2,10 @@
 /*
  * run_queue: how long ready tasks wait for a CPU, and who runs there meanwhile.
  *
- * Each CPU remembers which container ran last, and which ones before, however many switches there were within each. For a task
- * that waited, one looks back over them from when it came to when it became ready, and charges each stretch to who ran
- * then; the parts sum up to the wait.
+ * Each CPU remembers which container ran last, and which ones before, however many switches there were within each. A task's wait
+ * is charged to who ran on its CPU from when it became ready until it came, each for its time. Where that were many
+ * stretches, some points of time are picked, evenly, but for a random start: on the average these shares are the same. The
+ * parts sum up to the wait.
  */
 #ifndef STOKER_RUN_QUEUE_BPF_H
 #define STOKER_RUN_QUEUE_BPF_H
@@ -14,7 +15,9 @@
 /* Set by user space: who ran meanwhile, too, and how long single waits were. */
 const volatile bool want_queued __weak = false;
 
-#define STRETCHES 128 /* a power of two */
+#define STRETCHES 1024 /* a power of two */
+#define STRETCHES_EXACT 32
+#define QUEUE_POINTS 32
 #define CPU_UNKNOWN 0xffffffffu
 #define CFS_RQ_DONE 1ull /* task_times.cfs_rq: it has come */
 
@@ -31,6 +34,7 @@ struct cpu_stretches {
 	u64 since_ns; /* the last stretch that is over, or is that of the one that runs: from when on, … */
 	u32 slot;     /* … and whose; SLOT_UNWANTED: none yet */
 	u32 pad;
+	u64 found; /* stretch_at()'s own */
 	struct {
 		u64 ns;
 		u32 slot;
@@ -169,48 +173,100 @@ static __noinline int charge_other(u32 victim, u32 culprit, u64 ns)
 	return 0;
 }
 
-static __always_inline void charge(struct slot_times *row, u32 victim, u32 culprit, u64 ns)
+/* A global function, which the verifier follows once and not in each turn of a loop. */
+__weak __noinline int charge(u32 victim, u32 culprit, u64 ns)
 {
+	u32 place = SLOT_PLACE(victim);
+	struct slot_times *row = bpf_map_lookup_elem(&slot_rows, &place);
+
+	if (!row || !ns)
+		return 0;
 	if (culprit == victim)
 		row->behind_own_ns += ns;
 	else if (culprit == SLOT_IDLE)
 		row->behind_idle_ns += ns;
-	else if (ns)
+	else
 		charge_other(victim, culprit, ns);
-}
-
-static __noinline int charge_earlier_ones(struct cpu_stretches *stretches, struct slot_times *row, u32 victim,
-					  u64 ready, u64 came)
-{
-	u64 end = came, from;
-	u32 at;
-
-	if (!stretches || !row)
-		return 0;
-	for (u32 i = 1; i <= STRETCHES; i++) {
-		at = (stretches->count - i) & (STRETCHES - 1);
-		from = stretches->last[at].ns;
-		if (!from || from > end)
-			break;
-		if (from < ready)
-			from = ready;
-		charge(row, victim, stretches->last[at].slot, end - from);
-		end = from;
-		if (end <= ready)
-			return 0;
-	}
-	charge_other(victim, CULPRIT_EARLIER, end - ready);
 	return 0;
 }
 
+/*
+ * The number of the stretch of this CPU that @ns lies in: less than cpu_stretches.count; ~0: before all that are known. The
+ * search's state is in memory, or the verifier would follow each of its ways.
+ */
+__weak __noinline u64 stretch_at(u64 ns)
+{
+	struct cpu_stretches *stretches = stretches_here();
+	volatile u64 *found;
+	u64 middle;
+
+	if (!stretches || !stretches->count)
+		return ~0ull;
+	found = &stretches->found;
+	*found = stretches->count > STRETCHES ? stretches->count - STRETCHES : 0;
+	if (stretches->last[*found & (STRETCHES - 1)].ns > ns)
+		return ~0ull;
+	for (u32 step = STRETCHES / 2; step; step /= 2) {
+		middle = *found + step;
+		if (middle < stretches->count && stretches->last[middle & (STRETCHES - 1)].ns <= ns)
+			*found = middle;
+	}
+	return *found;
+}
+
+/* For the part of [ready, end) that lies in that stretch or in later ones. Returns where this part begins. */
+__weak __noinline u64 charge_stretch(u32 victim, u64 number, u64 ready, u64 end)
+{
+	struct cpu_stretches *stretches = stretches_here();
+	u32 at = number & (STRETCHES - 1);
+	u64 from;
+
+	if (!stretches)
+		return end;
+	from = stretches->last[at].ns;
+	if (from < ready)
+		from = ready;
+	if (from >= end)
+		return end;
+	charge(victim, stretches->last[at].slot, end - from);
+	return from;
+}
+
+__weak __noinline int charge_point(u32 victim, u64 at_ns, u64 ns)
+{
+	struct cpu_stretches *stretches = stretches_here();
+	u64 number = stretch_at(at_ns);
+
+	if (!stretches)
+		return 0;
+	return charge(victim, number == ~0ull ? CULPRIT_EARLIER : stretches->last[number & (STRETCHES - 1)].slot, ns);
+}
+
+__weak __noinline int charge_many(u32 victim, u64 ready, u64 came)
+{
+	struct cpu_stretches *stretches = stretches_here();
+	u64 wait = came - ready, part = wait / QUEUE_POINTS, at, end = came;
+
+	if (!stretches)
+		return 0;
+	if (stretches->count - stretch_at(ready) <= STRETCHES_EXACT) {
+		for (u32 i = 1; i <= STRETCHES_EXACT && end > ready; i++)
+			end = charge_stretch(victim, stretches->count - i, ready, end);
+		return 0;
+	}
+	at = ready + part * (u16)bpf_get_prandom_u32() / 65536;
+	for (u32 i = 1; i < QUEUE_POINTS; i++, at += part)
+		charge_point(victim, at, part);
+	return charge_point(victim, at, wait - part * (QUEUE_POINTS - 1));
+}
+
 /* Mostly one container has run all the while. */
-static __always_inline void charge_those_who_ran(struct cpu_stretches *stretches, struct slot_times *row, u32 victim,
-						 u64 ready, u64 came)
+static __always_inline void charge_those_who_ran(struct cpu_stretches *stretches, u32 victim, u64 ready, u64 came)
 {
 	if (stretches->since_ns && stretches->since_ns <= ready)
-		charge(row, victim, stretches->slot, came - ready);
+		charge(victim, stretches->slot, came - ready);
 	else
-		charge_earlier_ones(stretches, row, victim, ready, came);
+		charge_many(victim, ready, came);
 }
 
 /* It is still on the CPU to which it came at @came, and not yet among the stretches. */
@@ -237,7 +293,7 @@ static __always_inline void count_queued(struct slot_times *row, const struct ta
 	if (!was_woken && times->cpu != CPU_UNKNOWN && times->cpu != bpf_get_smp_processor_id())
 		charge_other(times->slot, CULPRIT_MOVED, queued);
 	else
-		charge_those_who_ran(stretches, row, times->slot, came - queued, came);
+		charge_those_who_ran(stretches, times->slot, came - queued, came);
 }
 
 #endif

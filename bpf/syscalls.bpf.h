@@ -215,7 +215,7 @@ static __always_inline void fetch_call(struct cpu_call *current, struct task_str
 
 static __noinline int ask_who_calls(struct cpu_call *current, u64 registers)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_struct *task = current_task();
 	struct task_times *times;
 
 	if (!current)

@@ -36,7 +36,10 @@ struct cycle {
 
 static __always_inline u64 queue_clock(struct task_struct *task)
 {
-	return task->se.cfs_rq->rq->clock;
+	struct cfs_rq *queue = LOAD(task, se.cfs_rq);
+	struct rq *rq = LOAD(queue, rq);
+
+	return LOAD(rq, clock);
 }
 
 static __noinline int look_at_clock(u64 now)
@@ -63,16 +66,17 @@ static __always_inline u64 queue_time(u64 monotonic_ns)
 static __always_inline void begin_cycle(struct task_struct *task, struct task_times *times, u64 now)
 {
 	times->left_ns = now;
-	times->run_delay_ns = task->sched_info.run_delay;
-	times->ran_ns = task->se.sum_exec_runtime;
-	times->arrivals = task->sched_info.pcount;
+	times->run_delay_ns = LOAD(task, sched_info.run_delay);
+	times->ran_ns = LOAD(task, se.sum_exec_runtime);
+	times->arrivals = LOAD(task, sched_info.pcount);
 }
 
 /* Of one that has come back since. */
 static __always_inline void cycle_of(struct task_struct *task, const struct task_times *times, u64 now,
 				     struct cycle *ret)
 {
-	u64 arrival = task->sched_info.last_arrival, delay = task->sched_info.run_delay - times->run_delay_ns;
+	u64 arrival = LOAD(task, sched_info.last_arrival),
+	    delay = LOAD(task, sched_info.run_delay) - times->run_delay_ns;
 	u64 arrivals, off, ran;
 
 	/* The CPUs' clocks may differ. */
@@ -80,11 +84,11 @@ static __always_inline void cycle_of(struct task_struct *task, const struct task
 		arrival = times->left_ns;
 	ret->arrival_ns = arrival;
 	ret->oncpu_ns = now > arrival ? now - arrival : 0;
-	arrivals = task->sched_info.pcount - times->arrivals;
+	arrivals = LOAD(task, sched_info.pcount) - times->arrivals;
 	ret->unseen = arrivals > 1 ? arrivals - 1 : 0;
 	off = arrival - times->left_ns;
 	if (ret->unseen) {
-		ran = task->se.sum_exec_runtime - times->ran_ns;
+		ran = LOAD(task, se.sum_exec_runtime) - times->ran_ns;
 		ran = ran > ret->oncpu_ns ? ran - ret->oncpu_ns : 0;
 		ran = ran < off ? ran : off;
 		ret->oncpu_ns += ran;

@@ -164,14 +164,20 @@ static __always_inline u32 slot_of(struct task_struct *task, struct task_times *
 	return times->slot;
 }
 
+/* Too large for a program's stack. */
+u64 no_times[sizeof(struct task_times) / sizeof(u64)] __weak = {};
+
 static __noinline struct task_times *times_in_hash(u32 tid, u64 start_ns)
 {
-	struct task_times *times = bpf_map_lookup_elem(&task_hash, &tid), fresh = {.start_ns = start_ns};
+	struct task_times *times = bpf_map_lookup_elem(&task_hash, &tid);
 
 	if (times && times->start_ns == start_ns)
 		return times;
-	bpf_map_update_elem(&task_hash, &tid, &fresh, BPF_ANY);
-	return bpf_map_lookup_elem(&task_hash, &tid);
+	bpf_map_update_elem(&task_hash, &tid, &no_times, BPF_ANY);
+	times = bpf_map_lookup_elem(&task_hash, &tid);
+	if (times)
+		times->start_ns = start_ns;
+	return times;
 }
 
 /* What there is already: takes no memory. */
@@ -194,8 +200,8 @@ static __always_inline struct task_times *times_of(struct task_struct *task)
 	return times_in_hash(LOAD(task, pid), LOAD(task, start_time));
 }
 
-/* The bucket of a histogram; see HISTOGRAM_BUCKETS. */
-static __always_inline u32 bucket_of(u64 ns)
+/* The bucket of a histogram; see HISTOGRAM_BUCKETS. A global function: the verifier follows its branches once. */
+__weak __noinline u32 bucket_of(u64 ns)
 {
 	u64 value = ns >> HISTOGRAM_UNIT_BITS, rest = value;
 	u32 octave = 0, bucket;
