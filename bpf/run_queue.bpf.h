@@ -260,13 +260,16 @@ __weak __noinline int charge_many(u32 victim, u64 ready, u64 came)
 	return charge_point(victim, at, wait - part * (QUEUE_POINTS - 1));
 }
 
-/* Mostly one container has run all the while. */
-static __always_inline void charge_those_who_ran(struct cpu_stretches *stretches, u32 victim, u64 ready, u64 came)
+/* Mostly one container has run all the while, and often its own. */
+static __always_inline void charge_those_who_ran(struct cpu_stretches *stretches, struct slot_times *row, u32 victim,
+						 u64 ready, u64 came)
 {
-	if (stretches->since_ns && stretches->since_ns <= ready)
-		charge(victim, stretches->slot, came - ready);
-	else
+	if (!stretches->since_ns || stretches->since_ns > ready)
 		charge_many(victim, ready, came);
+	else if (stretches->slot == victim)
+		row->behind_own_ns += came - ready;
+	else
+		charge(victim, stretches->slot, came - ready);
 }
 
 /* It is still on the CPU to which it came at @came, and not yet among the stretches. */
@@ -293,7 +296,7 @@ static __always_inline void count_queued(struct slot_times *row, const struct ta
 	if (!was_woken && times->cpu != CPU_UNKNOWN && times->cpu != bpf_get_smp_processor_id())
 		charge_other(times->slot, CULPRIT_MOVED, queued);
 	else
-		charge_those_who_ran(stretches, times->slot, came - queued, came);
+		charge_those_who_ran(stretches, row, times->slot, came - queued, came);
 }
 
 #endif

@@ -84,15 +84,12 @@ static __noinline int count_unseen(u64 switches)
 }
 
 /* What it was at since it left its CPU the last time, until it came to this one. */
-static __noinline int tell(struct task_times *times, struct slot_times *row, struct cpu_stretches *stretches,
-			   const struct cycle *cycle)
+static __always_inline void tell(struct task_times *times, struct slot_times *row, struct cpu_stretches *stretches,
+				 const struct cycle *cycle)
 {
-	bool was_blocked, was_long;
+	bool was_blocked = times->state >= TASK_BLOCKED;
+	bool was_long = was_blocked && cycle->blocked_ns >= min_block_ns;
 
-	if (!times || !cycle)
-		return 0;
-	was_blocked = times->state >= TASK_BLOCKED;
-	was_long = was_blocked && cycle->blocked_ns >= min_block_ns;
 	if (row && was_blocked)
 		count_blocked(row, times->state - TASK_BLOCKED, cycle->blocked_ns, was_long);
 	if (want_blocked && was_blocked && times->slot != SLOT_UNWANTED) {
@@ -102,7 +99,6 @@ static __noinline int tell(struct task_times *times, struct slot_times *row, str
 	}
 	if (row)
 		count_queued(row, times, stretches, cycle->queued_ns, cycle->arrival_ns);
-	return 0;
 }
 
 /* Of a task, as all is to be told: what it was at until then. */

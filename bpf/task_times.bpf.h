@@ -200,8 +200,8 @@ static __always_inline struct task_times *times_of(struct task_struct *task)
 	return times_in_hash(LOAD(task, pid), LOAD(task, start_time));
 }
 
-/* The bucket of a histogram; see HISTOGRAM_BUCKETS. A global function: the verifier follows its branches once. */
-__weak __noinline u32 bucket_of(u64 ns)
+/* The bucket of a histogram; see HISTOGRAM_BUCKETS. */
+static __always_inline u32 bucket_of(u64 ns)
 {
 	u64 value = ns >> HISTOGRAM_UNIT_BITS, rest = value;
 	u32 octave = 0, bucket;
