@@ -7,6 +7,7 @@
 
 #include "profiler/analysis/lock_place.h"
 #include "symbolizer/base/cleanup.h"
+#include "symbolizer/base/hash_index.h"
 
 #define FRAMES_MAX 256
 
@@ -48,10 +49,13 @@ static bool stack_spins(const struct profile *profile, uint8_t *verdicts, uint32
 	return verdicts[stack] == SPINS;
 }
 
-static int add_spin(struct lock_sites *sites, const struct profile *profile, const struct recording_sample *sample)
+static int add_spin(struct lock_sites *sites, const struct profile *profile, struct hash_index *index,
+		    const struct recording_sample *sample)
 {
-	struct lock_spin wanted = {.container = sample->container, .samples = sample->count}, *added;
+	struct lock_spin wanted = {.container = sample->container, .samples = sample->count};
 	struct lock_place_names place;
+	uint32_t number;
+	uint64_t hash;
 	int err;
 
 	if (!lock_place_find(profile, sample->stack, &place))
@@ -61,8 +65,9 @@ static int add_spin(struct lock_sites *sites, const struct profile *profile, con
 		err = string_table_add(&sites->strings, place.entry, strlen(place.entry), &wanted.entry);
 	if (err)
 		return err;
-	for (size_t i = 0; i < sites->spins.count; i++) {
-		struct lock_spin *known = &sites->spins.items[i];
+	hash = hash_words((uint64_t)wanted.function << 32 | wanted.entry, wanted.container);
+	for (size_t at = hash_index_first(index, hash); hash_index_next(index, hash, &at, &number);) {
+		struct lock_spin *known = &sites->spins.items[number];
 
 		if (known->container == wanted.container && known->function == wanted.function &&
 		    known->entry == wanted.entry) {
@@ -70,10 +75,9 @@ static int add_spin(struct lock_sites *sites, const struct profile *profile, con
 			return 0;
 		}
 	}
-	added = array_add(&sites->spins);
-	if (!added)
+	if (array_reserve(&sites->spins, 1) || hash_index_insert(index, hash, (uint32_t)sites->spins.count))
 		return -ENOMEM;
-	*added = wanted;
+	*array_add(&sites->spins) = wanted;
 	return 0;
 }
 
@@ -92,19 +96,21 @@ int lock_spins_add(struct lock_sites *sites, const struct profile *profile)
 {
 	_cleanup_free_ uint8_t *verdicts = calloc(profile->rows.stacks.count + 1, sizeof(*verdicts));
 	_cleanup_free_ uint64_t *own = calloc(profile->rows.containers.count + 1, sizeof(*own));
+	struct hash_index index = {0};
 	int err = verdicts && own ? 0 : -ENOMEM;
 
 	for (size_t i = 0; i < profile->rows.samples.count && !err; i++) {
 		const struct recording_sample *sample = &profile->rows.samples.items[i];
 
-		if (sample->kind != SAMPLE_ONCPU)
+		if (sample->kind != SAMPLE_ONCPU || !sample->count)
 			continue;
 		own[sample->container] += sample->count;
 		if (sample->stack != RECORDING_STACK_ROOT && stack_spins(profile, verdicts, sample->stack))
-			err = add_spin(sites, profile, sample);
+			err = add_spin(sites, profile, &index, sample);
 	}
 	for (size_t i = 0; i < sites->spins.count && !err; i++)
 		sites->spins.items[i].own = own[sites->spins.items[i].container];
+	hash_index_deinit(&index);
 	if (sites->spins.count)
 		qsort(sites->spins.items, sites->spins.count, sizeof(*sites->spins.items), most_first);
 	return err;

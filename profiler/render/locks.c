@@ -336,7 +336,8 @@ static void put_account(const struct lock_sites *sites, const struct profile *pr
 		text_grouped(total->count - total->spun, slept, sizeof(slept)),
 		text_grouped(total->spun, spun, sizeof(spun)), duration_text(total->total_ns, time, sizeof(time)));
 	put_owners_account(total, out);
-	put_looks_account(profile, out);
+	if (options->by == LOCKS_BY_LOCK || options->by == LOCKS_BY_STACK)
+		put_looks_account(profile, out);
 	put_places_account(sites, out);
 	put_spinlocks_account(sites, options, out);
 	render_losses(losses, ARRAY_LENGTH(losses), profile, out);
@@ -349,6 +350,11 @@ int render_locks_text(const struct lock_sites *sites, const struct profile *prof
 	size_t max = options->max ? options->max : ROWS_SHOWN;
 	int err = 0;
 
+	/* What is of a lock alone is not told of containers. */
+	if (options->by == LOCKS_BY_OWNER)
+		table.column_count = CULPRITS;
+	else if (options->by == LOCKS_BY_CONTAINER)
+		table.column_count = HOLDERS;
 	for (size_t i = 0; i < sites->list.count && i < max && !err; i++)
 		err = put_site(&table, sites, profile, &sites->list.items[i], options->by);
 	if (err)
