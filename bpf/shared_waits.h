@@ -29,8 +29,11 @@
 
 struct slot_key {
 	u64 cgroup_id;
-	u64 pid_namespace; /* inode number; 0 for a task that has ended */
+	u64 pid_namespace; /* PID_NAMESPACE(); 0 for a task that has ended */
 };
+
+/* A number is another namespace's as soon as one is gone: when its first process began tells them apart. */
+#define PID_NAMESPACE(inode, began_ns) ((u64)(u32)((began_ns) >> 20) << 32 | (u32)(inode))
 
 /*
  * Histograms of nanoseconds: buckets of 16 ns up to 64 ns, then four to an octave. The last one holds all from 30 s

@@ -88,8 +88,9 @@ __weak __noinline u32 slot_of_key(u64 cgroup_id, u64 pid_namespace)
 static __always_inline u32 slot_in(struct task_struct *task, u64 cgroup_id)
 {
 	struct upid innermost = innermost_pid(task);
+	u64 began_ns = BPF_CORE_READ(innermost.ns, child_reaper, start_boottime);
 
-	return slot_of_key(cgroup_id, BPF_CORE_READ(innermost.ns, ns.inum));
+	return slot_of_key(cgroup_id, PID_NAMESPACE(BPF_CORE_READ(innermost.ns, ns.inum), began_ns));
 }
 
 static __noinline u32 find_slot(struct task_struct *task)

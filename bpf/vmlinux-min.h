@@ -346,6 +346,7 @@ struct ctl_table_set {
 };
 
 struct pid_namespace {
+	struct task_struct *child_reaper;
 	unsigned int level;
 	struct pid_namespace *parent;
 	struct ns_common ns;

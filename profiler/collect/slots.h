@@ -66,7 +66,7 @@ bool slots_over(const struct slots *slots, uint32_t slot);
 /* The container row of a slot. 0 or -ENOMEM. */
 int slots_row(struct slots *slots, uint32_t slot, uint32_t *ret_row);
 
-/* Its pid namespace's inode number; 0 where that is not known: the kernel's, others', a task's that had ended. */
+/* Its pid namespace, as PID_NAMESPACE(); 0 where that is not known: the kernel's, others', a task's that had ended. */
 uint64_t slots_pid_namespace(const struct slots *slots, uint32_t slot);
 
 #endif

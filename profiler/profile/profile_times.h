@@ -12,7 +12,7 @@
 struct time_sums {
 	uint32_t container;	/* row; of a namespace: the one that was queued for longest */
 	uint32_t containers;	/* that a namespace has; else 0 */
-	uint64_t pid_namespace; /* inode number; 0: not known, or a container's */
+	uint64_t pid_namespace; /* as in recording_waits.h; 0: not known, or a container's */
 	bool seen;		/* the recording has times of it */
 	uint64_t oncpu_ns;
 	uint64_t blocked_ns[WAIT_STATES];

@@ -85,7 +85,8 @@ struct recording_times {
 	uint64_t preempted_ns; /* queued after leaving a CPU that it still wanted */
 	uint64_t throttled_ns; /* likewise, its quota used up: in neither of the two before */
 	uint64_t throttles;
-	uint64_t pid_namespace; /* inode number; 0 where unknown */
+	/* Its inode number in the low half; the other tells those apart that had the number one after another. 0: unknown. */
+	uint64_t pid_namespace;
 };
 
 /* Why a task that was ready did not run. Values are on disk: append only. */

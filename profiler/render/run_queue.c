@@ -58,14 +58,15 @@ static void put_label(const struct profile *profile, const struct time_sums *sum
 
 	if (!sums->containers)
 		snprintf(text, sizeof(text), "%s", name);
-	else if (sums->pid_namespace == HOST_PID_NAMESPACE)
+	else if ((uint32_t)sums->pid_namespace == HOST_PID_NAMESPACE)
 		snprintf(text, sizeof(text), "the host's");
 	else if (!sums->pid_namespace)
 		snprintf(text, sizeof(text), "(kernel, or not known)");
 	else if (sums->containers == 1)
-		snprintf(text, sizeof(text), "%" PRIu64 " %.200s", sums->pid_namespace, name);
+		snprintf(text, sizeof(text), "%" PRIu32 " %.200s", (uint32_t)sums->pid_namespace, name);
 	else
-		snprintf(text, sizeof(text), "%" PRIu64 " %.200s +%u", sums->pid_namespace, name, sums->containers - 1);
+		snprintf(text, sizeof(text), "%" PRIu32 " %.200s +%u", (uint32_t)sums->pid_namespace, name,
+			 sums->containers - 1);
 	text_printable(text, cell, COLUMN_CELL_BYTES);
 }
 
@@ -256,7 +257,7 @@ static struct json_object *sums_json(const struct profile_times *times, const st
 	if (!err && !sums->containers)
 		err = json_add(one, "while_waiting", culprits_json(times, profile, sums->container));
 	if (!err && sums->containers)
-		err = json_add_number(one, "pid_namespace", sums->pid_namespace);
+		err = json_add_number(one, "pid_namespace", (uint32_t)sums->pid_namespace);
 	if (!err && sums->containers)
 		err = json_add_number(one, "containers", sums->containers);
 	if (!err && sums->containers)
