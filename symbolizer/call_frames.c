@@ -62,8 +62,9 @@ int call_frames_new(int fd, int debug_fd, struct call_frames **ret_frames)
 	/* Read, never mapped: a file that shrinks gives errors, not signals. */
 	frames->elf = elf_begin(fd, ELF_C_READ, NULL);
 	frames->cfi = frames->elf ? dwarf_getcfi_elf(frames->elf) : NULL;
+	/* One that takes too much is no reason to have nothing of .eh_frame. */
 	err = find_debug_frame(frames, debug_fd);
-	if (err)
+	if (err && !frames->cfi)
 		return err;
 	*ret_frames = take_ptr(frames);
 	return 0;

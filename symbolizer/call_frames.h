@@ -20,7 +20,8 @@ struct call_frames;
  * call_frames_new() - the information of a file: .eh_frame, and .debug_frame where that says nothing
  * @fd: open for reading; stays the caller's, and must live longer
  * @debug_fd: its debug file, which has .debug_frame where the file has none; or -1. Needed for this call alone.
- * Returns 0 (also where the file has none), -ENOEXEC, -EOPNOTSUPP (another machine's code), -EIO or -ENOMEM.
+ * Returns 0 (also where the file has none), -ENOEXEC, -EOPNOTSUPP (another machine's code), -EIO or -ENOMEM. A
+ * .debug_frame for which there is no memory is left out where the file has .eh_frame.
  */
 int call_frames_new(int fd, int debug_fd, struct call_frames **ret_frames);
 void call_frames_free(struct call_frames *frames);
