@@ -346,15 +346,20 @@ static void put_account(const struct lock_sites *sites, const struct profile *pr
 int render_locks_text(const struct lock_sites *sites, const struct profile *profile,
 		      const struct locks_options *options, FILE *out)
 {
-	_cleanup_(column_table_deinit) struct column_table table = {columns, COLUMNS, {0}};
+	struct column shown[COLUMNS];
+	_cleanup_(column_table_deinit) struct column_table table = {shown, COLUMNS, {0}};
 	size_t max = options->max ? options->max : ROWS_SHOWN;
 	int err = 0;
 
+	memcpy(shown, columns, sizeof(shown));
 	/* What is of a lock alone is not told of containers. */
-	if (options->by == LOCKS_BY_OWNER)
+	if (options->by == LOCKS_BY_OWNER) {
+		shown[LOCK].title = "OWNER";
 		table.column_count = CULPRITS;
-	else if (options->by == LOCKS_BY_CONTAINER)
+	} else if (options->by == LOCKS_BY_CONTAINER) {
+		shown[LOCK].title = "WAITER";
 		table.column_count = HOLDERS;
+	}
 	for (size_t i = 0; i < sites->list.count && i < max && !err; i++)
 		err = put_site(&table, sites, profile, &sites->list.items[i], options->by);
 	if (err)

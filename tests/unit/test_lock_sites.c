@@ -332,6 +332,7 @@ static void test_lock_sites__report_has_pairs_and_its_account(void **state)
 	assert_non_null(strstr(text, "folio_add_lru  spinlock  (static)"));
 	assert_non_null(strstr(text, "asleep 86%, just gone 14% of the time."));
 	assert_non_null(strstr(text, "(static): in the kernel's own data, of which it has no symbols"));
+	assert_true(!strncmp(text, "TAKEN BY ", 9) && !strncmp(owners, "OWNER ", 6));
 	assert_non_null(strstr(owners, "33%  asleep in fsync: jbd2_log_wait_commit <- __x64_sys_fsync"));
 	assert_non_null(strstr(owners, "67%  letting go in rename: unlock_rename"));
 	assert_non_null(strstr(owners_json, "\"was\": \"asleep\""));
