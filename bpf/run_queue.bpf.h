@@ -29,9 +29,8 @@ struct {
 } slot_rows __weak SEC(".maps");
 
 struct cpu_stretches {
-	u64 came_ns; /* the last switch; 0: none yet */
 	u64 count;
-	u64 since_ns; /* the last stretch that is over, or is that of the one that runs: from when on, … */
+	u64 since_ns; /* the last one: from when on, … */
 	u32 slot;     /* … and whose; SLOT_UNWANTED: none yet */
 	u32 pad;
 	u64 found; /* stretch_at()'s own */
@@ -131,19 +130,18 @@ static __always_inline struct cpu_stretches *stretches_here(void)
 	return want_queued ? bpf_map_lookup_elem(&cpu_stretches, &zero) : NULL;
 }
 
-/* Who leaves at @now has run since the last switch. */
-static __always_inline void has_run(struct cpu_stretches *stretches, u32 slot, u64 now)
+/* On this CPU, since @came. */
+static __always_inline void has_run(struct cpu_stretches *stretches, u32 slot, u64 came)
 {
 	u32 at = stretches->count & (STRETCHES - 1);
 
-	if (stretches->came_ns && (slot != stretches->slot || !stretches->since_ns)) {
-		stretches->last[at].ns = stretches->came_ns;
-		stretches->last[at].slot = slot;
-		stretches->since_ns = stretches->came_ns;
-		stretches->slot = slot;
-		stretches->count++;
-	}
-	stretches->came_ns = now;
+	if (!came || (slot == stretches->slot && stretches->since_ns))
+		return;
+	stretches->last[at].ns = came;
+	stretches->last[at].slot = slot;
+	stretches->since_ns = came;
+	stretches->slot = slot;
+	stretches->count++;
 }
 
 static __noinline int charge_other(u32 victim, u32 culprit, u64 ns)

@@ -114,7 +114,7 @@ static __noinline int tell_until_end(struct task_struct *task, struct task_times
 	if (!row)
 		return 0;
 	if (task->sched_info.pcount != times->arrivals && task->sched_info.last_arrival < end) {
-		cycle_of(task, times, end, &cycle);
+		cycle_of(task, times, 0, end, &cycle);
 		tell(times, row, NULL, &cycle);
 		row->oncpu_ns += cycle.oncpu_ns;
 		times->state = TASK_ENDED;
@@ -147,7 +147,7 @@ static __always_inline u64 end_of_tracing(void)
 
 /* Returns its slot. */
 static __always_inline u32 leave(void *ctx, struct task_struct *task, struct cpu_call *call,
-				 struct cpu_stretches *stretches, bool preempted, u32 state, u64 now)
+				 struct cpu_stretches *stretches, bool preempted, u32 state, u64 came, u64 now)
 {
 	struct task_times *times = times_of(task);
 	struct slot_times *row;
@@ -169,7 +169,7 @@ static __always_inline u32 leave(void *ctx, struct task_struct *task, struct cpu
 		tell_until_end(task, times, end_of_tracing());
 		return slot;
 	}
-	cycle_of(task, times, now, &cycle);
+	cycle_of(task, times, came, now, &cycle);
 	if (cycle.unseen)
 		count_unseen(cycle.unseen);
 	if (call)
@@ -208,16 +208,18 @@ int task_switched(u64 *ctx)
 {
 	bool preempted = ctx[0];
 	struct task_struct *prev = (struct task_struct *)ctx[1], *next = (struct task_struct *)ctx[2];
-	u64 now = queue_clock(prev);
 	u32 state = switch_has_state ? (u32)ctx[3] : state_of(prev), slot = SLOT_IDLE;
 	struct cpu_stretches *stretches = stretches_here();
+	u64 now = switch_time(prev, next), *last = last_switch_here(), came;
 
-	if (next->pid)
-		keep_clock(now);
+	if (!last)
+		return 0;
+	came = *last;
+	*last = now;
 	if (prev->pid)
-		slot = leave(ctx, prev, call_here(), stretches, preempted, state, now);
+		slot = leave(ctx, prev, call_here(), stretches, preempted, state, came, now);
 	if (stretches)
-		has_run(stretches, slot, now);
+		has_run(stretches, slot, came);
 	if (count_times && next->pid)
 		comes(next);
 	return 0;

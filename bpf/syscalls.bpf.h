@@ -197,6 +197,7 @@ static __always_inline void put_call(struct cpu_call *current, struct task_struc
 /* The call with which it left its CPU, and what it was at since. */
 static __always_inline void fetch_call(struct cpu_call *current, struct task_struct *task, struct task_times *times)
 {
+	u64 *last = last_switch_here();
 	struct cycle cycle;
 
 	current->cgroups = times->cgroups;
@@ -204,7 +205,7 @@ static __always_inline void fetch_call(struct cpu_call *current, struct task_str
 	current->call_ns = times->call_ns;
 	if (!times->call_ns)
 		return;
-	cycle_of(task, times, queue_clock(task), &cycle);
+	cycle_of(task, times, last ? *last : 0, queue_clock(task), &cycle);
 	add_cycle(&times->parts, times, &cycle);
 	current->call = times->call;
 	current->parts = times->parts;

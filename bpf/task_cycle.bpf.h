@@ -2,11 +2,15 @@
 /*
  * task_cycle: how a task's time divides, from when it left its CPU until it leaves the next one: blocked, queued, on a CPU.
  *
- * The scheduler keeps these times for each task (sched_info, /proc/PID/schedstat), by the clock of the run queue, which
- * stands still during a switch. Both lie in memory: reading them costs next to nothing, where asking for the time costs as much
- * as an empty program. And they are right also where the kernel left out the tracepoint of a switch.
+ * The scheduler keeps these times for each task (sched_info, /proc/PID/schedstat), by the clock of the run queue. Both lie in
+ * memory: reading them costs next to nothing, where asking for the time costs as much as an empty program. And they are right
+ * also where the kernel left out the tracepoint of a switch.
  *
- * So all is done as a task leaves; nothing as it comes. What it was at since it came is not yet told then.
+ * But where a task is to run as soon as it is queued, the kernel spares itself setting that clock once more
+ * (rq_clock_skip_update()): its own counters have no wait then, however long the CPU took to wake up. There the time is asked
+ * for.
+ *
+ * All is done as a task leaves; nothing as it comes. What it was at since it came is not yet told then.
  */
 #ifndef STOKER_TASK_CYCLE_BPF_H
 #define STOKER_TASK_CYCLE_BPF_H
@@ -18,13 +22,23 @@ u64 tracing_start_ns __weak = 0;
 u64 tracing_end_ns __weak = 0;
 
 /*
- * CLOCK_MONOTONIC less the run queues' clock, as last looked at; 0: not yet. The two drift apart by some ten microseconds in a
- * second.
+ * CLOCK_MONOTONIC less the run queues' clock; 0: not known yet. The two drift apart by some ten microseconds in a second, so it
+ * is looked at now and then; what lies between setting the one and reading the other makes it too much, and the least counts.
  */
 u64 clock_ahead_ns __weak = 0;
 u64 clock_looked_ns __weak = 0;
+u64 clock_set_ns __weak = 0;
 #define CLOCK_LOOK_NS 10000000
+#define CLOCK_KEEP_NS 200000000
 #define CLOCK_DRIFT_NS 20000 /* how far off one may be of the other, at most */
+
+/* Of each CPU, the last switch that was traced; 0: none yet. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, u64);
+} last_switch __weak SEC(".maps");
 
 struct cycle {
 	u64 arrival_ns; /* when it came to its CPU */
@@ -33,6 +47,13 @@ struct cycle {
 	u64 oncpu_ns;
 	u64 unseen; /* switches from a CPU that were not traced */
 };
+
+static __always_inline u64 *last_switch_here(void)
+{
+	u32 zero = 0;
+
+	return bpf_map_lookup_elem(&last_switch, &zero);
+}
 
 static __always_inline u64 queue_clock(struct task_struct *task)
 {
@@ -44,22 +65,36 @@ static __always_inline u64 queue_clock(struct task_struct *task)
 
 static __noinline int look_at_clock(u64 now)
 {
-	clock_looked_ns = now;
-	clock_ahead_ns = bpf_ktime_get_ns() - now;
-	return 0;
-}
+	u64 ahead = bpf_ktime_get_ns() - now;
 
-/* @now, as the next task is known: looking for one takes its time, if there is none. */
-static __always_inline void keep_clock(u64 now)
-{
-	if (now - *(volatile u64 *)&clock_looked_ns > CLOCK_LOOK_NS)
-		look_at_clock(now);
+	clock_looked_ns = now;
+	if (clock_ahead_ns && now - clock_set_ns < CLOCK_KEEP_NS && (s64)(ahead - clock_ahead_ns) >= 0)
+		return 0;
+	clock_set_ns = now;
+	clock_ahead_ns = ahead;
+	return 0;
 }
 
 /* A time of CLOCK_MONOTONIC by the run queues' clock. */
 static __always_inline u64 queue_time(u64 monotonic_ns)
 {
 	return monotonic_ns - *(volatile u64 *)&clock_ahead_ns;
+}
+
+/* When @next comes and @prev leaves. */
+static __always_inline u64 switch_time(struct task_struct *prev, struct task_struct *next)
+{
+	u64 now = queue_clock(prev), asked;
+
+	if (prev->pid && next->sched_info.last_queued != now) {
+		if (now - *(volatile u64 *)&clock_looked_ns > CLOCK_LOOK_NS)
+			look_at_clock(now);
+		return now;
+	}
+	if (!*(volatile u64 *)&clock_ahead_ns)
+		return now;
+	asked = queue_time(bpf_ktime_get_ns());
+	return asked > now ? asked : now;
 }
 
 /* From now on it is off its CPU. */
@@ -71,14 +106,18 @@ static __always_inline void begin_cycle(struct task_struct *task, struct task_ti
 	times->arrivals = LOAD(task, sched_info.pcount);
 }
 
-/* Of one that has come back since. */
-static __always_inline void cycle_of(struct task_struct *task, const struct task_times *times, u64 now,
+/* Of one that has come back since, and is on this CPU, whose last switch was at @came; 0: on another one. */
+static __always_inline void cycle_of(struct task_struct *task, const struct task_times *times, u64 came, u64 now,
 				     struct cycle *ret)
 {
-	u64 arrival = LOAD(task, sched_info.last_arrival),
-	    delay = LOAD(task, sched_info.run_delay) - times->run_delay_ns;
+	u64 arrival = LOAD(task, sched_info.last_arrival);
+	u64 delay = LOAD(task, sched_info.run_delay) - times->run_delay_ns;
 	u64 arrivals, off, ran;
 
+	if (came > arrival) {
+		delay += came - arrival;
+		arrival = came;
+	}
 	/* The CPUs' clocks may differ. */
 	if (arrival < times->left_ns)
 		arrival = times->left_ns;

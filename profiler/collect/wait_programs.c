@@ -158,6 +158,7 @@ static void configure_maps(struct stoker_bpf *skeleton, const struct wait_settin
 	bpf_map__set_autocreate(skeleton->maps.free_slots, any);
 	bpf_map__set_autocreate(skeleton->maps.slot_rows, times);
 	bpf_map__set_autocreate(skeleton->maps.cpu_stretches, settings->runq);
+	bpf_map__set_autocreate(skeleton->maps.last_switch, times || settings->syscalls);
 	bpf_map__set_autocreate(skeleton->maps.queue_0, settings->runq);
 	bpf_map__set_autocreate(skeleton->maps.queue_1, settings->runq);
 	bpf_map__set_autocreate(skeleton->maps.wait_events, stacks);
