@@ -240,8 +240,5 @@ int render_series_text(const struct profile_series *series, const struct profile
 	fputc('\n', out);
 	put_unknown(series, profile, out);
 	put_account(profile, out);
-	render_accounting(profile, out);
-	if (fflush(out))
-		return -errno;
-	return ferror(out) ? -EIO : 0;
+	return render_accounting(profile, out);
 }
