@@ -138,7 +138,10 @@ static __always_inline void cycle_of(struct task_struct *task, const struct task
 	ret->blocked_ns = off - ret->queued_ns;
 }
 
-/* The task's first event: since tracing began, or since it was made, it was off its CPU in that state until it came. */
+/*
+ * The task's first event: since tracing began, or since it was made, it was off its CPU in that state until it came. For longer
+ * than it ever waited for a CPU, nobody waits: its waking was not traced.
+ */
 static __always_inline void first_seen(struct task_struct *task, struct task_times *times, u8 state)
 {
 	u64 began, tracing;
@@ -149,6 +152,8 @@ static __always_inline void first_seen(struct task_struct *task, struct task_tim
 	tracing = *(volatile u64 *)&tracing_start_ns;
 	begin_cycle(task, times, queue_time(began > tracing ? began : tracing));
 	times->arrivals -= task->on_cpu;
+	if (state == TASK_READY && (s64)(task->sched_info.last_arrival - times->left_ns) > (s64)times->run_delay_ns)
+		state = TASK_BLOCKED + OFF_SLEEPING;
 	times->state = state;
 }
 
