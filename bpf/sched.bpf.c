@@ -210,11 +210,12 @@ int task_switched(u64 *ctx)
 	struct task_struct *prev = (struct task_struct *)ctx[1], *next = (struct task_struct *)ctx[2];
 	u32 state = switch_has_state ? (u32)ctx[3] : state_of(prev), slot = SLOT_IDLE;
 	struct cpu_stretches *stretches = stretches_here();
-	u64 now = switch_time(prev, next), *last = last_switch_here(), came;
+	u64 *last = last_switch_here(), came, now;
 
 	if (!last)
 		return 0;
 	came = *last;
+	now = switch_time(prev, next, came);
 	*last = now;
 	if (prev->pid)
 		slot = leave(ctx, prev, call_here(), stretches, preempted, state, came, now);

@@ -6,9 +6,9 @@
  * memory: reading them costs next to nothing, where asking for the time costs as much as an empty program. And they are right
  * also where the kernel left out the tracepoint of a switch.
  *
- * But where a task is to run as soon as it is queued, the kernel spares itself setting that clock once more
- * (rq_clock_skip_update()): its own counters have no wait then, however long the CPU took to wake up. There the time is asked
- * for.
+ * But where a task that is woken is to run at once, the kernel spares itself setting that clock once more at the switch
+ * (rq_clock_skip_update()), however long the CPU took to wake up, or the running task to leave the kernel: its own counters have
+ * no wait then. There the time is asked for.
  *
  * All is done as a task leaves; nothing as it comes. What it was at since it came is not yet told then.
  */
@@ -81,12 +81,12 @@ static __always_inline u64 queue_time(u64 monotonic_ns)
 	return monotonic_ns - *(volatile u64 *)&clock_ahead_ns;
 }
 
-/* When @next comes and @prev leaves. */
-static __always_inline u64 switch_time(struct task_struct *prev, struct task_struct *next)
+/* When @next comes and @prev leaves, which came at @came. */
+static __always_inline u64 switch_time(struct task_struct *prev, struct task_struct *next, u64 came)
 {
 	u64 now = queue_clock(prev), asked;
 
-	if (prev->pid && next->sched_info.last_queued != now) {
+	if (prev->pid && next->sched_info.last_queued < came) {
 		if (now - *(volatile u64 *)&clock_looked_ns > CLOCK_LOOK_NS)
 			look_at_clock(now);
 		return now;
