@@ -30,8 +30,8 @@ struct {
 
 struct cpu_stretches {
 	u64 count;
-	u64 since_ns; /* the last one: from when on, … */
-	u32 slot;     /* … and whose; SLOT_UNWANTED: none yet */
+	u64 since_ns; /* the last one: from when on; 0: none yet, … */
+	u32 slot;     /* … and whose */
 	u32 pad;
 	u64 found; /* stretch_at()'s own */
 	struct {
@@ -122,7 +122,7 @@ static __always_inline u64 throttled_meanwhile(const struct task_times *times, u
 	return times->throttled_ns < queued ? times->throttled_ns : queued;
 }
 
-/* Of this CPU; NULL where it does not matter who ran. */
+/* Of this CPU; NULL where nobody asks who ran. */
 static __always_inline struct cpu_stretches *stretches_here(void)
 {
 	u32 zero = 0;
@@ -175,8 +175,12 @@ static __noinline int charge_other(u32 victim, u32 culprit, u64 ns)
 __weak __noinline int charge(u32 victim, u32 culprit, u64 ns)
 {
 	u32 place = SLOT_PLACE(victim);
-	struct slot_times *row = bpf_map_lookup_elem(&slot_rows, &place);
+	struct slot_times *row;
 
+	/* Older kernels verify it also where nobody calls it, and there are no such maps. */
+	if (!want_queued)
+		return 0;
+	row = bpf_map_lookup_elem(&slot_rows, &place);
 	if (!row || !ns)
 		return 0;
 	if (culprit == victim)
@@ -248,9 +252,9 @@ __weak __noinline int charge_many(u32 victim, u64 ready, u64 came)
 	if (!stretches)
 		return 0;
 	if (stretches->count - stretch_at(ready) <= STRETCHES_EXACT) {
-		for (u32 i = 1; i <= STRETCHES_EXACT && end > ready; i++)
+		for (u32 i = 1; i <= STRETCHES_EXACT && i <= stretches->count && end > ready; i++)
 			end = charge_stretch(victim, stretches->count - i, ready, end);
-		return 0;
+		return end > ready ? charge(victim, CULPRIT_EARLIER, end - ready) : 0;
 	}
 	at = ready + part * (u16)bpf_get_prandom_u32() / 65536;
 	for (u32 i = 1; i < QUEUE_POINTS; i++, at += part)
@@ -270,7 +274,7 @@ static __always_inline void charge_those_who_ran(struct cpu_stretches *stretches
 		charge(victim, stretches->slot, came - ready);
 }
 
-/* It is still on the CPU to which it came at @came, and not yet among the stretches. */
+/* It is still on the CPU to which it came at @came, and not yet among the @stretches; NULL: on another CPU than this one. */
 static __always_inline void count_queued(struct slot_times *row, const struct task_times *times,
 					 struct cpu_stretches *stretches, u64 queued, u64 came)
 {
@@ -288,10 +292,12 @@ static __always_inline void count_queued(struct slot_times *row, const struct ta
 		row->woken_ns += queued;
 	else
 		row->preempted_ns += queued;
-	if (!stretches || !queued)
+	if (!want_queued || !queued)
 		return;
 	count_in(was_woken ? row->woken : row->preempted, queued);
-	if (!was_woken && times->cpu != CPU_UNKNOWN && times->cpu != bpf_get_smp_processor_id())
+	if (!stretches)
+		charge(times->slot, CULPRIT_EARLIER, queued);
+	else if (!was_woken && times->cpu != CPU_UNKNOWN && times->cpu != bpf_get_smp_processor_id())
 		charge_other(times->slot, CULPRIT_MOVED, queued);
 	else
 		charge_those_who_ran(stretches, row, times->slot, came - queued, came);

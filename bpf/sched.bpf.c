@@ -8,6 +8,8 @@
  * task is off its CPU, or is past the point where it can stay: one that comes before only makes it not sleep at all. Of
  * several the first one counts.
  *
+ * All of that is told of the container in which it is as it leaves.
+ *
  * What was before the first event of a task is told by that event: who is woken was blocked, who leaves was queued before it
  * came, and running since, since tracing began or the task did. Who has no event until the end has been blocked all
  * along.
@@ -92,6 +94,8 @@ static __always_inline void tell(struct task_times *times, struct slot_times *ro
 
 	if (row && was_blocked)
 		count_blocked(row, times->state - TASK_BLOCKED, cycle->blocked_ns, was_long);
+	else if (row && cycle->blocked_ns) /* between switches that were not traced */
+		count_blocked(row, OFF_SLEEPING, cycle->blocked_ns, false);
 	if (want_blocked && was_blocked && times->slot != SLOT_UNWANTED) {
 		if (was_long)
 			note_blocked(times, cycle->blocked_ns, 0);
@@ -101,12 +105,32 @@ static __always_inline void tell(struct task_times *times, struct slot_times *ro
 		count_queued(row, times, stretches, cycle->queued_ns, cycle->arrival_ns);
 }
 
-/* Of a task, as all is to be told: what it was at until then. */
+/* Off its CPU at the end: what it was at until then, since it left. */
+static __always_inline void tell_absence(struct task_struct *task, struct task_times *times, struct slot_times *row,
+					 u64 end)
+{
+	u64 absent = end - times->left_ns, queued = 0, blocked;
+
+	if (times->state == TASK_READY)
+		queued = absent;
+	else if (times->woken_ns && times->woken_ns < end)
+		queued = end - times->woken_ns < absent ? end - times->woken_ns : absent;
+	row->woken_ns += queued;
+	if (times->state < TASK_BLOCKED)
+		return;
+	blocked = absent - queued;
+	count_blocked(row, times->state - TASK_BLOCKED, blocked, blocked >= min_block_ns);
+	if (want_blocked && blocked >= min_block_ns) {
+		take_sleepers_stack(task, times);
+		note_blocked(times, blocked, queued ? 0 : WAIT_UNFINISHED);
+	}
+}
+
+/* As all is to be told, once for each task. */
 static __noinline int tell_until_end(struct task_struct *task, struct task_times *times, u64 end)
 {
 	struct slot_times *row;
 	struct cycle cycle;
-	u64 queued = 0, ready;
 
 	if (!task || !times || times->state == TASK_ENDED || times->left_ns >= end)
 		return 0;
@@ -117,22 +141,8 @@ static __noinline int tell_until_end(struct task_struct *task, struct task_times
 		cycle_of(task, times, 0, end, &cycle);
 		tell(times, row, NULL, &cycle);
 		row->oncpu_ns += cycle.oncpu_ns;
-		times->state = TASK_ENDED;
-		return 0;
-	}
-	ready = task->sched_info.last_queued;
-	if (times->state == TASK_READY)
-		queued = end - times->left_ns;
-	else if (times->woken && ready > times->left_ns && ready < end)
-		queued = end - ready;
-	row->woken_ns += queued;
-	if (times->state >= TASK_BLOCKED) {
-		cycle.blocked_ns = end - times->left_ns - queued;
-		count_blocked(row, times->state - TASK_BLOCKED, cycle.blocked_ns, cycle.blocked_ns >= min_block_ns);
-		if (want_blocked && cycle.blocked_ns >= min_block_ns) {
-			take_sleepers_stack(task, times);
-			note_blocked(times, cycle.blocked_ns, queued ? 0 : WAIT_UNFINISHED);
-		}
+	} else {
+		tell_absence(task, times, row, end);
 	}
 	times->state = TASK_ENDED;
 	return 0;
@@ -145,82 +155,114 @@ static __always_inline u64 end_of_tracing(void)
 	return end ? queue_time(end) : ~0ull;
 }
 
-/* Returns its slot. */
-static __always_inline u32 leave(void *ctx, struct task_struct *task, struct cpu_call *call,
-				 struct cpu_stretches *stretches, bool preempted, u32 state, u64 came, u64 now)
-{
-	struct task_times *times = times_of(task);
-	struct slot_times *row;
-	struct wait_losses *lost;
-	struct cycle cycle;
-	u32 slot;
+/* A task leaves this CPU. */
+struct leaving {
+	struct cpu_call *call;		 /* NULL: calls are not split */
+	struct cpu_stretches *stretches; /* NULL: nobody asks who ran */
+	u64 came;
+	u64 now;
+	u32 state; /* its own; 0: ready to run */
+	bool preempted;
+};
 
-	if (!times) {
-		lost = losses();
-		if (lost)
-			lost->tasks++;
-		if (call)
-			put_call(call, task, NULL, NULL);
-		return SLOT_OTHERS;
-	}
-	first_seen(task, times, TASK_READY);
-	slot = slot_of(task, times);
-	if (now > end_of_tracing()) {
-		tell_until_end(task, times, end_of_tracing());
-		return slot;
-	}
-	cycle_of(task, times, came, now, &cycle);
-	if (cycle.unseen)
-		count_unseen(cycle.unseen);
+static __always_inline u32 leave_untold(struct task_struct *task, struct cpu_call *call)
+{
+	struct wait_losses *lost = losses();
+
+	if (lost)
+		lost->tasks++;
 	if (call)
-		put_call(call, task, times, &cycle);
-	row = times_of_slot(slot);
-	tell(times, row, stretches, &cycle);
-	if (row)
-		row->oncpu_ns += cycle.oncpu_ns;
-	begin_cycle(task, times, now);
+		put_call(call, task, NULL, NULL);
+	return SLOT_OTHERS;
+}
+
+/* What is to be known of it when it leaves the next time. */
+static __always_inline void begin_absence(void *ctx, struct task_struct *task, struct task_times *times,
+					  const struct leaving *leaving)
+{
+	bool was_woken = times->woken == WOKEN_LEAVING;
+
+	begin_cycle(task, times, leaving->now);
 	times->stack_taken = STACK_NONE;
 	times->waker_taken = 0;
 	times->cfs_rq = 0;
-	if (preempted || !state) {
+	times->woken_ns = 0;
+	times->woken = WOKEN_NOT;
+	if (leaving->preempted || !leaving->state) {
 		times->state = TASK_READY;
-		times->woken = WOKEN_NOT;
 		times->cpu = bpf_get_smp_processor_id();
 		if (count_times)
 			ready_from_now(task, times);
-		return slot;
+		return;
 	}
-	times->state = blocked_state(task, state);
-	if (times->woken == WOKEN_LEAVING) {
+	times->state = blocked_state(task, leaving->state);
+	if (was_woken) {
 		times->woken = WOKEN;
+		times->woken_ns = leaving->now;
 		if (count_times)
 			ready_from_now(task, times);
-	} else {
-		times->woken = WOKEN_NOT;
 	}
-	if (want_blocked && slot != SLOT_UNWANTED && times->state != TASK_ENDED)
+	if (want_blocked && times->slot != SLOT_UNWANTED && times->state != TASK_ENDED)
 		take_blocked_stack(ctx, task, times);
+}
+
+/* Returns its slot. */
+static __always_inline u32 leave(void *ctx, struct task_struct *task, const struct leaving *leaving)
+{
+	struct task_times *times = times_of(task);
+	u64 end = end_of_tracing();
+	struct slot_times *row;
+	struct cycle cycle;
+	u32 slot;
+
+	if (!times)
+		return leave_untold(task, leaving->call);
+	/* Another thread that has its process's leader's number now, and its memory (before there was storage for tasks). */
+	if (times->state == TASK_ENDED && leaving->now <= end && !times_in_storage)
+		times->state = TASK_UNSEEN;
+	first_seen(task, times, TASK_READY);
+	slot = slot_of(task, times);
+	if (leaving->now > end || times->state == TASK_ENDED) {
+		tell_until_end(task, times, end);
+		if (leaving->call)
+			put_call(leaving->call, task, NULL, NULL);
+		times->call_ns = 0;
+		return slot;
+	}
+	cycle_of(task, times, leaving->came, leaving->now, &cycle);
+	if (cycle.unseen) {
+		count_unseen(cycle.unseen);
+		if (count_times)
+			comes(task);
+	}
+	if (leaving->call)
+		put_call(leaving->call, task, times, &cycle);
+	row = times_of_slot(slot);
+	tell(times, row, leaving->stretches, &cycle);
+	if (row)
+		row->oncpu_ns += cycle.oncpu_ns;
+	begin_absence(ctx, task, times, leaving);
 	return slot;
 }
 
 SEC("tp_btf/sched_switch")
 int task_switched(u64 *ctx)
 {
-	bool preempted = ctx[0];
 	struct task_struct *prev = (struct task_struct *)ctx[1], *next = (struct task_struct *)ctx[2];
-	u32 state = switch_has_state ? (u32)ctx[3] : state_of(prev), slot = SLOT_IDLE;
-	struct cpu_stretches *stretches = stretches_here();
-	u64 *last = last_switch_here(), came, now;
+	struct leaving leaving = {.preempted = ctx[0], .call = call_here(), .stretches = stretches_here()};
+	u64 *last = last_switch_here();
+	u32 slot = SLOT_IDLE;
 
 	if (!last)
 		return 0;
-	came = *last;
-	now = switch_time(prev, next, came);
-	*last = now;
+	leaving.state = switch_has_state ? (u32)ctx[3] : state_of(prev);
+	leaving.came = *last;
+	leaving.now = switch_time(prev, next, leaving.came);
+	*last = leaving.now;
 	if (prev->pid)
-		slot = leave(ctx, prev, call_here(), stretches, preempted, state, came, now);
-	if (stretches)
-		has_run(stretches, slot, came);
+		slot = leave(ctx, prev, &leaving);
+	if (leaving.stretches)
+		has_run(leaving.stretches, slot, leaving.came);
 	if (count_times && next->pid)
 		comes(next);
 	return 0;
@@ -236,7 +278,7 @@ static __always_inline bool stays_awake(struct task_struct *task)
 
 static __always_inline bool is_blocked_long(const struct task_times *times)
 {
-	return !min_block_ns || queue_time(bpf_ktime_get_ns()) - times->left_ns + CLOCK_DRIFT_NS >= min_block_ns;
+	return times->woken_ns - times->left_ns + CLOCK_ERROR_NS >= min_block_ns;
 }
 
 SEC("tp_btf/sched_waking")
@@ -254,15 +296,17 @@ int task_woken(u64 *ctx)
 		note_lock_waker(ctx, times, bpf_ktime_get_ns());
 	if (!follow_tasks || times->woken || !*(volatile u64 *)&clock_ahead_ns)
 		return 0;
-	if (task->on_cpu) {
-		/* What is known of it is still of the time before it came. */
+	if (task->on_cpu && times->arrivals != task->sched_info.pcount) {
+		/* It has not left yet: what is known of it is of the time before it came. */
 		times->woken = WOKEN_LEAVING;
 		return 0;
 	}
 	first_seen(task, times, blocked_state(task, state_of(task)));
 	times->woken = WOKEN;
-	if (count_times)
+	if (count_times) {
+		times->woken_ns = queue_time(bpf_ktime_get_ns());
 		ready_from_now(task, times);
+	}
 	if (want_blocked && times->state >= TASK_BLOCKED && slot_of(task, times) != SLOT_UNWANTED &&
 	    is_blocked_long(times)) {
 		take_sleepers_stack(task, times);
@@ -282,6 +326,8 @@ int BPF_PROG(task_begun, struct task_struct *task)
 	begin_cycle(task, times, task->sched_info.last_queued);
 	times->state = TASK_READY;
 	times->cpu = CPU_UNKNOWN;
+	/* It may leave its CPU only as it ends, when it has no pid namespace any more. */
+	slot_of(task, times);
 	if (count_times)
 		ready_from_now(task, times);
 	return 0;
@@ -293,13 +339,15 @@ int task_until_end(struct bpf_iter__task *ctx)
 {
 	struct task_struct *task = ctx->task;
 	struct task_times *times;
+	u32 state;
 
 	if (!task || !task->pid || !*(volatile u64 *)&clock_ahead_ns)
 		return 0;
 	times = times_of(task);
 	if (!times)
 		return 0;
-	first_seen(task, times, task->on_cpu ? TASK_READY : blocked_state(task, state_of(task)));
+	state = state_of(task);
+	first_seen(task, times, task->on_cpu || !state ? TASK_READY : blocked_state(task, state));
 	tell_until_end(task, times, end_of_tracing());
 	return 0;
 }

@@ -124,7 +124,7 @@ struct slot_times {
 
 /* Who ran while another waited for that CPU, or why nobody can be named. */
 #define CULPRIT_MOVED 0xfffffffeu   /* it waited on another CPU than it came to run on */
-#define CULPRIT_EARLIER 0xfffffffdu /* longer ago than the CPU's last switches are known */
+#define CULPRIT_EARLIER 0xfffffffdu /* longer ago than is known who ran there, or still so at the end */
 #define QUEUE_PAIRS_MAX 16384u
 #define QUEUE_KEY(victim, culprit) ((u64)(victim) << 32 | (culprit))
 #define QUEUE_VICTIM(key) ((u32)((key) >> 32))
@@ -139,7 +139,7 @@ struct wait_losses {
 	u64 stacks;   /* ring buffer full: the wait is there, its stack is not */
 	u64 tasks;    /* no memory for a task's times: its event was not looked at */
 	u64 queue_ns; /* no room in the map of who ran meanwhile */
-	u64 switches; /* of tasks, that the kernel did not trace: when each was, is a guess */
+	u64 switches; /* of tasks, that the kernel did not trace: what lies between two that it did is told as one */
 	u64 looks; /* who has a lock is not known: no room in the list of them (once for each wait), or for the count */
 };
 

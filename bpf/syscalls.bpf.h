@@ -177,14 +177,16 @@ static __always_inline void add_cycle(struct call_parts *parts, const struct tas
 static __always_inline void put_call(struct cpu_call *current, struct task_struct *task, struct task_times *times,
 				     const struct cycle *cycle)
 {
+	bool own = current->task == (u64)task;
+
 	current->registers = 0;
-	if (current->task != (u64)task) {
+	current->task = 0;
+	if (!own) {
 		/* No call has begun or ended since: the one with which it came goes on. */
 		if (times && times->call_ns)
 			add_cycle(&times->parts, times, cycle);
 		return;
 	}
-	current->task = 0;
 	if (!times)
 		return;
 	times->call_ns = current->call_ns;

@@ -10,7 +10,7 @@
  * (rq_clock_skip_update()), however long the CPU took to wake up, or the running task to leave the kernel: its own counters have
  * no wait then. There the time is asked for.
  *
- * All is done as a task leaves; nothing as it comes. What it was at since it came is not yet told then.
+ * So a task is looked at once for each time that it was on a CPU, as it leaves: then all is told, from when it left the last one.
  */
 #ifndef STOKER_TASK_CYCLE_BPF_H
 #define STOKER_TASK_CYCLE_BPF_H
@@ -23,14 +23,16 @@ u64 tracing_end_ns __weak = 0;
 
 /*
  * CLOCK_MONOTONIC less the run queues' clock; 0: not known yet. The two drift apart by some ten microseconds in a second, so it
- * is looked at now and then; what lies between setting the one and reading the other makes it too much, and the least counts.
+ * is looked at now and then. What lies between setting the one and reading the other makes it too much, at times by far (a
+ * virtual CPU that has to wait): the least counts, and more than the drift it never grows.
  */
 u64 clock_ahead_ns __weak = 0;
 u64 clock_looked_ns __weak = 0;
 u64 clock_set_ns __weak = 0;
 #define CLOCK_LOOK_NS 10000000
 #define CLOCK_KEEP_NS 200000000
-#define CLOCK_DRIFT_NS 20000 /* how far off one may be of the other, at most */
+#define CLOCK_DRIFT(ns) ((ns) >> 11) /* adjtimex(2) sets the pace 0.05% off at most */
+#define CLOCK_ERROR_NS 20000	     /* as is to be expected */
 
 /* Of each CPU, the last switch that was traced; 0: none yet. */
 struct {
@@ -65,11 +67,15 @@ static __always_inline u64 queue_clock(struct task_struct *task)
 
 static __noinline int look_at_clock(u64 now)
 {
-	u64 ahead = bpf_ktime_get_ns() - now;
+	u64 ahead = bpf_ktime_get_ns() - now, known = clock_ahead_ns, most = known + CLOCK_DRIFT(now - clock_set_ns);
 
 	clock_looked_ns = now;
-	if (clock_ahead_ns && now - clock_set_ns < CLOCK_KEEP_NS && (s64)(ahead - clock_ahead_ns) >= 0)
-		return 0;
+	if (known && (s64)(ahead - known) >= 0) {
+		if ((s64)(now - clock_set_ns) < CLOCK_KEEP_NS)
+			return 0;
+		if ((s64)(ahead - most) > 0)
+			ahead = most;
+	}
 	clock_set_ns = now;
 	clock_ahead_ns = ahead;
 	return 0;
@@ -84,17 +90,18 @@ static __always_inline u64 queue_time(u64 monotonic_ns)
 /* When @next comes and @prev leaves, which came at @came. */
 static __always_inline u64 switch_time(struct task_struct *prev, struct task_struct *next, u64 came)
 {
+	bool stands_still = !prev->pid || next->sched_info.last_queued >= came;
 	u64 now = queue_clock(prev), asked;
 
-	if (prev->pid && next->sched_info.last_queued < came) {
-		if (now - *(volatile u64 *)&clock_looked_ns > CLOCK_LOOK_NS)
-			look_at_clock(now);
-		return now;
+	if (!*(volatile u64 *)&clock_ahead_ns ||
+	    (!stands_still && (s64)(now - *(volatile u64 *)&clock_looked_ns) > CLOCK_LOOK_NS))
+		look_at_clock(now);
+	if (stands_still) {
+		asked = queue_time(bpf_ktime_get_ns());
+		now = asked > now ? asked : now;
 	}
-	if (!*(volatile u64 *)&clock_ahead_ns)
-		return now;
-	asked = queue_time(bpf_ktime_get_ns());
-	return asked > now ? asked : now;
+	/* What was asked for may have been a little too much. */
+	return now > came ? now : came;
 }
 
 /* From now on it is off its CPU. */
@@ -124,7 +131,7 @@ static __always_inline void cycle_of(struct task_struct *task, const struct task
 	ret->arrival_ns = arrival;
 	ret->oncpu_ns = now > arrival ? now - arrival : 0;
 	arrivals = LOAD(task, sched_info.pcount) - times->arrivals;
-	ret->unseen = arrivals > 1 ? arrivals - 1 : 0;
+	ret->unseen = (s64)arrivals > 1 ? arrivals - 1 : 0;
 	off = arrival - times->left_ns;
 	if (ret->unseen) {
 		ran = LOAD(task, se.sum_exec_runtime) - times->ran_ns;
@@ -133,6 +140,9 @@ static __always_inline void cycle_of(struct task_struct *task, const struct task
 		ret->oncpu_ns += ran;
 		off -= ran;
 	}
+	/* From its waking on: the kernel puts it into the queue later where another CPU has to do that. */
+	if (times->woken_ns && !ret->unseen)
+		delay = times->woken_ns < arrival ? arrival - times->woken_ns : 0;
 	/* What was preempted, waits all the while. */
 	ret->queued_ns = (times->state == TASK_READY && !ret->unseen) || delay > off ? off : delay;
 	ret->blocked_ns = off - ret->queued_ns;

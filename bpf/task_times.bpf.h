@@ -55,6 +55,7 @@ struct call_parts {
 /* First what each switch wants, in as few cache lines as there can be. */
 struct task_times {
 	u64 left_ns; /* when it left its CPU, by the run queue's clock; see task_cycle.bpf.h, also for the next three */
+	u64 woken_ns;	  /* likewise: the first waking since, as far as somebody asks; 0: none */
 	u64 run_delay_ns; /* until then, all that it ever waited for a CPU, */
 	u64 ran_ns;	  /* … and all that it ever ran */
 	u64 arrivals;	  /* … and how often it came to a CPU */
@@ -68,8 +69,8 @@ struct task_times {
 	u8 site;	/* of sites, plus 1; 0: none */
 	u8 throttled;	/* of a ready one: its cgroup has a quota; where the kernel does not count it, had used it up */
 	u16 call;
-	u64 call_ns;	  /* begin of the system call with which it left, not yet looked at since; 0: none */
-	u64 cfs_rq;	  /* of a ready one: its cgroup's queue on the CPU that it left, and … */
+	u64 call_ns; /* begin of the system call with which it left, not yet looked at since; 0: none */
+	u64 cfs_rq;  /* of a ready one: its cgroup's queue as it left or was woken, or CFS_RQ_DONE; 0: none; and … */
 	u64 throttled_ns; /* … how long that one had been throttled until then; once it has come: it, meanwhile */
 	struct call_parts parts;
 	u64 group_throttled_ns; /* of a ready one: its cgroup on all CPUs together */

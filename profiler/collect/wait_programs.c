@@ -2,6 +2,7 @@
 #include "profiler/collect/wait_programs.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <bpf/bpf.h>

@@ -18,7 +18,6 @@
 #include "profiler/collect/wait_stacks.h"
 #include "symbolizer/base/cleanup.h"
 #include "symbolizer/base/clock.h"
-#include "symbolizer/base/log.h"
 
 #include "stoker.skel.h"
 
