@@ -139,14 +139,12 @@ static __always_inline struct task_struct *holder_of(u64 lock, u32 flags)
 /* Makes no new slot: this may be no task at all. */
 static __always_inline u32 known_slot_of(struct task_struct *owner)
 {
-	struct upid innermost;
 	struct slot_key key;
 	u32 *slot;
 
 	if (BPF_CORE_READ(owner, flags) & PF_KTHREAD)
 		return SLOT_KERNEL;
-	innermost = innermost_pid(owner);
-	key = (struct slot_key){cgroup_id_at(owner), BPF_CORE_READ(innermost.ns, ns.inum)};
+	key = (struct slot_key){cgroup_id_at(owner), pid_namespace_of(owner)};
 	slot = bpf_map_lookup_elem(&cgroup_slots, &key);
 	return slot ? *slot : SLOT_UNWANTED;
 }

@@ -84,13 +84,19 @@ __weak __noinline u32 slot_of_key(u64 cgroup_id, u64 pid_namespace)
 	return known ? *known : SLOT_OTHERS;
 }
 
-/* Of any task that is no kernel thread. */
-static __always_inline u32 slot_in(struct task_struct *task, u64 cgroup_id)
+/* As slot_key has it. */
+static __always_inline u64 pid_namespace_of(struct task_struct *task)
 {
 	struct upid innermost = innermost_pid(task);
 	u64 began_ns = BPF_CORE_READ(innermost.ns, child_reaper, start_boottime);
 
-	return slot_of_key(cgroup_id, PID_NAMESPACE(BPF_CORE_READ(innermost.ns, ns.inum), began_ns));
+	return PID_NAMESPACE(BPF_CORE_READ(innermost.ns, ns.inum), began_ns);
+}
+
+/* Of any task that is no kernel thread. */
+static __always_inline u32 slot_in(struct task_struct *task, u64 cgroup_id)
+{
+	return slot_of_key(cgroup_id, pid_namespace_of(task));
 }
 
 static __noinline u32 find_slot(struct task_struct *task)
