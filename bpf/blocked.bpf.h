@@ -72,7 +72,7 @@ static __always_inline void take_blocked_stack(void *ctx, struct task_struct *ta
 	struct stack_event *event;
 
 	times->site = number + 1;
-	if (site->registers == registers && site->shorts >= SHORTS_ENOUGH) {
+	if (!RARELY(site->registers != registers || site->shorts < SHORTS_ENOUGH)) {
 		/* A kernel thread's own stack can be had as it is woken. */
 		times->stack_taken = STACK_OF_SITE;
 		return;

@@ -84,7 +84,7 @@ static __always_inline void ready_from_now(struct task_struct *task, struct task
 	times->cfs_rq = (u64)queue;
 	times->throttled_ns = queue->throttled_clock_self_time;
 	times->throttled = queue->runtime_enabled != 0;
-	if (times->throttled)
+	if (RARELY(times->throttled))
 		times->group_throttled_ns = queue->tg->cfs_bandwidth.throttled_time;
 }
 
@@ -98,7 +98,7 @@ static __always_inline void comes(struct task_struct *task)
 	struct cfs_rq *queue = task->se.cfs_rq;
 	struct task_times *times;
 
-	if (!QUEUE_COUNTS_THROTTLING || (!queue->throttled_clock_self_time && !queue->runtime_enabled))
+	if (!RARELY(QUEUE_COUNTS_THROTTLING && (queue->throttled_clock_self_time || queue->runtime_enabled)))
 		return;
 	times = known_times_of(task);
 	if (!times || !times->cfs_rq)
@@ -266,7 +266,7 @@ __weak __noinline int charge_many(u32 victim, u64 ready, u64 came)
 static __always_inline void charge_those_who_ran(struct cpu_stretches *stretches, struct slot_times *row, u32 victim,
 						 u64 ready, u64 came)
 {
-	if (!stretches->since_ns || stretches->since_ns > ready)
+	if (RARELY(!stretches->since_ns || stretches->since_ns > ready))
 		charge_many(victim, ready, came);
 	else if (stretches->slot == victim)
 		row->behind_own_ns += came - ready;
@@ -281,7 +281,7 @@ static __always_inline void count_queued(struct slot_times *row, const struct ta
 	bool was_woken = times->state >= TASK_BLOCKED;
 	u64 throttled = throttled_meanwhile(times, queued);
 
-	if (throttled) {
+	if (RARELY(throttled)) {
 		row->throttled_ns += throttled;
 		row->throttles++;
 		queued -= throttled;
@@ -295,7 +295,7 @@ static __always_inline void count_queued(struct slot_times *row, const struct ta
 	if (!want_queued || !queued)
 		return;
 	count_in(was_woken ? row->woken : row->preempted, queued);
-	if (!stretches)
+	if (RARELY(!stretches))
 		charge(times->slot, CULPRIT_EARLIER, queued);
 	else if (!was_woken && times->cpu != CPU_UNKNOWN && times->cpu != bpf_get_smp_processor_id())
 		charge_other(times->slot, CULPRIT_MOVED, queued);

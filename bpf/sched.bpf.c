@@ -94,10 +94,10 @@ static __always_inline void tell(struct task_times *times, struct slot_times *ro
 
 	if (row && was_blocked)
 		count_blocked(row, times->state - TASK_BLOCKED, cycle->blocked_ns, was_long);
-	else if (row && cycle->blocked_ns) /* between switches that were not traced */
+	else if (RARELY(row && cycle->blocked_ns)) /* between switches that were not traced */
 		count_blocked(row, OFF_SLEEPING, cycle->blocked_ns, false);
 	if (want_blocked && was_blocked && times->slot != SLOT_UNWANTED) {
-		if (was_long)
+		if (RARELY(was_long))
 			note_blocked(times, cycle->blocked_ns, 0);
 		learn(times, was_long);
 	}
@@ -196,7 +196,7 @@ static __always_inline void begin_absence(void *ctx, struct task_struct *task, s
 		return;
 	}
 	times->state = blocked_state(task, leaving->state);
-	if (was_woken) {
+	if (RARELY(was_woken)) {
 		times->woken = WOKEN;
 		times->woken_ns = leaving->now;
 		if (count_times)
@@ -215,14 +215,14 @@ static __always_inline u32 leave(void *ctx, struct task_struct *task, const stru
 	struct cycle cycle;
 	u32 slot;
 
-	if (!times)
+	if (RARELY(!times))
 		return leave_untold(task, leaving->call);
 	/* Another thread that has its process's leader's number now, and its memory (before there was storage for tasks). */
-	if (times->state == TASK_ENDED && leaving->now <= end && !times_in_storage)
+	if (RARELY(times->state == TASK_ENDED && leaving->now <= end && !times_in_storage))
 		times->state = TASK_UNSEEN;
 	first_seen(task, times, TASK_READY);
 	slot = slot_of(task, times);
-	if (leaving->now > end || times->state == TASK_ENDED) {
+	if (RARELY(leaving->now > end || times->state == TASK_ENDED)) {
 		tell_until_end(task, times, end);
 		if (leaving->call)
 			put_call(leaving->call, task, NULL, NULL);
@@ -230,7 +230,7 @@ static __always_inline u32 leave(void *ctx, struct task_struct *task, const stru
 		return slot;
 	}
 	cycle_of(task, times, leaving->came, leaving->now, &cycle);
-	if (cycle.unseen) {
+	if (RARELY(cycle.unseen)) {
 		count_unseen(cycle.unseen);
 		if (count_times)
 			comes(task);

@@ -93,8 +93,8 @@ static __always_inline u64 switch_time(struct task_struct *prev, struct task_str
 	bool stands_still = !prev->pid || next->sched_info.last_queued >= came;
 	u64 now = queue_clock(prev), asked;
 
-	if (!*(volatile u64 *)&clock_ahead_ns ||
-	    (!stands_still && (s64)(now - *(volatile u64 *)&clock_looked_ns) > CLOCK_LOOK_NS))
+	if (RARELY(!*(volatile u64 *)&clock_ahead_ns ||
+		   (!stands_still && (s64)(now - *(volatile u64 *)&clock_looked_ns) > CLOCK_LOOK_NS)))
 		look_at_clock(now);
 	if (stands_still) {
 		asked = queue_time(bpf_ktime_get_ns());
@@ -133,7 +133,7 @@ static __always_inline void cycle_of(struct task_struct *task, const struct task
 	arrivals = LOAD(task, sched_info.pcount) - times->arrivals;
 	ret->unseen = (s64)arrivals > 1 ? arrivals - 1 : 0;
 	off = arrival - times->left_ns;
-	if (ret->unseen) {
+	if (RARELY(ret->unseen)) {
 		ran = LOAD(task, se.sum_exec_runtime) - times->ran_ns;
 		ran = ran > ret->oncpu_ns ? ran - ret->oncpu_ns : 0;
 		ran = ran < off ? ran : off;
@@ -156,7 +156,7 @@ static __always_inline void first_seen(struct task_struct *task, struct task_tim
 {
 	u64 began, tracing;
 
-	if (times->state != TASK_UNSEEN)
+	if (!RARELY(times->state == TASK_UNSEEN))
 		return;
 	began = task->start_time;
 	tracing = *(volatile u64 *)&tracing_start_ns;

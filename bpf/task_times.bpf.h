@@ -11,6 +11,9 @@
 
 #include "bpf/slots.bpf.h"
 
+/* What is rare is placed away from what each switch runs through: its code is as large as a cache, and not in it. */
+#define RARELY(condition) __builtin_expect(!!(condition), 0)
+
 /* Set by user space. */
 const volatile bool times_in_storage __weak = false;
 const volatile bool split_calls __weak = false;
@@ -158,7 +161,7 @@ static __always_inline u32 slot_of(struct task_struct *task, struct task_times *
 {
 	u64 cgroups = (u64)LOAD(task, cgroups);
 
-	if (times->cgroups != cgroups || !slot_is_valid(times->slot)) {
+	if (RARELY(times->cgroups != cgroups || !slot_is_valid(times->slot))) {
 		times->slot = find_slot(task);
 		times->cgroups = cgroups;
 	}
