@@ -115,7 +115,11 @@ static __always_inline void tell_absence(struct task_struct *task, struct task_t
 		queued = absent;
 	else if (times->woken_ns && times->woken_ns < end)
 		queued = end - times->woken_ns < absent ? end - times->woken_ns : absent;
-	row->woken_ns += queued;
+	if (times->state == TASK_READY)
+		row->preempted_ns += queued;
+	else
+		row->woken_ns += queued;
+	charge(times->slot, CULPRIT_EARLIER, queued);
 	if (times->state < TASK_BLOCKED)
 		return;
 	blocked = absent - queued;

@@ -124,7 +124,7 @@ struct slot_times {
 
 /* Who ran while another waited for that CPU, or why nobody can be named. */
 #define CULPRIT_MOVED 0xfffffffeu   /* it waited on another CPU than it came to run on */
-#define CULPRIT_EARLIER 0xfffffffdu /* longer ago than is known who ran there, or still so at the end */
+#define CULPRIT_EARLIER 0xfffffffdu /* longer ago than is known who ran there, or it was under way at the end */
 #define QUEUE_PAIRS_MAX 16384u
 #define QUEUE_KEY(victim, culprit) ((u64)(victim) << 32 | (culprit))
 #define QUEUE_VICTIM(key) ((u32)((key) >> 32))
