@@ -101,7 +101,7 @@ static __always_inline void comes(struct task_struct *task)
 	if (!RARELY(QUEUE_COUNTS_THROTTLING && (queue->throttled_clock_self_time || queue->runtime_enabled)))
 		return;
 	times = known_times_of(task);
-	if (!times || !times->cfs_rq)
+	if (!times || times->cfs_rq <= CFS_RQ_DONE)
 		return;
 	if ((u64)queue == times->cfs_rq)
 		times->throttled_ns = queue->throttled_clock_self_time - times->throttled_ns;

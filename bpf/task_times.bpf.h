@@ -11,7 +11,7 @@
 
 #include "bpf/slots.bpf.h"
 
-/* What is rare is placed away from what each switch runs through: its code is as large as a cache, and not in it. */
+/* What is rare is placed away from what each switch runs through: that much code is in no fast cache by then. */
 #define RARELY(condition) __builtin_expect(!!(condition), 0)
 
 /* Set by user space. */
