@@ -138,16 +138,16 @@ static __noinline int note_wait(const struct wait_key *key, u64 ns)
  * Where no stack was taken as it went to sleep: its kernel stack, while it sleeps. That is all that kernel threads have, and those
  * that slept before the recording began.
  */
-static __always_inline void take_sleepers_stack(struct task_struct *task, struct task_times *times)
+static __always_inline void take_sleepers_stack(struct task_struct *task, struct task_times *times, u32 scratch)
 {
-	u32 zero = 0, number = times->site - 1;
+	u32 number = times->site - 1;
 	struct stack_event *event;
 
 	if (times->stack_taken == STACK_TAKEN ||
 	    (times->stack_taken == STACK_OF_SITE && number < BLOCK_SITES && times->sites[number].stack.hash[0]))
 		return;
-	event = bpf_map_lookup_elem(&wait_scratch, &zero);
-	take_others_stack(task, event, SCRATCH_SCHED, false);
+	event = bpf_map_lookup_elem(&wait_scratch, &scratch);
+	take_others_stack(task, event, scratch, false);
 	if (!event)
 		return;
 	times->stack = event->key;

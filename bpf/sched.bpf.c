@@ -107,7 +107,7 @@ static __always_inline void tell(struct task_times *times, struct slot_times *ro
 
 /* Off its CPU at the end: what it was at until then, since it left. */
 static __always_inline void tell_absence(struct task_struct *task, struct task_times *times, struct slot_times *row,
-					 u64 end)
+					 u64 end, u32 scratch)
 {
 	u64 absent = end - times->left_ns, queued = 0, blocked;
 
@@ -125,13 +125,13 @@ static __always_inline void tell_absence(struct task_struct *task, struct task_t
 	blocked = absent - queued;
 	count_blocked(row, times->state - TASK_BLOCKED, blocked, blocked >= min_block_ns);
 	if (want_blocked && blocked >= min_block_ns) {
-		take_sleepers_stack(task, times);
+		take_sleepers_stack(task, times, scratch);
 		note_blocked(times, blocked, queued ? 0 : WAIT_UNFINISHED);
 	}
 }
 
 /* As all is to be told, once for each task. */
-static __noinline int tell_until_end(struct task_struct *task, struct task_times *times, u64 end)
+static __noinline int tell_until_end(struct task_struct *task, struct task_times *times, u64 end, u32 scratch)
 {
 	struct slot_times *row;
 	struct cycle cycle;
@@ -146,7 +146,7 @@ static __noinline int tell_until_end(struct task_struct *task, struct task_times
 		tell(times, row, NULL, &cycle);
 		row->oncpu_ns += cycle.oncpu_ns;
 	} else {
-		tell_absence(task, times, row, end);
+		tell_absence(task, times, row, end, scratch);
 	}
 	times->state = TASK_ENDED;
 	return 0;
@@ -227,7 +227,7 @@ static __always_inline u32 leave(void *ctx, struct task_struct *task, const stru
 	first_seen(task, times, TASK_READY);
 	slot = slot_of(task, times);
 	if (RARELY(leaving->now > end || times->state == TASK_ENDED)) {
-		tell_until_end(task, times, end);
+		tell_until_end(task, times, end, SCRATCH_SCHED);
 		if (leaving->call)
 			put_call(leaving->call, task, NULL, NULL);
 		times->call_ns = 0;
@@ -313,7 +313,7 @@ int task_woken(u64 *ctx)
 	}
 	if (want_blocked && times->state >= TASK_BLOCKED && slot_of(task, times) != SLOT_UNWANTED &&
 	    is_blocked_long(times)) {
-		take_sleepers_stack(task, times);
+		take_sleepers_stack(task, times, SCRATCH_SCHED);
 		take_waker(ctx, times);
 	}
 	return 0;
@@ -352,6 +352,6 @@ int task_until_end(struct bpf_iter__task *ctx)
 		return 0;
 	state = state_of(task);
 	first_seen(task, times, task->on_cpu || !state ? TASK_READY : blocked_state(task, state));
-	tell_until_end(task, times, end_of_tracing());
+	tell_until_end(task, times, end_of_tracing(), SCRATCH_ENDING);
 	return 0;
 }

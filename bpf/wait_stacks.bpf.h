@@ -32,6 +32,7 @@ struct {
 enum scratch {
 	SCRATCH_SCHED = 0,
 	SCRATCH_LOCKS = 1,
+	SCRATCH_ENDING = 2, /* the iterator over all tasks: both may come upon it */
 	SCRATCHES,
 	SCRATCH_OTHERS, /* not one: of another task than the current one, without a user stack */
 };
