@@ -85,6 +85,14 @@ static __noinline int count_unseen(u64 switches)
 	return 0;
 }
 
+/* It has come, and the switch to it may have been left out by the kernel, which then has told how long it was throttled. */
+static __always_inline void came_untraced(struct task_struct *task, const struct task_times *times,
+					  const struct cycle *cycle)
+{
+	if (count_times && RARELY(cycle->unseen || times->throttled))
+		comes(task);
+}
+
 /* What it was at since it left its CPU the last time, until it came to this one. */
 static __always_inline void tell(struct task_times *times, struct slot_times *row, struct cpu_stretches *stretches,
 				 const struct cycle *cycle)
@@ -143,6 +151,7 @@ static __noinline int tell_until_end(struct task_struct *task, struct task_times
 		return 0;
 	if (task->sched_info.pcount != times->arrivals && task->sched_info.last_arrival < end) {
 		cycle_of(task, times, 0, end, &cycle);
+		came_untraced(task, times, &cycle);
 		tell(times, row, NULL, &cycle);
 		row->oncpu_ns += cycle.oncpu_ns;
 	} else {
@@ -234,11 +243,9 @@ static __always_inline u32 leave(void *ctx, struct task_struct *task, const stru
 		return slot;
 	}
 	cycle_of(task, times, leaving->came, leaving->now, &cycle);
-	if (RARELY(cycle.unseen)) {
+	if (RARELY(cycle.unseen))
 		count_unseen(cycle.unseen);
-		if (count_times)
-			comes(task);
-	}
+	came_untraced(task, times, &cycle);
 	if (leaving->call)
 		put_call(leaving->call, task, times, &cycle);
 	row = times_of_slot(slot);
