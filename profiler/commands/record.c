@@ -11,6 +11,7 @@
 #include "profiler/commands/commands.h"
 #include "profiler/commands/flame_file.h"
 #include "profiler/commands/options.h"
+#include "profiler/commands/record_command.h"
 #include "profiler/commands/record_loop.h"
 #include "profiler/commands/record_setup.h"
 #include "profiler/profile/profile.h"
@@ -115,9 +116,14 @@ static int report(const char *path, bool picture)
 static int record(struct record_settings *settings, bool picture)
 {
 	struct record_outcome outcome;
-	int status = record_run(settings, &outcome), reported;
+	int status, reported;
 	char shown[256];
 
+	/* A mistyped one must not move an older recording out of its place. */
+	status = settings->command ? record_command_check(settings->command[0]) : 0;
+	if (status)
+		return status;
+	status = record_run(settings, &outcome);
 	if (status != EXIT_OK && !outcome.written)
 		return status;
 	if (strcmp(settings->output, "-") != 0) {

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "profiler/commands/commands.h"
+#include "profiler/commands/record_command.h"
 #include "profiler/commands/record_facts.h"
 #include "symbolizer/base/cleanup.h"
 #include "symbolizer/base/clock.h"
@@ -39,7 +40,7 @@ struct loop {
 /* The child waits for a byte, so that nothing of it runs before the first tick. */
 static int start_command(struct loop *loop, int *ret_go)
 {
-	int go[2], err;
+	int go[2];
 	char byte;
 
 	if (pipe(go))
@@ -54,11 +55,7 @@ static int start_command(struct loop *loop, int *ret_go)
 		if (read(go[0], &byte, 1) != 1)
 			_exit(126);
 		close(go[0]);
-		execvp(loop->settings->command[0], loop->settings->command);
-		err = errno;
-		log_error("cannot run %s: %s", loop->settings->command[0], strerror(err));
-		/* As a shell has it. */
-		_exit(err == ENOENT ? 127 : 126);
+		record_command_exec(loop->settings->command);
 	}
 	close(go[0]);
 	*ret_go = go[1];
