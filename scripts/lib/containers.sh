@@ -14,6 +14,8 @@
 #                                      --host-pid: in the host's pid namespace, as an agent that looks at others
 #   runc_stop ID
 #   runc_log ID                        what it has printed
+#   runc_pid ID                        of its first process, as the host sees it
+#   runc_status ID                     created, running, stopped
 #   own_process PID                    a child of the script, to be ended with it
 #   own_cleanup COMMAND…               to be called at the end, last one first
 #   refuse_tmpfs                       ends the script unless $CONTAINERS_DIR is on a disk
@@ -207,6 +209,14 @@ runc_stop() {
 
 runc_log() {
 	cat "$CONTAINERS_DIR/bundle-$1/log"
+}
+
+runc_pid() {
+	runc state "$1" | sed -n 's/.*"pid": \([0-9]*\),.*/\1/p'
+}
+
+runc_status() {
+	runc state "$1" | sed -n 's/.*"status": "\(.*\)".*/\1/p'
 }
 
 # The first controller directory that has it: v1's cpuacct, mounted alone or with cpu, or v2.
