@@ -3,46 +3,22 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "profiler/containers/container_filter.h"
+#include "tests/unit/fake_host.h"
 
 #define ID_A "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 #define ID_B "0123ffff89abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 #define SECOND 1000000000ull
 
 struct host {
-	char root[64];
-	struct cgroup_tree *tree;
-	struct container_resolver *resolver;
+	struct fake_host fake;
 	struct container_filter *filter;
 	uint64_t wanted[256];
 	size_t count;
 };
-
-static void write_file(const struct host *host, const char *path, const char *text)
-{
-	char full[512], *slash;
-	FILE *file;
-
-	snprintf(full, sizeof(full), "%s%s", host->root, path);
-	for (slash = strchr(full + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-		*slash = '\0';
-		mkdir(full, 0755);
-		*slash = '/';
-	}
-	file = fopen(full, "w");
-	assert_non_null(file);
-	fputs(text, file);
-	fclose(file);
-}
 
 static int take(void *data, uint64_t id)
 {
@@ -69,52 +45,46 @@ static int make_host(void **state)
 	struct host *host = calloc(1, sizeof(*host));
 	struct container_filter_parts parts = {.want = take, .data = host};
 
-	snprintf(host->root, sizeof(host->root), "/tmp/stoker-test-XXXXXX");
-	if (!mkdtemp(host->root))
-		return -1;
-	write_file(host, "/proc/self/mountinfo", "1 0 0:1 / /cg rw - cgroup2 cgroup2 rw\n");
-	if (cgroup_tree_new(host->root, &host->tree) || container_resolver_new(host->root, &host->resolver))
-		return -1;
-	parts.tree = host->tree;
-	parts.resolver = host->resolver;
 	*state = host;
+	if (!host || fake_host_init(&host->fake))
+		return -1;
+	parts.tree = host->fake.tree;
+	parts.resolver = host->fake.resolver;
 	return container_filter_new(&parts, &host->filter);
 }
 
 static int remove_host(void **state)
 {
 	struct host *host = *state;
-	char command[128];
 	int status;
 
 	container_filter_free(host->filter);
-	container_resolver_free(host->resolver);
-	cgroup_tree_free(host->tree);
-	snprintf(command, sizeof(command), "rm -rf '%s'", host->root);
-	status = system(command);
+	status = fake_host_deinit(&host->fake);
 	free(host);
 	return status;
 }
 
+static void put(struct host *host, uint64_t cgroup_id, const char *path)
+{
+	assert_int_equal(cgroup_tree_put(host->fake.tree, cgroup_id, path), 0);
+}
+
 static void add_docker(struct host *host, uint64_t cgroup_id, const char *id, const char *name)
 {
-	char path[256], text[256];
+	char path[256];
 
-	snprintf(path, sizeof(path), "/var/lib/docker/containers/%s/config.v2.json", id);
-	snprintf(text, sizeof(text), "{\"Name\":\"/%s\"}", name);
-	write_file(host, path, text);
+	write_docker(host->fake.root, id, name);
 	snprintf(path, sizeof(path), "/docker/%s", id);
-	assert_int_equal(cgroup_tree_put(host->tree, cgroup_id, path), 0);
+	put(host, cgroup_id, path);
 }
 
 static void add_runc(struct host *host, uint64_t cgroup_id, const char *id)
 {
 	char path[256];
 
-	snprintf(path, sizeof(path), "/run/runc/%s/state.json", id);
-	write_file(host, path, "{}");
+	write_runc(host->fake.root, id);
 	snprintf(path, sizeof(path), "/%s", id);
-	assert_int_equal(cgroup_tree_put(host->tree, cgroup_id, path), 0);
+	put(host, cgroup_id, path);
 }
 
 static struct container_answer add_word(struct host *host, const char *word)
@@ -132,8 +102,8 @@ static void test_container_filter__name_id_prefix_and_path_mean_the_container_wi
 
 	add_docker(host, 10, ID_A, "web");
 	add_docker(host, 20, ID_B, "shop");
-	assert_int_equal(cgroup_tree_put(host->tree, 11, "/docker/" ID_A "/init.scope"), 0);
-	assert_int_equal(cgroup_tree_put(host->tree, 1ull << 56 | 12, "/docker/" ID_A), 0);
+	put(host, 11, "/docker/" ID_A "/init.scope");
+	put(host, 1ull << 56 | 12, "/docker/" ID_A);
 	for (size_t i = 0; i < 4; i++) {
 		host->count = 0;
 		assert_true(add_word(host, words[i]).cgroups > 0);
@@ -147,8 +117,8 @@ static void test_container_filter__a_plain_directory_below_a_runc_container_is_i
 	struct host *host = *state;
 
 	add_runc(host, 10, "web");
-	assert_int_equal(cgroup_tree_put(host->tree, 11, "/web/payload"), 0);
-	assert_int_equal(cgroup_tree_put(host->tree, 12, "/web-2"), 0);
+	put(host, 11, "/web/payload");
+	put(host, 12, "/web-2");
 	add_word(host, "web");
 	assert_int_equal(host->count, 2);
 	assert_true(wants(host, 10) && wants(host, 11));
@@ -190,7 +160,7 @@ static void test_container_filter__what_fits_nothing_is_answered_with_near_names
 	add_docker(host, 10, ID_A, "web-frontend");
 	add_docker(host, 20, ID_B, "da\033[31mtabase");
 	add_runc(host, 30, "queue");
-	assert_int_equal(cgroup_tree_put(host->tree, 40, "/system.slice/web.service"), 0);
+	put(host, 40, "/system.slice/web.service");
 	answer = add_word(host, "web-fronted");
 	assert_int_equal(answer.cgroups, 0);
 	assert_false(answer.ambiguous);
@@ -229,12 +199,12 @@ static void test_container_filter__a_directory_that_becomes_a_container_is_asked
 	struct host *host = *state;
 
 	add_word(host, "web");
-	assert_int_equal(cgroup_tree_put(host->tree, 10, "/web"), 0);
+	put(host, 10, "/web");
 	assert_int_equal(container_filter_made(host->filter, 10, SECOND), 0);
 	assert_int_equal(container_filter_again(host->filter, SECOND + SECOND / 10), 0);
 	assert_int_equal(host->count, 0);
 	add_runc(host, 10, "web");
-	assert_int_equal(cgroup_tree_put(host->tree, 11, "/web/inner"), 0);
+	put(host, 11, "/web/inner");
 	/* Not yet time. */
 	assert_int_equal(container_filter_again(host->filter, SECOND + SECOND / 10), 0);
 	assert_int_equal(host->count, 0);
@@ -251,7 +221,7 @@ static void test_container_filter__a_storm_of_cgroups_is_given_up_after_some_sec
 	add_word(host, "s4999");
 	for (uint64_t i = 0; i < 5000; i++) {
 		snprintf(path, sizeof(path), "/s%u", (unsigned int)i);
-		assert_int_equal(cgroup_tree_put(host->tree, 1000 + i, path), 0);
+		put(host, 1000 + i, path);
 		assert_int_equal(container_filter_made(host->filter, 1000 + i, 0), 0);
 	}
 	for (uint64_t second = 1; second < 20; second++)
@@ -275,7 +245,7 @@ static void test_container_filter__a_prefix_stays_with_the_container_that_it_fit
 	assert_int_equal(container_filter_made(host->filter, 20, 0), 0);
 	assert_false(wants(host, 20));
 	/* The same container started again: a new cgroup at the old path. */
-	assert_int_equal(cgroup_tree_put(host->tree, 15, "/docker/" ID_A), 0);
+	put(host, 15, "/docker/" ID_A);
 	assert_int_equal(container_filter_made(host->filter, 15, 0), 0);
 	assert_true(wants(host, 15));
 }
@@ -285,8 +255,8 @@ static void test_container_filter__a_path_wants_what_is_made_at_it_and_below(voi
 	struct host *host = *state;
 
 	assert_int_equal(add_word(host, "/batch").cgroups, 0);
-	assert_int_equal(cgroup_tree_put(host->tree, 10, "/batch/job-1"), 0);
-	assert_int_equal(cgroup_tree_put(host->tree, 11, "/batches"), 0);
+	put(host, 10, "/batch/job-1");
+	put(host, 11, "/batches");
 	assert_int_equal(container_filter_made(host->filter, 10, 0), 0);
 	assert_int_equal(container_filter_made(host->filter, 11, 0), 0);
 	assert_int_equal(host->count, 1);

@@ -3,11 +3,6 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -93,7 +88,7 @@ static void test_containers__docker_tells_name_and_image_and_a_rename_is_seen(vo
 	assert_true(container_matches(&info, "/docker/" ID, "012"));
 	assert_false(container_matches(&info, "/docker/" ID, "01"));
 	assert_false(container_matches(&info, "/docker/" ID, "we"));
-	write_file(*state, "/var/lib/docker/containers/" ID "/config.v2.json", "{\"Name\":\"/shop\"}");
+	write_docker(*state, ID, "shop");
 	container_resolver_refresh(resolver);
 	assert_int_equal(container_resolver_describe(resolver, "/docker/" ID, &info), 0);
 	assert_string_equal(info.name, "shop");
@@ -148,25 +143,20 @@ static int count_one(void *data, uint64_t id, const char *path)
 static void test_containers__hybrid_hierarchies_are_told_apart_by_id(void **state)
 {
 	struct cgroup_tree *tree;
-	struct stat status;
-	char path[512];
+	uint64_t inner, old;
 	int below = 0;
 
 	write_file(*state, "/proc/self/mountinfo",
 		   "1 0 0:1 / /cg/unified rw - cgroup2 cgroup2 rw\n2 0 0:2 / /cg/mem rw - cgroup cgroup rw,memory\n");
-	write_file(*state, "/cg/unified/web/inner/x", "");
-	write_file(*state, "/cg/mem/old/x", "");
+	inner = make_folder(*state, "/cg/unified/web/inner");
+	old = make_folder(*state, "/cg/mem/old");
 	assert_int_equal(cgroup_tree_new(*state, &tree), 0);
 	assert_string_equal(cgroup_tree_mode(tree), "hybrid");
 	assert_int_equal(cgroup_tree_v1_mask(tree), 1 << 2);
 	assert_int_equal(cgroup_tree_scan(tree), 0);
-	snprintf(path, sizeof(path), "%s/cg/unified/web/inner", (char *)*state);
-	assert_int_equal(stat(path, &status), 0);
-	assert_string_equal(cgroup_tree_path(tree, status.st_ino), "/web/inner");
-	snprintf(path, sizeof(path), "%s/cg/mem/old", (char *)*state);
-	assert_int_equal(stat(path, &status), 0);
-	assert_null(cgroup_tree_path(tree, status.st_ino));
-	assert_string_equal(cgroup_tree_path(tree, 2ull << 56 | status.st_ino), "/old");
+	assert_string_equal(cgroup_tree_path(tree, inner), "/web/inner");
+	assert_null(cgroup_tree_path(tree, old));
+	assert_string_equal(cgroup_tree_path(tree, 2ull << 56 | old), "/old");
 	assert_int_equal(cgroup_tree_below(tree, "/web", count_one, &below), 0);
 	assert_int_equal(below, 2);
 	for (uint64_t i = 0; i < 200000; i++)

@@ -3,45 +3,16 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "profiler/collect/owners.h"
-#include "profiler/recording/recording_reader.h"
+#include "tests/unit/fake_host.h"
 
 #define ID "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+#define CGROUPS "/sys/fs/cgroup"
 
-struct host {
-	char root[64], path[96];
-	struct cgroup_tree *tree;
-	struct container_resolver *resolver;
-	struct recording_writer *writer;
-	struct owners *owners;
-};
-
-static void write_file(const struct host *host, const char *path, const char *text)
-{
-	char full[512], *slash;
-	FILE *file;
-
-	snprintf(full, sizeof(full), "%s%s", host->root, path);
-	for (slash = strchr(full + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-		*slash = '\0';
-		mkdir(full, 0755);
-		*slash = '/';
-	}
-	file = fopen(full, "w");
-	assert_non_null(file);
-	fputs(text, file);
-	fclose(file);
-}
-
-static void remove_file(const struct host *host, const char *path)
+static void remove_file(const struct fake_host *host, const char *path)
 {
 	char full[512];
 
@@ -51,57 +22,24 @@ static void remove_file(const struct host *host, const char *path)
 
 static int make_host(void **state)
 {
-	struct host *host = calloc(1, sizeof(*host));
-
-	snprintf(host->root, sizeof(host->root), "/tmp/stoker-test-XXXXXX");
-	if (!mkdtemp(host->root))
-		return -1;
-	write_file(host, "/proc/self/mountinfo", "1 0 0:1 / /cg rw - cgroup2 cgroup2 rw\n");
-	snprintf(host->path, sizeof(host->path), "%s/rec", host->root);
-	*state = host;
-	return cgroup_tree_new(host->root, &host->tree) || container_resolver_new(host->root, &host->resolver) ||
-	       recording_writer_new(host->path, &host->writer) ||
-	       owners_new(host->tree, host->resolver, host->writer, &host->owners);
+	*state = calloc(1, sizeof(struct fake_host));
+	return *state ? fake_host_init(*state) : -1;
 }
 
 static int remove_host(void **state)
 {
-	struct host *host = *state;
-	char command[128];
-	int status;
+	int status = fake_host_deinit(*state);
 
-	owners_free(host->owners);
-	recording_writer_free(host->writer);
-	container_resolver_free(host->resolver);
-	cgroup_tree_free(host->tree);
-	snprintf(command, sizeof(command), "rm -rf '%s'", host->root);
-	status = system(command);
-	free(host);
+	free(*state);
 	return status;
 }
 
-static uint32_t row_of(struct host *host, uint64_t cgroup_id)
+static uint32_t row_of(struct fake_host *host, uint64_t cgroup_id)
 {
 	uint32_t row = UINT32_MAX;
 
 	assert_int_equal(owners_row(host->owners, cgroup_id, false, &row), 0);
 	return row;
-}
-
-/* The containers as a reader finds them, by row. */
-static void read_back(struct host *host, struct recording_tables *tables)
-{
-	uint64_t ignored;
-	FILE *file;
-	bool whole;
-
-	assert_int_equal(recording_writer_finish(host->writer), 0);
-	file = fopen(host->path, "r");
-	assert_non_null(file);
-	assert_int_equal(recording_tables_init(tables), 0);
-	assert_int_equal(recording_read(file, tables, &whole, &ignored), 0);
-	assert_true(whole);
-	fclose(file);
 }
 
 static void expect(const struct recording_tables *tables, uint32_t row, uint8_t kind, const char *name)
@@ -111,21 +49,18 @@ static void expect(const struct recording_tables *tables, uint32_t row, uint8_t 
 	assert_string_equal(string_table_text(&tables->strings, tables->containers.items[row].name), name);
 }
 
-static void make_cgroup(struct host *host, uint64_t id, const char *path)
+static void make_cgroup(struct fake_host *host, uint64_t id, const char *path)
 {
-	struct cgroup_event event = {.type = EVENT_CGROUP_MADE, .cgroup_id = id};
-
-	event.path_bytes = (uint32_t)snprintf(event.path, sizeof(event.path), "%s", path) + 1;
-	assert_int_equal(owners_cgroup(host->owners, &event), 0);
+	fake_host_tell(host, EVENT_CGROUP_MADE, id, path);
 }
 
 static void test_owners__all_cgroups_of_a_container_share_its_row(void **state)
 {
 	struct recording_tables tables;
-	struct host *host = *state;
+	struct fake_host *host = *state;
 	uint32_t row;
 
-	write_file(host, "/var/lib/docker/containers/" ID "/config.v2.json", "{\"Name\":\"/web\"}");
+	write_docker(host->root, ID, "web");
 	make_cgroup(host, 10, "/docker/" ID);
 	make_cgroup(host, 11, "/docker/" ID "/system.slice/a.service");
 	make_cgroup(host, 2ull << 56 | 10, "/docker/" ID);
@@ -134,7 +69,7 @@ static void test_owners__all_cgroups_of_a_container_share_its_row(void **state)
 	assert_int_equal(row_of(host, 11), row);
 	assert_int_equal(row_of(host, 2ull << 56 | 10), row);
 	assert_int_not_equal(row_of(host, 20), row);
-	read_back(host, &tables);
+	fake_host_read_back(host, &tables);
 	assert_int_equal(tables.containers.count, 2);
 	expect(&tables, row, CONTAINER_CONTAINER, "web");
 	recording_tables_deinit(&tables);
@@ -143,18 +78,18 @@ static void test_owners__all_cgroups_of_a_container_share_its_row(void **state)
 static void test_owners__a_container_renamed_while_recording_is_one_row_with_its_last_name(void **state)
 {
 	struct recording_tables tables;
-	struct host *host = *state;
+	struct fake_host *host = *state;
 	uint32_t row;
 
-	write_file(host, "/var/lib/docker/containers/" ID "/config.v2.json", "{\"Name\":\"/before\"}");
+	write_docker(host->root, ID, "before");
 	make_cgroup(host, 10, "/docker/" ID);
 	row = row_of(host, 10);
-	write_file(host, "/var/lib/docker/containers/" ID "/config.v2.json", "{\"Name\":\"/after\"}");
+	write_docker(host->root, ID, "after");
 	assert_int_equal(owners_refresh(host->owners), 0);
 	/* Started again: another cgroup, the same container. */
 	make_cgroup(host, 30, "/docker/" ID);
 	assert_int_equal(row_of(host, 30), row);
-	read_back(host, &tables);
+	fake_host_read_back(host, &tables);
 	assert_int_equal(tables.containers.count, 1);
 	expect(&tables, row, CONTAINER_CONTAINER, "after");
 	recording_tables_deinit(&tables);
@@ -163,12 +98,12 @@ static void test_owners__a_container_renamed_while_recording_is_one_row_with_its
 static void test_owners__a_name_that_is_gone_from_disk_stays(void **state)
 {
 	struct recording_tables tables;
-	struct host *host = *state;
+	struct fake_host *host = *state;
 	uint32_t docker, runc;
 
-	write_file(host, "/var/lib/docker/containers/" ID "/config.v2.json",
+	write_file(host->root, "/var/lib/docker/containers/" ID "/config.v2.json",
 		   "{\"Name\":\"/web\",\"Config\":{\"Image\":\"nginx\"}}");
-	write_file(host, "/run/runc/short/state.json", "{}");
+	write_runc(host->root, "short");
 	make_cgroup(host, 10, "/docker/" ID);
 	make_cgroup(host, 20, "/short");
 	docker = row_of(host, 10);
@@ -176,7 +111,7 @@ static void test_owners__a_name_that_is_gone_from_disk_stays(void **state)
 	remove_file(host, "/var/lib/docker/containers/" ID "/config.v2.json");
 	remove_file(host, "/run/runc/short/state.json");
 	assert_int_equal(owners_refresh(host->owners), 0);
-	read_back(host, &tables);
+	fake_host_read_back(host, &tables);
 	expect(&tables, docker, CONTAINER_CONTAINER, "web");
 	expect(&tables, runc, CONTAINER_CONTAINER, "short");
 	recording_tables_deinit(&tables);
@@ -185,15 +120,15 @@ static void test_owners__a_name_that_is_gone_from_disk_stays(void **state)
 static void test_owners__a_name_without_an_image_that_is_gone_stays_too(void **state)
 {
 	struct recording_tables tables;
-	struct host *host = *state;
+	struct fake_host *host = *state;
 	uint32_t row;
 
-	write_file(host, "/var/lib/docker/containers/" ID "/config.v2.json", "{\"Name\":\"/web\"}");
+	write_docker(host->root, ID, "web");
 	make_cgroup(host, 10, "/docker/" ID);
 	row = row_of(host, 10);
 	remove_file(host, "/var/lib/docker/containers/" ID "/config.v2.json");
 	assert_int_equal(owners_refresh(host->owners), 0);
-	read_back(host, &tables);
+	fake_host_read_back(host, &tables);
 	expect(&tables, row, CONTAINER_CONTAINER, "web");
 	recording_tables_deinit(&tables);
 }
@@ -201,14 +136,14 @@ static void test_owners__a_name_without_an_image_that_is_gone_stays_too(void **s
 static void test_owners__a_directory_that_turns_out_to_be_a_container_becomes_one(void **state)
 {
 	struct recording_tables tables;
-	struct host *host = *state;
+	struct fake_host *host = *state;
 	uint32_t row;
 
 	make_cgroup(host, 10, "/web-1");
 	row = row_of(host, 10);
-	write_file(host, "/run/runc/web-1/state.json", "{}");
+	write_runc(host->root, "web-1");
 	assert_int_equal(owners_refresh(host->owners), 0);
-	read_back(host, &tables);
+	fake_host_read_back(host, &tables);
 	expect(&tables, row, CONTAINER_CONTAINER, "web-1");
 	recording_tables_deinit(&tables);
 }
@@ -216,17 +151,17 @@ static void test_owners__a_directory_that_turns_out_to_be_a_container_becomes_on
 static void test_owners__a_container_seen_too_early_and_started_again_is_one_row(void **state)
 {
 	struct recording_tables tables;
-	struct host *host = *state;
+	struct fake_host *host = *state;
 	uint32_t row;
 
 	make_cgroup(host, 10, "/web-1");
 	row = row_of(host, 10);
-	write_file(host, "/run/runc/web-1/state.json", "{}");
+	write_runc(host->root, "web-1");
 	container_resolver_refresh(host->resolver);
 	make_cgroup(host, 11, "/web-1");
 	assert_int_equal(row_of(host, 11), row);
 	assert_int_equal(owners_refresh(host->owners), 0);
-	read_back(host, &tables);
+	fake_host_read_back(host, &tables);
 	assert_int_equal(tables.containers.count, 1);
 	expect(&tables, row, CONTAINER_CONTAINER, "web-1");
 	recording_tables_deinit(&tables);
@@ -235,13 +170,13 @@ static void test_owners__a_container_seen_too_early_and_started_again_is_one_row
 static void test_owners__a_cgroup_nobody_told_of_says_so_until_it_is_known(void **state)
 {
 	struct recording_tables tables;
-	struct host *host = *state;
+	struct fake_host *host = *state;
 	uint32_t unknown = row_of(host, 0xabc), late = row_of(host, 0xdef);
 
 	assert_int_not_equal(unknown, late);
 	make_cgroup(host, 0xdef, "/system.slice/late.service");
 	assert_int_equal(owners_refresh(host->owners), 0);
-	read_back(host, &tables);
+	fake_host_read_back(host, &tables);
 	expect(&tables, unknown, CONTAINER_UNKNOWN, "[unknown cgroup abc]");
 	expect(&tables, late, CONTAINER_HOST_UNIT, "late.service");
 	recording_tables_deinit(&tables);
@@ -249,27 +184,24 @@ static void test_owners__a_cgroup_nobody_told_of_says_so_until_it_is_known(void 
 
 static void test_owners__a_removed_cgroup_keeps_its_name_for_late_samples(void **state)
 {
-	struct cgroup_event gone = {.type = EVENT_CGROUP_REMOVED, .cgroup_id = 10, .path = "/lxc.payload.db"};
 	struct recording_tables tables;
-	struct host *host = *state;
+	struct fake_host *host = *state;
 	uint32_t row;
 
 	make_cgroup(host, 10, "/lxc.payload.db");
-	assert_int_equal(owners_cgroup(host->owners, &gone), 0);
+	fake_host_tell(host, EVENT_CGROUP_REMOVED, 10, "/lxc.payload.db");
 	row = row_of(host, 10);
-	read_back(host, &tables);
+	fake_host_read_back(host, &tables);
 	expect(&tables, row, CONTAINER_CONTAINER, "db");
 	recording_tables_deinit(&tables);
 }
 
-static void remove_cgroup(struct host *host, uint64_t id)
+static void remove_cgroup(struct fake_host *host, uint64_t id)
 {
-	struct cgroup_event gone = {.type = EVENT_CGROUP_REMOVED, .cgroup_id = id};
-
-	assert_int_equal(owners_cgroup(host->owners, &gone), 0);
+	fake_host_tell(host, EVENT_CGROUP_REMOVED, id, "");
 }
 
-static void pass_time(struct host *host)
+static void pass_time(struct fake_host *host)
 {
 	for (int i = 0; i < 20; i++)
 		owners_forget(host->owners);
@@ -278,7 +210,7 @@ static void pass_time(struct host *host)
 static void test_owners__what_is_gone_is_forgotten_and_stays_in_the_recording(void **state)
 {
 	struct recording_tables tables;
-	struct host *host = *state;
+	struct fake_host *host = *state;
 	uint32_t row, living, last = 0;
 	char path[64];
 
@@ -301,7 +233,7 @@ static void test_owners__what_is_gone_is_forgotten_and_stays_in_the_recording(vo
 	/* Nobody has its number any more, so who comes with it is not taken for somebody else. */
 	row = row_of(host, 3099);
 	assert_int_not_equal(row, last);
-	read_back(host, &tables);
+	fake_host_read_back(host, &tables);
 	assert_int_equal(tables.containers.count, 3002);
 	expect(&tables, last, CONTAINER_HOST, "gone-3099");
 	expect(&tables, row, CONTAINER_UNKNOWN, "[unknown cgroup c1b]");
@@ -311,7 +243,7 @@ static void test_owners__what_is_gone_is_forgotten_and_stays_in_the_recording(vo
 static void test_owners__a_container_that_is_started_again_later_has_its_row(void **state)
 {
 	struct recording_tables tables;
-	struct host *host = *state;
+	struct fake_host *host = *state;
 	uint32_t row;
 
 	make_cgroup(host, 10, "/docker/" ID);
@@ -320,14 +252,14 @@ static void test_owners__a_container_that_is_started_again_later_has_its_row(voi
 	pass_time(host);
 	make_cgroup(host, 20, "/docker/" ID);
 	assert_int_equal(row_of(host, 20), row);
-	read_back(host, &tables);
+	fake_host_read_back(host, &tables);
 	assert_int_equal(tables.containers.count, 1);
 	recording_tables_deinit(&tables);
 }
 
 static void test_owners__containers_that_do_not_come_back_are_forgotten_the_oldest_first(void **state)
 {
-	struct host *host = *state;
+	struct fake_host *host = *state;
 	uint32_t first = 0, last = 0;
 	char path[64];
 
@@ -348,7 +280,7 @@ static void test_owners__containers_that_do_not_come_back_are_forgotten_the_olde
 static void test_owners__kernel_threads_are_the_kernels_wherever_they_sit(void **state)
 {
 	struct recording_tables tables;
-	struct host *host = *state;
+	struct fake_host *host = *state;
 	uint32_t kernel, same, other;
 
 	make_cgroup(host, 10, "/lxc.payload.db");
@@ -357,38 +289,26 @@ static void test_owners__kernel_threads_are_the_kernels_wherever_they_sit(void *
 	other = row_of(host, 10);
 	assert_int_equal(kernel, same);
 	assert_int_not_equal(kernel, other);
-	read_back(host, &tables);
+	fake_host_read_back(host, &tables);
 	expect(&tables, kernel, CONTAINER_KERNEL, "kernel");
 	recording_tables_deinit(&tables);
 }
 
-static uint64_t make_folder(struct host *host, const char *path)
-{
-	struct stat status;
-	char full[512];
-
-	snprintf(full, sizeof(full), "%s/cg%s", host->root, path);
-	mkdir(full, 0755);
-	assert_int_equal(stat(full, &status), 0);
-	return status.st_ino;
-}
-
-static void remove_folder(struct host *host, const char *path)
+static void remove_folder(struct fake_host *host, const char *path)
 {
 	char full[512];
 
-	snprintf(full, sizeof(full), "%s/cg%s", host->root, path);
+	snprintf(full, sizeof(full), "%s" CGROUPS "%s", host->root, path);
 	assert_int_equal(rmdir(full), 0);
 }
 
 static void test_owners__a_cgroup_whose_removal_nobody_told_of_is_found_out(void **state)
 {
-	struct host *host = *state;
+	struct fake_host *host = *state;
 	uint64_t stays, goes;
 
-	make_folder(host, "");
-	stays = make_folder(host, "/stays");
-	goes = make_folder(host, "/goes");
+	stays = make_folder(host->root, CGROUPS "/stays");
+	goes = make_folder(host->root, CGROUPS "/goes");
 	make_cgroup(host, stays, "/stays");
 	make_cgroup(host, goes, "/goes");
 	row_of(host, stays);
@@ -402,11 +322,10 @@ static void test_owners__a_cgroup_whose_removal_nobody_told_of_is_found_out(void
 
 static void test_owners__a_cgroup_of_which_nothing_was_told_is_found_or_gone(void **state)
 {
-	struct host *host = *state;
+	struct fake_host *host = *state;
 	uint64_t lives;
 
-	make_folder(host, "");
-	lives = make_folder(host, "/lives");
+	lives = make_folder(host->root, CGROUPS "/lives");
 	row_of(host, lives);
 	row_of(host, 1ull << 40);
 	row_of(host, OWNERS_OTHERS);

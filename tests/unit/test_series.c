@@ -8,16 +8,11 @@
 
 #include "profiler/collect/series.h"
 #include "profiler/collect/series_rows.h"
-#include "profiler/recording/recording_reader.h"
 #include "symbolizer/base/clock.h"
-#include "tests/unit/fake_root.h"
+#include "tests/unit/fake_host.h"
 
 struct host {
-	char *root, path[96];
-	struct cgroup_tree *tree;
-	struct container_resolver *resolver;
-	struct recording_writer *writer;
-	struct owners *owners;
+	struct fake_host fake;
 	struct series *series;
 	struct recording_tables tables; /* read_back() */
 };
@@ -26,13 +21,8 @@ static int make_host(void **state)
 {
 	struct host *host = calloc(1, sizeof(*host));
 
-	make_root((void **)&host->root);
-	write_file(host->root, "/proc/self/mountinfo", V2_MOUNT);
-	snprintf(host->path, sizeof(host->path), "%s/rec", host->root);
 	*state = host;
-	return cgroup_tree_new(host->root, &host->tree) || container_resolver_new(host->root, &host->resolver) ||
-	       recording_writer_new(host->path, &host->writer) ||
-	       owners_new(host->tree, host->resolver, host->writer, &host->owners);
+	return host ? fake_host_init(&host->fake) : -1;
 }
 
 static int remove_host(void **state)
@@ -42,11 +32,7 @@ static int remove_host(void **state)
 
 	recording_tables_deinit(&host->tables);
 	series_free(host->series);
-	owners_free(host->owners);
-	recording_writer_free(host->writer);
-	container_resolver_free(host->resolver);
-	cgroup_tree_free(host->tree);
-	status = remove_root((void **)&host->root);
+	status = fake_host_deinit(&host->fake);
 	free(host);
 	return status;
 }
@@ -54,11 +40,11 @@ static int remove_host(void **state)
 static void start(struct host *host, bool filtered)
 {
 	struct series_parts parts = {
-		.root = host->root,
-		.tree = host->tree,
-		.resolver = host->resolver,
-		.owners = host->owners,
-		.writer = host->writer,
+		.root = host->fake.root,
+		.tree = host->fake.tree,
+		.resolver = host->fake.resolver,
+		.owners = host->fake.owners,
+		.writer = host->fake.writer,
 		.filtered = filtered,
 		.start_ns = clock_now_ns(),
 	};
@@ -81,7 +67,7 @@ static void use(const struct host *host, unsigned int number, const char *usage_
 
 	snprintf(path, sizeof(path), "/sys/fs/cgroup/docker/%s/cpu.stat", id_of(number));
 	snprintf(text, sizeof(text), "usage_usec %s\n", usage_usec);
-	write_file(host->root, path, text);
+	write_file(host->fake.root, path, text);
 }
 
 static void make(struct host *host, unsigned int number, bool told)
@@ -89,7 +75,7 @@ static void make(struct host *host, unsigned int number, bool told)
 	char path[128];
 
 	snprintf(path, sizeof(path), "/docker/%s", id_of(number));
-	assert_int_equal(cgroup_tree_put(host->tree, 1000 + number, path), 0);
+	assert_int_equal(cgroup_tree_put(host->fake.tree, 1000 + number, path), 0);
 	if (told)
 		assert_int_equal(series_cgroup_made(host->series, 1000 + number, path), 0);
 }
@@ -100,8 +86,8 @@ static void remove_cgroup(const struct host *host, unsigned int number)
 
 	/* An open file of a real one would give -ENODEV. */
 	snprintf(path, sizeof(path), "/sys/fs/cgroup/docker/%s/cpu.stat", id_of(number));
-	write_file(host->root, path, "");
-	snprintf(command, sizeof(command), "rm -r '%s/sys/fs/cgroup/docker/%s'", host->root, id_of(number));
+	write_file(host->fake.root, path, "");
+	snprintf(command, sizeof(command), "rm -r '%s/sys/fs/cgroup/docker/%s'", host->fake.root, id_of(number));
 	assert_int_equal(system(command), 0);
 }
 
@@ -112,19 +98,9 @@ static void tick(struct host *host)
 
 static const struct recording_tables *read_back(struct host *host)
 {
-	uint64_t ignored;
-	FILE *file;
-	bool whole;
-
 	assert_int_equal(series_end(host->series), 0);
 	assert_int_equal(series_flush(host->series), 0);
-	assert_int_equal(recording_writer_finish(host->writer), 0);
-	file = fopen(host->path, "r");
-	assert_non_null(file);
-	assert_int_equal(recording_tables_init(&host->tables), 0);
-	assert_int_equal(recording_read(file, &host->tables, &whole, &ignored), 0);
-	assert_true(whole);
-	fclose(file);
+	fake_host_read_back(&host->fake, &host->tables);
 	return &host->tables;
 }
 
@@ -271,7 +247,7 @@ static void test_series__a_filter_leaves_containers_out_that_the_recording_does_
 	start(host, true);
 	make(host, 2, true);
 	use(host, 2, "1");
-	assert_int_equal(owners_row(host->owners, 1001, false, &row), 0);
+	assert_int_equal(owners_row(host->fake.owners, 1001, false, &row), 0);
 	tick(host);
 	tables = read_back(host);
 	assert_int_equal(tables->containers.count, 1);
@@ -286,7 +262,7 @@ static void test_series__cgroups_within_a_container_are_its_own(void **state)
 
 	use(host, 0, "100");
 	snprintf(path, sizeof(path), "/docker/%s/system.slice/a.service", id_of(0));
-	assert_int_equal(cgroup_tree_put(host->tree, 5, path), 0);
+	assert_int_equal(cgroup_tree_put(host->fake.tree, 5, path), 0);
 	make(host, 0, false);
 	start(host, false);
 	use(host, 0, "103");

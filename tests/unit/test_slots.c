@@ -5,16 +5,14 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <cmocka.h>
 
 #include "profiler/collect/slots.h"
+#include "tests/unit/fake_host.h"
 
 #include "stoker.skel.h"
 
@@ -100,11 +98,7 @@ static uint32_t take_slot(uint64_t cgroup_id)
 }
 
 struct host {
-	char root[64], path[96];
-	struct cgroup_tree *tree;
-	struct container_resolver *resolver;
-	struct recording_writer *writer;
-	struct owners *owners;
+	struct fake_host fake;
 	struct stoker_bpf skeleton;
 	struct stoker_bpf__bss bss;
 	struct slots slots;
@@ -113,53 +107,32 @@ struct host {
 static int make_host(void **state)
 {
 	struct host *host = calloc(1, sizeof(*host));
-	char mountinfo[128];
-	FILE *file;
 
-	snprintf(host->root, sizeof(host->root), "/tmp/stoker-test-XXXXXX");
-	if (!mkdtemp(host->root))
+	*state = host;
+	if (!host || fake_host_init(&host->fake))
 		return -1;
-	snprintf(mountinfo, sizeof(mountinfo), "mkdir -p '%s/proc/self'", host->root);
-	if (system(mountinfo))
-		return -1;
-	snprintf(mountinfo, sizeof(mountinfo), "%s/proc/self/mountinfo", host->root);
-	file = fopen(mountinfo, "w");
-	fputs("1 0 0:1 / /cg rw - cgroup2 cgroup2 rw\n", file);
-	fclose(file);
-	snprintf(host->path, sizeof(host->path), "%s/rec", host->root);
 	memset(&kernel, 0, sizeof(kernel));
 	host->skeleton.bss = &host->bss;
 	host->skeleton.maps.cgroup_slots = (struct bpf_map *)KEYS_FD;
 	host->skeleton.maps.free_slots = (struct bpf_map *)FREE_FD;
-	*state = host;
-	return cgroup_tree_new(host->root, &host->tree) || container_resolver_new(host->root, &host->resolver) ||
-	       recording_writer_new(host->path, &host->writer) ||
-	       owners_new(host->tree, host->resolver, host->writer, &host->owners) ||
-	       slots_init(&host->slots, &host->skeleton, host->owners);
+	return slots_init(&host->slots, &host->skeleton, host->fake.owners);
 }
 
 static int remove_host(void **state)
 {
 	struct host *host = *state;
-	char command[128];
-	int status;
+	int status = fake_host_deinit(&host->fake);
 
-	owners_free(host->owners);
-	recording_writer_free(host->writer);
-	container_resolver_free(host->resolver);
-	cgroup_tree_free(host->tree);
-	snprintf(command, sizeof(command), "rm -rf '%s'", host->root);
-	status = system(command);
 	free(host);
 	return status;
 }
 
 static void tell(struct host *host, enum event_type type, uint64_t id)
 {
-	struct cgroup_event event = {.type = type, .cgroup_id = id};
+	char path[32];
 
-	event.path_bytes = (uint32_t)snprintf(event.path, sizeof(event.path), "/of-%d", (int)id) + 1;
-	assert_int_equal(owners_cgroup(host->owners, &event), 0);
+	snprintf(path, sizeof(path), "/of-%d", (int)id);
+	fake_host_tell(&host->fake, type, id, path);
 }
 
 static void refresh(struct host *host)
@@ -255,7 +228,7 @@ static void test_slots__a_cgroup_whose_removal_was_lost_gives_its_place_back_too
 	refresh(host);
 	for (int i = 0; i < 5; i++)
 		assert_false(slots_end(&host->slots));
-	assert_int_equal(owners_look(host->owners), 0);
+	assert_int_equal(owners_look(host->fake.owners), 0);
 	assert_false(slots_end(&host->slots));
 	assert_true(slots_end(&host->slots));
 	assert_int_equal(slots_return(&host->slots), 0);
