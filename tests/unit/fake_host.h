@@ -16,6 +16,7 @@ struct fake_host {
 	struct container_resolver *resolver;
 	struct recording_writer *writer;
 	struct owners *owners;
+	struct recording_tables tables; /* fake_host_read_back() */
 };
 
 /* @host: zeroed. Both return 0, or what a setup or teardown that fails returns. */
@@ -32,6 +33,7 @@ static inline int fake_host_init(struct fake_host *host)
 
 static inline int fake_host_deinit(struct fake_host *host)
 {
+	recording_tables_deinit(&host->tables);
 	owners_free(host->owners);
 	recording_writer_free(host->writer);
 	container_resolver_free(host->resolver);
@@ -48,8 +50,8 @@ static inline void fake_host_tell(struct fake_host *host, enum event_type type, 
 	assert_int_equal(owners_cgroup(host->owners, &event), 0);
 }
 
-/* Ends the recording; *ret_tables is what a reader finds in it, containers by row. */
-static inline void fake_host_read_back(struct fake_host *host, struct recording_tables *ret_tables)
+/* Ends the recording; the tables are what a reader finds in it, containers by row. */
+static inline void fake_host_read_back(struct fake_host *host)
 {
 	uint64_t ignored;
 	FILE *file;
@@ -58,8 +60,8 @@ static inline void fake_host_read_back(struct fake_host *host, struct recording_
 	assert_int_equal(recording_writer_finish(host->writer), 0);
 	file = fopen(host->path, "r");
 	assert_non_null(file);
-	assert_int_equal(recording_tables_init(ret_tables), 0);
-	assert_int_equal(recording_read(file, ret_tables, &whole, &ignored), 0);
+	assert_int_equal(recording_tables_init(&host->tables), 0);
+	assert_int_equal(recording_read(file, &host->tables, &whole, &ignored), 0);
 	assert_true(whole);
 	fclose(file);
 }

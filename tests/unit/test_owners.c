@@ -42,8 +42,10 @@ static uint32_t row_of(struct fake_host *host, uint64_t cgroup_id)
 	return row;
 }
 
-static void expect(const struct recording_tables *tables, uint32_t row, uint8_t kind, const char *name)
+static void expect(const struct fake_host *host, uint32_t row, uint8_t kind, const char *name)
 {
+	const struct recording_tables *tables = &host->tables;
+
 	assert_true(row < tables->containers.count);
 	assert_int_equal(tables->containers.items[row].kind, kind);
 	assert_string_equal(string_table_text(&tables->strings, tables->containers.items[row].name), name);
@@ -56,7 +58,6 @@ static void make_cgroup(struct fake_host *host, uint64_t id, const char *path)
 
 static void test_owners__all_cgroups_of_a_container_share_its_row(void **state)
 {
-	struct recording_tables tables;
 	struct fake_host *host = *state;
 	uint32_t row;
 
@@ -69,15 +70,13 @@ static void test_owners__all_cgroups_of_a_container_share_its_row(void **state)
 	assert_int_equal(row_of(host, 11), row);
 	assert_int_equal(row_of(host, 2ull << 56 | 10), row);
 	assert_int_not_equal(row_of(host, 20), row);
-	fake_host_read_back(host, &tables);
-	assert_int_equal(tables.containers.count, 2);
-	expect(&tables, row, CONTAINER_CONTAINER, "web");
-	recording_tables_deinit(&tables);
+	fake_host_read_back(host);
+	assert_int_equal(host->tables.containers.count, 2);
+	expect(host, row, CONTAINER_CONTAINER, "web");
 }
 
 static void test_owners__a_container_renamed_while_recording_is_one_row_with_its_last_name(void **state)
 {
-	struct recording_tables tables;
 	struct fake_host *host = *state;
 	uint32_t row;
 
@@ -89,15 +88,13 @@ static void test_owners__a_container_renamed_while_recording_is_one_row_with_its
 	/* Started again: another cgroup, the same container. */
 	make_cgroup(host, 30, "/docker/" ID);
 	assert_int_equal(row_of(host, 30), row);
-	fake_host_read_back(host, &tables);
-	assert_int_equal(tables.containers.count, 1);
-	expect(&tables, row, CONTAINER_CONTAINER, "after");
-	recording_tables_deinit(&tables);
+	fake_host_read_back(host);
+	assert_int_equal(host->tables.containers.count, 1);
+	expect(host, row, CONTAINER_CONTAINER, "after");
 }
 
 static void test_owners__a_name_that_is_gone_from_disk_stays(void **state)
 {
-	struct recording_tables tables;
 	struct fake_host *host = *state;
 	uint32_t docker, runc;
 
@@ -111,15 +108,13 @@ static void test_owners__a_name_that_is_gone_from_disk_stays(void **state)
 	remove_file(host, "/var/lib/docker/containers/" ID "/config.v2.json");
 	remove_file(host, "/run/runc/short/state.json");
 	assert_int_equal(owners_refresh(host->owners), 0);
-	fake_host_read_back(host, &tables);
-	expect(&tables, docker, CONTAINER_CONTAINER, "web");
-	expect(&tables, runc, CONTAINER_CONTAINER, "short");
-	recording_tables_deinit(&tables);
+	fake_host_read_back(host);
+	expect(host, docker, CONTAINER_CONTAINER, "web");
+	expect(host, runc, CONTAINER_CONTAINER, "short");
 }
 
 static void test_owners__a_name_without_an_image_that_is_gone_stays_too(void **state)
 {
-	struct recording_tables tables;
 	struct fake_host *host = *state;
 	uint32_t row;
 
@@ -128,14 +123,12 @@ static void test_owners__a_name_without_an_image_that_is_gone_stays_too(void **s
 	row = row_of(host, 10);
 	remove_file(host, "/var/lib/docker/containers/" ID "/config.v2.json");
 	assert_int_equal(owners_refresh(host->owners), 0);
-	fake_host_read_back(host, &tables);
-	expect(&tables, row, CONTAINER_CONTAINER, "web");
-	recording_tables_deinit(&tables);
+	fake_host_read_back(host);
+	expect(host, row, CONTAINER_CONTAINER, "web");
 }
 
 static void test_owners__a_directory_that_turns_out_to_be_a_container_becomes_one(void **state)
 {
-	struct recording_tables tables;
 	struct fake_host *host = *state;
 	uint32_t row;
 
@@ -143,14 +136,12 @@ static void test_owners__a_directory_that_turns_out_to_be_a_container_becomes_on
 	row = row_of(host, 10);
 	write_runc(host->root, "web-1");
 	assert_int_equal(owners_refresh(host->owners), 0);
-	fake_host_read_back(host, &tables);
-	expect(&tables, row, CONTAINER_CONTAINER, "web-1");
-	recording_tables_deinit(&tables);
+	fake_host_read_back(host);
+	expect(host, row, CONTAINER_CONTAINER, "web-1");
 }
 
 static void test_owners__a_container_seen_too_early_and_started_again_is_one_row(void **state)
 {
-	struct recording_tables tables;
 	struct fake_host *host = *state;
 	uint32_t row;
 
@@ -161,39 +152,34 @@ static void test_owners__a_container_seen_too_early_and_started_again_is_one_row
 	make_cgroup(host, 11, "/web-1");
 	assert_int_equal(row_of(host, 11), row);
 	assert_int_equal(owners_refresh(host->owners), 0);
-	fake_host_read_back(host, &tables);
-	assert_int_equal(tables.containers.count, 1);
-	expect(&tables, row, CONTAINER_CONTAINER, "web-1");
-	recording_tables_deinit(&tables);
+	fake_host_read_back(host);
+	assert_int_equal(host->tables.containers.count, 1);
+	expect(host, row, CONTAINER_CONTAINER, "web-1");
 }
 
 static void test_owners__a_cgroup_nobody_told_of_says_so_until_it_is_known(void **state)
 {
-	struct recording_tables tables;
 	struct fake_host *host = *state;
 	uint32_t unknown = row_of(host, 0xabc), late = row_of(host, 0xdef);
 
 	assert_int_not_equal(unknown, late);
 	make_cgroup(host, 0xdef, "/system.slice/late.service");
 	assert_int_equal(owners_refresh(host->owners), 0);
-	fake_host_read_back(host, &tables);
-	expect(&tables, unknown, CONTAINER_UNKNOWN, "[unknown cgroup abc]");
-	expect(&tables, late, CONTAINER_HOST_UNIT, "late.service");
-	recording_tables_deinit(&tables);
+	fake_host_read_back(host);
+	expect(host, unknown, CONTAINER_UNKNOWN, "[unknown cgroup abc]");
+	expect(host, late, CONTAINER_HOST_UNIT, "late.service");
 }
 
 static void test_owners__a_removed_cgroup_keeps_its_name_for_late_samples(void **state)
 {
-	struct recording_tables tables;
 	struct fake_host *host = *state;
 	uint32_t row;
 
 	make_cgroup(host, 10, "/lxc.payload.db");
 	fake_host_tell(host, EVENT_CGROUP_REMOVED, 10, "/lxc.payload.db");
 	row = row_of(host, 10);
-	fake_host_read_back(host, &tables);
-	expect(&tables, row, CONTAINER_CONTAINER, "db");
-	recording_tables_deinit(&tables);
+	fake_host_read_back(host);
+	expect(host, row, CONTAINER_CONTAINER, "db");
 }
 
 static void remove_cgroup(struct fake_host *host, uint64_t id)
@@ -209,7 +195,6 @@ static void pass_time(struct fake_host *host)
 
 static void test_owners__what_is_gone_is_forgotten_and_stays_in_the_recording(void **state)
 {
-	struct recording_tables tables;
 	struct fake_host *host = *state;
 	uint32_t row, living, last = 0;
 	char path[64];
@@ -233,16 +218,14 @@ static void test_owners__what_is_gone_is_forgotten_and_stays_in_the_recording(vo
 	/* Nobody has its number any more, so who comes with it is not taken for somebody else. */
 	row = row_of(host, 3099);
 	assert_int_not_equal(row, last);
-	fake_host_read_back(host, &tables);
-	assert_int_equal(tables.containers.count, 3002);
-	expect(&tables, last, CONTAINER_HOST, "gone-3099");
-	expect(&tables, row, CONTAINER_UNKNOWN, "[unknown cgroup c1b]");
-	recording_tables_deinit(&tables);
+	fake_host_read_back(host);
+	assert_int_equal(host->tables.containers.count, 3002);
+	expect(host, last, CONTAINER_HOST, "gone-3099");
+	expect(host, row, CONTAINER_UNKNOWN, "[unknown cgroup c1b]");
 }
 
 static void test_owners__a_container_that_is_started_again_later_has_its_row(void **state)
 {
-	struct recording_tables tables;
 	struct fake_host *host = *state;
 	uint32_t row;
 
@@ -252,9 +235,8 @@ static void test_owners__a_container_that_is_started_again_later_has_its_row(voi
 	pass_time(host);
 	make_cgroup(host, 20, "/docker/" ID);
 	assert_int_equal(row_of(host, 20), row);
-	fake_host_read_back(host, &tables);
-	assert_int_equal(tables.containers.count, 1);
-	recording_tables_deinit(&tables);
+	fake_host_read_back(host);
+	assert_int_equal(host->tables.containers.count, 1);
 }
 
 static void test_owners__containers_that_do_not_come_back_are_forgotten_the_oldest_first(void **state)
@@ -279,7 +261,6 @@ static void test_owners__containers_that_do_not_come_back_are_forgotten_the_olde
 
 static void test_owners__kernel_threads_are_the_kernels_wherever_they_sit(void **state)
 {
-	struct recording_tables tables;
 	struct fake_host *host = *state;
 	uint32_t kernel, same, other;
 
@@ -289,9 +270,8 @@ static void test_owners__kernel_threads_are_the_kernels_wherever_they_sit(void *
 	other = row_of(host, 10);
 	assert_int_equal(kernel, same);
 	assert_int_not_equal(kernel, other);
-	fake_host_read_back(host, &tables);
-	expect(&tables, kernel, CONTAINER_KERNEL, "kernel");
-	recording_tables_deinit(&tables);
+	fake_host_read_back(host);
+	expect(host, kernel, CONTAINER_KERNEL, "kernel");
 }
 
 static void remove_folder(struct fake_host *host, const char *path)
