@@ -21,7 +21,7 @@
 
 #define DEFAULT_FILE "stoker.rec"
 #define DEFAULT_PICTURE "stoker.svg"
-#define HZ_MAX 100000
+#define HZ_MAX 10000 /* ten times as many leave the host no time for anything else */
 #define SECONDS_MAX (366ull * 86400)
 
 /* In the order of enum unwind_choice. */

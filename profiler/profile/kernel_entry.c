@@ -239,17 +239,40 @@ static size_t skip_ticks(const char *const *names, size_t count, bool *ret_inter
 	return first;
 }
 
+/* The first frame that counts, and whether it is an interrupt's. */
+static size_t find_first(const char *const *names, size_t count, bool *ret_interrupt)
+{
+	size_t first = skip_ticks(names, count, ret_interrupt);
+
+	/* Interrupted in user space: the little that there is was the interrupt's, but for the sampling itself. */
+	if (first && first == count && !is_listed(names[0], sampling)) {
+		*ret_interrupt = true;
+		first = 0;
+	}
+	return first;
+}
+
+size_t kernel_entry_interrupt_frames(const char *const *names, size_t count)
+{
+	bool interrupt;
+	size_t at = find_first(names, count, &interrupt);
+
+	if (!interrupt)
+		return 0;
+	while (at < count && !is_listed(names[at], interrupts))
+		at++;
+	/* sysvec_x is called by asm_sysvec_x. */
+	while (at < count && is_listed(names[at], interrupts))
+		at++;
+	return at;
+}
+
 void kernel_entry_find(const char *const *names, size_t count, struct kernel_entry *ret_entry)
 {
 	struct kernel_entry entry = {.kind = KERNEL_ENTRY_NONE};
 	bool interrupt;
-	size_t first = skip_ticks(names, count, &interrupt), at;
+	size_t first = find_first(names, count, &interrupt), at;
 
-	/* Interrupted in user space: the little that there is was the interrupt's, but for the sampling itself. */
-	if (first && first == count && !is_listed(names[0], sampling)) {
-		interrupt = true;
-		first = 0;
-	}
 	if (first < count) {
 		if (interrupt)
 			set(&entry, KERNEL_ENTRY_INTERRUPT, "interrupts");

@@ -37,6 +37,9 @@ struct kernel_entry {
  */
 void kernel_entry_find(const char *const *names, size_t count, struct kernel_entry *ret_entry);
 
+/* How many frames, from the leaf on, are an interrupt's, the others being whose it came upon; 0: it is no interrupt's stack. */
+size_t kernel_entry_interrupt_frames(const char *const *names, size_t count);
+
 /* The names of a stack's kernel frames, leaf first: at most @max. Valid as long as the profile. Returns how many. */
 size_t kernel_entry_names(const struct profile *profile, uint32_t stack, const char **ret_names, size_t max);
 

@@ -172,13 +172,23 @@ static int add_frames(struct query_run *run, const uint32_t *frames, size_t coun
 	return err;
 }
 
-/* The waking end, from the waking up to who did it: container and process are the last boxes. */
+static size_t interrupt_frames(const struct query_run *run, uint32_t stack)
+{
+	const char *names[DEPTH_MAX];
+
+	return kernel_entry_interrupt_frames(names, kernel_entry_names(run->profile, stack, names, DEPTH_MAX));
+}
+
+/*
+ * The waking end, from the waking up to who did it: container and process are the last boxes. An interrupt does it itself,
+ * whoever it came upon.
+ */
 static int add_waker(struct query_run *run, const struct recording_wait *wait, uint32_t *node)
 {
 	const struct place place = {wait->waker_container, wait->waker_thread, wait->waker_stack};
 	uint32_t frames[DEPTH_MAX];
 	bool deeper;
-	size_t count;
+	size_t count, interrupt;
 	int err = add_label(run, node, "--");
 
 	if (err)
@@ -188,7 +198,12 @@ static int add_waker(struct query_run *run, const struct recording_wait *wait, u
 	if (place.container == RECORDING_NONE)
 		return add_label(run, node, "[waker not seen]");
 	count = collect_frames(run, place.stack, frames, &deeper);
-	err = add_frames(run, frames, count, true, node);
+	interrupt = interrupt_frames(run, place.stack);
+	if (interrupt && count > interrupt)
+		count = interrupt;
+	err = add_frames(run, frames, interrupt && run->query->user_only ? 0 : count, true, node);
+	if (!err && interrupt)
+		return add_label(run, node, "interrupt");
 	return err ? err : add_labels(run, &place, node);
 }
 
