@@ -1,13 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "profiler/collect/copy_programs.h"
 
-#include <errno.h>
-#include <stdlib.h>
-
-#include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
-#include "symbolizer/base/cleanup.h"
+#include "profiler/collect/cpu_counters.h"
 
 #include "stoker.skel.h"
 
@@ -30,21 +26,5 @@ int copy_programs_ring(const struct stoker_bpf *skeleton)
 
 int copy_programs_counters(const struct stoker_bpf *skeleton, struct copy_counters *ret_counters)
 {
-	int cpus = libbpf_num_possible_cpus();
-	_cleanup_free_ struct copy_counters *by_cpu = calloc((size_t)cpus, sizeof(*by_cpu));
-	struct copy_counters sum = {0};
-	uint32_t zero = 0;
-
-	if (!by_cpu)
-		return -ENOMEM;
-	if (bpf_map_lookup_elem(bpf_map__fd(skeleton->maps.copy_counts), &zero, by_cpu))
-		return -errno;
-	for (int i = 0; i < cpus; i++) {
-		sum.taken += by_cpu[i].taken;
-		sum.refused += by_cpu[i].refused;
-		sum.unread += by_cpu[i].unread;
-		sum.no_room += by_cpu[i].no_room;
-	}
-	*ret_counters = sum;
-	return 0;
+	return cpu_counters_sum(skeleton->maps.copy_counts, sizeof(*ret_counters), ret_counters);
 }

@@ -17,6 +17,7 @@
 #include "bpf/shared_waits.h"
 #include "profiler/collect/copy_programs.h"
 #include "profiler/collect/count_set.h"
+#include "profiler/collect/cpu_counters.h"
 #include "profiler/collect/tick_events.h"
 #include "profiler/collect/walk_programs.h"
 #include "symbolizer/base/array.h"
@@ -405,26 +406,7 @@ int sampler_read_counts(struct sampler *sampler, const struct sampler_callbacks 
 
 int sampler_ticks(struct sampler *sampler, struct tick_counters *ret_ticks)
 {
-	int cpus = libbpf_num_possible_cpus();
-	_cleanup_free_ struct tick_counters *by_cpu = calloc((size_t)cpus, sizeof(*by_cpu));
-	struct tick_counters sum = {0};
-	uint32_t zero = 0;
-
-	if (!by_cpu)
-		return -ENOMEM;
-	if (bpf_map_lookup_elem(bpf_map__fd(sampler->skeleton->maps.ticks), &zero, by_cpu))
-		return -errno;
-	for (int i = 0; i < cpus; i++) {
-		sum.idle += by_cpu[i].idle;
-		sum.taken += by_cpu[i].taken;
-		sum.filtered += by_cpu[i].filtered;
-		sum.hits += by_cpu[i].hits;
-		sum.sent += by_cpu[i].sent;
-		sum.lost_ring += by_cpu[i].lost_ring;
-		sum.unstored += by_cpu[i].unstored;
-	}
-	*ret_ticks = sum;
-	return 0;
+	return cpu_counters_sum(sampler->skeleton->maps.ticks, sizeof(*ret_ticks), ret_ticks);
 }
 
 size_t sampler_lost(struct sampler *sampler, uint64_t *ids, uint64_t *counts, size_t capacity)

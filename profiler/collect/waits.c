@@ -12,11 +12,11 @@
 
 #include "profiler/collect/blocked.h"
 #include "profiler/collect/call_counter.h"
+#include "profiler/collect/cpu_counters.h"
 #include "profiler/collect/lock_waits.h"
 #include "profiler/collect/slot_times.h"
 #include "profiler/collect/slots.h"
 #include "profiler/collect/wait_stacks.h"
-#include "symbolizer/base/cleanup.h"
 #include "symbolizer/base/clock.h"
 
 #include "stoker.skel.h"
@@ -198,26 +198,11 @@ static uint64_t runs_missed(const struct waits *waits)
 
 static int losses_to_facts(struct waits *waits)
 {
-	int cpus = libbpf_num_possible_cpus(), err;
-	_cleanup_free_ struct wait_losses *by_cpu = calloc((size_t)cpus, sizeof(*by_cpu));
-	struct wait_losses sum = {0};
-	uint32_t zero = 0;
+	struct wait_losses sum;
+	int err = cpu_counters_sum(waits->skeleton->maps.wait_losses, sizeof(sum), &sum);
 
-	if (!by_cpu)
-		return -ENOMEM;
-	if (bpf_map_lookup_elem(bpf_map__fd(waits->skeleton->maps.wait_losses), &zero, by_cpu))
-		return -errno;
-	for (int i = 0; i < cpus; i++) {
-		sum.locks += by_cpu[i].locks;
-		sum.locks_ns += by_cpu[i].locks_ns;
-		sum.waits += by_cpu[i].waits;
-		sum.waits_ns += by_cpu[i].waits_ns;
-		sum.stacks += by_cpu[i].stacks;
-		sum.tasks += by_cpu[i].tasks;
-		sum.queue_ns += by_cpu[i].queue_ns;
-		sum.switches += by_cpu[i].switches;
-		sum.looks += by_cpu[i].looks;
-	}
+	if (err)
+		return err;
 	err = fact_number(waits, "waits.tasks_lost", sum.tasks);
 	if (!err)
 		err = fact_number(waits, "waits.unseen", sum.switches);
