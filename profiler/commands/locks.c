@@ -5,7 +5,6 @@
 #include "profiler/commands/report.h"
 #include "profiler/render/locks.h"
 #include "symbolizer/base/cleanup.h"
-#include "symbolizer/base/log.h"
 
 static const char *const groupings[] = {
 	[LOCKS_BY_LOCK] = "lock",
@@ -46,7 +45,7 @@ static int show(const struct profile *profile, const void *data, enum exit_statu
 	int err;
 
 	if (!profile_fact(profile, "locks.lost")) {
-		log_error("locks: no lock waits in this recording: record with --locks");
+		report_nothing(profile, "locks: no lock waits", "--locks");
 		*ret_status = EXIT_NO_SAMPLES;
 		return 0;
 	}

@@ -6,7 +6,6 @@
 #include "profiler/commands/report.h"
 #include "profiler/render/blocked.h"
 #include "symbolizer/base/cleanup.h"
-#include "symbolizer/base/log.h"
 
 struct offcpu_settings {
 	int format, state;
@@ -43,7 +42,7 @@ static int show(const struct profile *profile, const void *data, enum exit_statu
 
 	err = profile_times_init(&times, profile);
 	if (!err && !times.any) {
-		log_error("offcpu: no blocked time in this recording: record with --offcpu");
+		report_nothing(profile, "offcpu: no blocked time", "--offcpu");
 		*ret_status = EXIT_NO_SAMPLES;
 		return 0;
 	}

@@ -53,3 +53,11 @@ enum exit_status report_run(const struct option_usage *usage, int argc, char **a
 	log_error(err == -ENOMEM ? "%s: %s" : "%s: cannot write: %s", usage->command, strerror(-err));
 	return EXIT_FAILED;
 }
+
+void report_nothing(const struct profile *profile, const char *what, const char *option)
+{
+	if (profile->whole)
+		log_error("%s in this recording: record with %s", what, option);
+	else
+		log_error("%s in this recording: it was cut early, or made without %s", what, option);
+}

@@ -38,6 +38,13 @@ typedef int report_show(const struct profile *profile, const void *settings, enu
 enum exit_status report_run(const struct option_usage *usage, int argc, char **argv, void *settings, report_show *show);
 
 /**
+ * report_nothing() - the one line of a report of which the recording has nothing
+ * @what:   "offcpu: no blocked time"
+ * @option: the one of `record` that makes it
+ */
+void report_nothing(const struct profile *profile, const char *what, const char *option);
+
+/**
  * report_file() - options_parse() for a command that takes one FILE
  * @ret_path, @ret_status: the one where this is true, the other where it is false and the command ends
  */

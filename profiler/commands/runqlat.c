@@ -5,7 +5,6 @@
 #include "profiler/commands/report.h"
 #include "profiler/render/run_queue.h"
 #include "symbolizer/base/cleanup.h"
-#include "symbolizer/base/log.h"
 
 struct runqlat_settings {
 	int format;
@@ -49,7 +48,7 @@ static int show(const struct profile *profile, const void *data, enum exit_statu
 
 	err = profile_times_init(&times, profile);
 	if (!err && !profile->rows.queues.count) {
-		log_error("runqlat: no run queue in this recording: record with --runq");
+		report_nothing(profile, "runqlat: no run queue", "--runq");
 		*ret_status = EXIT_NO_SAMPLES;
 		return 0;
 	}

@@ -71,8 +71,7 @@ static int show(const struct profile *profile, const void *data, enum exit_statu
 	if (err)
 		return err;
 	if (!calls.rows.count) {
-		log_error("syscalls: no system calls were counted in this recording: record with --syscalls, or see "
-			  "--hot");
+		report_nothing(profile, "syscalls: no system calls were counted", "--syscalls, or see --hot");
 		*ret_status = EXIT_NO_SAMPLES;
 		return 0;
 	}
