@@ -45,7 +45,7 @@ expect_chain() {
 		    rest = below[depth:]
 		    # qsort() asks for memory, too. What has no name is looked at by the program that has all of them (static).
 		    library = (r"_*qsort(_r)?|memcpy|memmove|__mem(cpy|move)_[a-z0-9_]+|msort_with_tmp.*|sysconf|"
-		               r"_*(libc_)?(int_)?(malloc|free)(_[a-z]+)*|tcache_.*|\[(stripped|no_symbol)_(libc\.so\.6|unwind_chain).*")
+		               r"_*(libc_)?(int_)?(malloc|free)(_[a-z]+)*|systrim.*|tcache_.*|\[(stripped|no_symbol)_(libc\.so\.6|unwind_chain).*")
 		    # On their way into main(): time(), at the leaf.
 		    if depth < 12:
 		        allowed = not rest or (depth == 0 and len(rest) == 1)
