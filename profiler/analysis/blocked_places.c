@@ -71,7 +71,23 @@ static int add_text(struct blocked_places *places, const char *text, string_id *
 	return string_table_add(&places->strings, text, strlen(text), ret_id);
 }
 
-static int describe(struct finding *finding, const struct recording_wait *wait, struct blocked_place *place)
+/* For whom a kernel thread works is not known, and a shim's work is to wait for its container. */
+static bool is_nobodys(const struct finding *finding, uint32_t container)
+{
+	uint8_t kind = finding->profile->rows.containers.items[container].kind;
+
+	return kind == CONTAINER_KERNEL || kind == CONTAINER_OVERHEAD;
+}
+
+static bool is_for_another(const struct finding *finding, uint32_t container, uint32_t waker)
+{
+	return waker != RECORDING_NONE && waker != container && !is_nobodys(finding, container) &&
+	       !is_nobodys(finding, waker);
+}
+
+/* @waker: the container that ended it, or RECORDING_NONE */
+static int describe(struct finding *finding, const struct recording_wait *wait, uint32_t waker,
+		    struct blocked_place *place)
 {
 	struct kernel_names kernel;
 	struct kernel_entry entry;
@@ -92,14 +108,15 @@ static int describe(struct finding *finding, const struct recording_wait *wait, 
 		err = add_text(finding->places, entry.name, &place->entry);
 	if (!err)
 		err = add_text(finding->places, kernel.names[leaf], &place->function);
-	if (wait->state == WAIT_SLEEPING && entry.kind == KERNEL_ENTRY_SYSTEM_CALL && call_sleeps_by_design(entry.name))
+	if (wait->state == WAIT_SLEEPING && entry.kind == KERNEL_ENTRY_SYSTEM_CALL &&
+	    call_sleeps_by_design(entry.name) && !is_for_another(finding, wait->container, waker))
 		place->by_design = true;
 	return err;
 }
 
 static int find_or_add(struct finding *finding, const struct blocked_place *wanted, struct blocked_place **ret_place)
 {
-	uint64_t hash = hash_words((uint64_t)wanted->container << 8 | wanted->state,
+	uint64_t hash = hash_words((uint64_t)wanted->container << 9 | (uint64_t)wanted->by_design << 8 | wanted->state,
 				   (uint64_t)wanted->entry << 32 | wanted->function);
 	struct blocked_place *place;
 	uint32_t number;
@@ -108,7 +125,8 @@ static int find_or_add(struct finding *finding, const struct blocked_place *want
 	     hash_index_next(&finding->index, hash, &at, &number);) {
 		place = &finding->places->list.items[number];
 		if (place->container == wanted->container && place->state == wanted->state &&
-		    place->entry == wanted->entry && place->function == wanted->function) {
+		    place->by_design == wanted->by_design && place->entry == wanted->entry &&
+		    place->function == wanted->function) {
 			*ret_place = place;
 			return 0;
 		}
@@ -146,13 +164,11 @@ static int name_waker(struct finding *finding, const struct recording_wait *wait
 			string_table_text(&rows->strings, rows->threads.items[wait->waker_thread].comm), &waker->name);
 }
 
-static int add_waker(struct finding *finding, struct blocked_place *place, const struct recording_wait *wait)
+static int add_waker(struct finding *finding, struct blocked_place *place, struct place_waker waker)
 {
-	struct place_waker waker = {.ns = wait->total_ns, .count = wait->count}, *added;
-	int err = name_waker(finding, wait, &waker);
+	struct place_waker *added;
+	int err;
 
-	if (err)
-		return err;
 	/* A handful nearly always; beyond it the rest is one. */
 	if (place->wakers.count >= WAKERS_MAX) {
 		waker.container = RECORDING_NONE;
@@ -179,8 +195,11 @@ static int add_waker(struct finding *finding, struct blocked_place *place, const
 static int add_wait(struct finding *finding, const struct recording_wait *wait)
 {
 	struct blocked_place wanted = {.container = wait->container, .state = wait->state}, *place;
-	int err = describe(finding, wait, &wanted);
+	struct place_waker waker = {.ns = wait->total_ns, .count = wait->count};
+	int err = name_waker(finding, wait, &waker);
 
+	if (!err)
+		err = describe(finding, wait, waker.container, &wanted);
 	if (!err)
 		err = find_or_add(finding, &wanted, &place);
 	if (err)
@@ -193,7 +212,7 @@ static int add_wait(struct finding *finding, const struct recording_wait *wait)
 		place->unfinished_ns += wait->total_ns;
 	finding->places->ns += wait->total_ns;
 	finding->places->count += wait->count;
-	return add_waker(finding, place, wait);
+	return add_waker(finding, place, waker);
 }
 
 static int compare_places(const void *left, const void *right)

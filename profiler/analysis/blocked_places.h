@@ -5,6 +5,9 @@
  *
  * The function is the first one that is not the scheduler's own. Who was woken from an interrupt was woken by that, not
  * by whom it interrupted.
+ *
+ * A call that waits because it was asked to (poll, futex, a read from a pipe) comes twice where some of its waits were ended
+ * by a task of another container: these have a place of their own, for somebody else was waited for.
  */
 #ifndef STOKER_BLOCKED_PLACES_H
 #define STOKER_BLOCKED_PLACES_H
@@ -25,7 +28,7 @@ struct blocked_place {
 	uint8_t state;	    /* enum wait_state */
 	string_id entry;    /* in places.strings: the system call, or what else led there; 0: not known */
 	string_id function; /* 0: not known */
-	bool by_design;	    /* a call that waits because it was asked to */
+	bool by_design;	    /* a call that waits because it was asked to, and not for another container's task */
 	uint64_t count;
 	uint64_t ns;
 	uint64_t max_ns;

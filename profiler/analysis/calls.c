@@ -4,14 +4,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* read and accept block for as long as nothing comes; what a read from a disk waits is uninterruptible, and counts. */
+/*
+ * A lock is none (flock): whoever waits for one would rather go on. futex is, as it has the idle workers of a pool, too.
+ * read and accept block for as long as nothing comes; what a read from a disk waits is uninterruptible, and counts.
+ */
 static const char *const sleepers[] = {
-	"accept",	 "accept4",	   "clock_nanosleep", "connect",       "epoll_pwait",	  "epoll_pwait2",
-	"epoll_wait",	 "flock",	   "futex",	      "futex_wait",    "futex_waitv",	  "io_getevents",
-	"io_pgetevents", "io_uring_enter", "mq_timedreceive", "msgrcv",	       "nanosleep",	  "pause",
-	"poll",		 "ppoll",	   "pselect6",	      "read",	       "readv",		  "recvfrom",
-	"recvmmsg",	 "recvmsg",	   "restart_syscall", "rt_sigsuspend", "rt_sigtimedwait", "select",
-	"semop",	 "semtimedop",	   "wait4",	      "waitid",
+	"accept",	   "accept4",	      "clock_nanosleep",
+	"connect",	   "epoll_pwait",     "epoll_pwait2",
+	"epoll_wait",	   "futex",	      "futex_wait",
+	"futex_waitv",	   "io_getevents",    "io_pgetevents",
+	"io_uring_enter",  "mq_timedreceive", "msgrcv",
+	"nanosleep",	   "pause",	      "poll",
+	"ppoll",	   "pselect6",	      "read",
+	"readv",	   "recvfrom",	      "recvmmsg",
+	"recvmsg",	   "restart_syscall", "rt_sigsuspend",
+	"rt_sigtimedwait", "select",	      "semop",
+	"semtimedop",	   "wait4",	      "waitid",
 };
 
 bool call_sleeps_by_design(const char *name)

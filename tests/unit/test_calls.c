@@ -107,6 +107,7 @@ static void test_calls__sleep_by_design_is_no_cost(void **state)
 	assert_string_equal(string_table_text(&profile->rows.strings, calls.rows.items[0].name), "read");
 	assert_true(call_sleeps_by_design("epoll_wait"));
 	assert_false(call_sleeps_by_design("fsync"));
+	assert_false(call_sleeps_by_design("flock"));
 	profile_calls_deinit(&calls);
 	profile_free(profile);
 }

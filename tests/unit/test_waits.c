@@ -115,18 +115,63 @@ static void test_waits__places_are_calls_and_functions_that_are_not_the_schedule
 	struct blocked_places places;
 
 	assert_int_equal(blocked_places_init(&places, profile, 0), 0);
-	assert_int_equal(places.list.count, 2);
+	assert_int_equal(places.list.count, 3);
+	assert_string_equal(text_of(&places, places.list.items[1].entry), "fsync");
+	assert_string_equal(text_of(&places, places.list.items[1].function), "jbd2_log_wait_commit");
+	assert_false(places.list.items[1].by_design);
 	/* The read sleeps by design: the shorter fsync comes first. */
-	assert_string_equal(text_of(&places, places.list.items[0].entry), "fsync");
-	assert_string_equal(text_of(&places, places.list.items[0].function), "jbd2_log_wait_commit");
-	assert_false(places.list.items[0].by_design);
-	assert_string_equal(text_of(&places, places.list.items[1].entry), "read");
-	assert_string_equal(text_of(&places, places.list.items[1].function), "pipe_read");
-	assert_true(places.list.items[1].by_design);
-	assert_int_equal(places.list.items[1].count, 3);
-	assert_int_equal(places.list.items[1].unfinished_ns, 50000000);
+	assert_string_equal(text_of(&places, places.list.items[2].entry), "read");
+	assert_string_equal(text_of(&places, places.list.items[2].function), "pipe_read");
+	assert_true(places.list.items[2].by_design);
+	assert_int_equal(places.list.items[2].count, 2);
+	assert_int_equal(places.list.items[2].unfinished_ns, 50000000);
 	blocked_places_deinit(&places);
 	profile_free(profile);
+}
+
+static void test_waits__a_wait_for_another_container_is_not_by_design(void **state)
+{
+	struct profile *profile = two_containers();
+	struct blocked_places places;
+
+	assert_int_equal(blocked_places_init(&places, profile, 0), 0);
+	assert_string_equal(text_of(&places, places.list.items[0].entry), "read");
+	assert_false(places.list.items[0].by_design);
+	assert_int_equal(places.list.items[0].ns, 900000000);
+	assert_int_equal(places.list.items[0].wakers.count, 1);
+	assert_int_equal(places.list.items[0].wakers.items[0].container, 1);
+	blocked_places_deinit(&places);
+	profile_free(profile);
+}
+
+/* A read that sleeps for 1 s, in a container of one kind, and is ended by a task of another one. */
+static bool waits_by_design(uint8_t waiter, uint8_t waker, const char *stack)
+{
+	struct blocked_places places;
+	struct profile *profile;
+	struct maker maker;
+	uint32_t row;
+	bool by_design;
+
+	maker_start(&maker);
+	row = maker_container(&maker, waiter, "web", "abc", "");
+	add_wait(&maker, row, stack, WAIT_SLEEPING, 1000, maker_container(&maker, waker, "other", "def", ""), NULL);
+	profile = maker_load(&maker);
+	assert_int_equal(blocked_places_init(&places, profile, 0), 0);
+	by_design = places.list.items[0].by_design;
+	blocked_places_deinit(&places);
+	profile_free(profile);
+	return by_design;
+}
+
+static void test_waits__nobody_waits_for_kernel_threads_and_shims(void **state)
+{
+	assert_false(waits_by_design(CONTAINER_CONTAINER, CONTAINER_HOST_UNIT, READ_STACK));
+	assert_true(waits_by_design(CONTAINER_CONTAINER, CONTAINER_KERNEL, READ_STACK));
+	assert_true(waits_by_design(CONTAINER_KERNEL, CONTAINER_CONTAINER, "k:kthread;k:worker_thread;k:schedule"));
+	assert_true(waits_by_design(CONTAINER_OVERHEAD, CONTAINER_CONTAINER, READ_STACK));
+	assert_false(waits_by_design(CONTAINER_CONTAINER, CONTAINER_KERNEL,
+				     "main;k:do_syscall_64;k:__x64_sys_flock;k:locks_lock_inode_wait;k:schedule"));
 }
 
 static void test_waits__an_interrupt_wakes_not_whom_it_interrupted(void **state)
@@ -136,14 +181,12 @@ static void test_waits__an_interrupt_wakes_not_whom_it_interrupted(void **state)
 	const struct blocked_place *read;
 
 	assert_int_equal(blocked_places_init(&places, profile, 1u << WAIT_SLEEPING), 0);
-	assert_int_equal(places.list.count, 1);
-	read = &places.list.items[0];
-	assert_int_equal(read->wakers.count, 3);
-	assert_int_equal(read->wakers.items[0].container, 1);
-	assert_int_equal(read->wakers.items[0].ns, 900000000);
-	assert_int_equal(read->wakers.items[1].container, RECORDING_NONE);
-	assert_string_equal(text_of(&places, read->wakers.items[1].name), "interrupt");
-	assert_string_equal(text_of(&places, read->wakers.items[2].name), "[not woken yet]");
+	assert_int_equal(places.list.count, 2);
+	read = &places.list.items[1];
+	assert_int_equal(read->wakers.count, 2);
+	assert_int_equal(read->wakers.items[0].container, RECORDING_NONE);
+	assert_string_equal(text_of(&places, read->wakers.items[0].name), "interrupt");
+	assert_string_equal(text_of(&places, read->wakers.items[1].name), "[not woken yet]");
 	blocked_places_deinit(&places);
 	profile_free(profile);
 }
@@ -246,7 +289,7 @@ static void test_waits__offcpu_shows_wakers_and_its_account(void **state)
 
 	assert_non_null(strstr(text, "db         io     fsync  jbd2_log_wait_commit  40.0 ms       1"));
 	assert_non_null(strstr(text, "web/worker 100%"));
-	assert_non_null(strstr(text, "interrupt 10%"));
+	assert_non_null(strstr(text, "interrupt 67%"));
 	assert_non_null(strstr(text, "1.09 s blocked = 1.09 s with stacks + 3.00 ms in blocks shorter than 1.00 ms + "
 				     "0 ns lost."));
 	assert_null(strstr(text, "does not add up"));
@@ -323,6 +366,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_waits__places_are_calls_and_functions_that_are_not_the_schedulers),
+		cmocka_unit_test(test_waits__a_wait_for_another_container_is_not_by_design),
+		cmocka_unit_test(test_waits__nobody_waits_for_kernel_threads_and_shims),
 		cmocka_unit_test(test_waits__an_interrupt_wakes_not_whom_it_interrupted),
 		cmocka_unit_test(test_waits__times_and_queues_are_summed_up),
 		cmocka_unit_test(test_waits__flame_graph_has_both_ends_joined),
