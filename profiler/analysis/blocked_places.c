@@ -79,10 +79,24 @@ static bool is_nobodys(const struct finding *finding, uint32_t container)
 	return kind == CONTAINER_KERNEL || kind == CONTAINER_OVERHEAD;
 }
 
-static bool is_for_another(const struct finding *finding, uint32_t container, uint32_t waker)
+/* __send_signal_locked() and its like: who was killed or stopped had not waited for whoever did it. */
+static bool is_signal(const struct kernel_names *kernel)
 {
-	return waker != RECORDING_NONE && waker != container && !is_nobodys(finding, container) &&
-	       !is_nobodys(finding, waker);
+	for (size_t i = 0; i < kernel->count; i++)
+		if (strstr(kernel->names[i], "send_signal"))
+			return true;
+	return false;
+}
+
+static bool is_for_another(const struct finding *finding, const struct recording_wait *wait, uint32_t waker)
+{
+	struct kernel_names kernel;
+
+	if (waker == RECORDING_NONE || waker == wait->container || is_nobodys(finding, wait->container) ||
+	    is_nobodys(finding, waker))
+		return false;
+	collect(finding->profile, wait->waker_stack, &kernel);
+	return !is_signal(&kernel);
 }
 
 /* @waker: the container that ended it, or RECORDING_NONE */
@@ -109,7 +123,7 @@ static int describe(struct finding *finding, const struct recording_wait *wait, 
 	if (!err)
 		err = add_text(finding->places, kernel.names[leaf], &place->function);
 	if (wait->state == WAIT_SLEEPING && entry.kind == KERNEL_ENTRY_SYSTEM_CALL &&
-	    call_sleeps_by_design(entry.name) && !is_for_another(finding, wait->container, waker))
+	    call_sleeps_by_design(entry.name) && !is_for_another(finding, wait, waker))
 		place->by_design = true;
 	return err;
 }

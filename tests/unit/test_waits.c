@@ -145,7 +145,7 @@ static void test_waits__a_wait_for_another_container_is_not_by_design(void **sta
 }
 
 /* A read that sleeps for 1 s, in a container of one kind, and is ended by a task of another one. */
-static bool waits_by_design(uint8_t waiter, uint8_t waker, const char *stack)
+static bool waits_by_design(uint8_t waiter, uint8_t waker, const char *stack, const char *waker_stack)
 {
 	struct blocked_places places;
 	struct profile *profile;
@@ -155,7 +155,8 @@ static bool waits_by_design(uint8_t waiter, uint8_t waker, const char *stack)
 
 	maker_start(&maker);
 	row = maker_container(&maker, waiter, "web", "abc", "");
-	add_wait(&maker, row, stack, WAIT_SLEEPING, 1000, maker_container(&maker, waker, "other", "def", ""), NULL);
+	add_wait(&maker, row, stack, WAIT_SLEEPING, 1000, maker_container(&maker, waker, "other", "def", ""),
+		 waker_stack);
 	profile = maker_load(&maker);
 	assert_int_equal(blocked_places_init(&places, profile, 0), 0);
 	by_design = places.list.items[0].by_design;
@@ -166,12 +167,20 @@ static bool waits_by_design(uint8_t waiter, uint8_t waker, const char *stack)
 
 static void test_waits__nobody_waits_for_kernel_threads_and_shims(void **state)
 {
-	assert_false(waits_by_design(CONTAINER_CONTAINER, CONTAINER_HOST_UNIT, READ_STACK));
-	assert_true(waits_by_design(CONTAINER_CONTAINER, CONTAINER_KERNEL, READ_STACK));
-	assert_true(waits_by_design(CONTAINER_KERNEL, CONTAINER_CONTAINER, "k:kthread;k:worker_thread;k:schedule"));
-	assert_true(waits_by_design(CONTAINER_OVERHEAD, CONTAINER_CONTAINER, READ_STACK));
+	assert_false(waits_by_design(CONTAINER_CONTAINER, CONTAINER_HOST_UNIT, READ_STACK, NULL));
+	assert_true(waits_by_design(CONTAINER_CONTAINER, CONTAINER_KERNEL, READ_STACK, NULL));
+	assert_true(
+		waits_by_design(CONTAINER_KERNEL, CONTAINER_CONTAINER, "k:kthread;k:worker_thread;k:schedule", NULL));
+	assert_true(waits_by_design(CONTAINER_OVERHEAD, CONTAINER_CONTAINER, READ_STACK, NULL));
 	assert_false(waits_by_design(CONTAINER_CONTAINER, CONTAINER_KERNEL,
-				     "main;k:do_syscall_64;k:__x64_sys_flock;k:locks_lock_inode_wait;k:schedule"));
+				     "main;k:do_syscall_64;k:__x64_sys_flock;k:locks_lock_inode_wait;k:schedule",
+				     NULL));
+}
+
+static void test_waits__who_is_killed_has_not_waited_for_it(void **state)
+{
+	assert_true(waits_by_design(CONTAINER_CONTAINER, CONTAINER_HOST_UNIT, READ_STACK,
+				    "main;k:do_syscall_64;k:__x64_sys_kill;k:__send_signal_locked;k:complete_signal"));
 }
 
 static void test_waits__an_interrupt_wakes_not_whom_it_interrupted(void **state)
@@ -368,6 +377,7 @@ int main(void)
 		cmocka_unit_test(test_waits__places_are_calls_and_functions_that_are_not_the_schedulers),
 		cmocka_unit_test(test_waits__a_wait_for_another_container_is_not_by_design),
 		cmocka_unit_test(test_waits__nobody_waits_for_kernel_threads_and_shims),
+		cmocka_unit_test(test_waits__who_is_killed_has_not_waited_for_it),
 		cmocka_unit_test(test_waits__an_interrupt_wakes_not_whom_it_interrupted),
 		cmocka_unit_test(test_waits__times_and_queues_are_summed_up),
 		cmocka_unit_test(test_waits__flame_graph_has_both_ends_joined),
