@@ -242,19 +242,25 @@ static int add_owner(struct finding *finding, const struct recording_lock *lock,
 	return blame(*ret_site, lock->container, culprit, ns);
 }
 
+/* A wait that two made long counts for both. */
 static int add_owners(struct finding *finding, const struct recording_lock *lock)
 {
 	struct shares shares = shares_of(lock);
+	bool one = shares.owner == shares.waker;
 	struct lock_site *site;
-	int err;
+	int err = 0;
 
 	if (lock->flags & RECORDING_LOCK_SPUN)
 		return 0;
-	err = add_owner(finding, lock, shares.owner, shares.owner_ns, true, &site);
+	if (one || shares.owner_ns) {
+		err = add_owner(finding, lock, shares.owner, shares.owner_ns, true, &site);
+		if (!err)
+			err = add_holder(finding, site, lock->owner, lock->owner_stack, shares.owner_ns);
+	}
+	if (!one && shares.owner_ns)
+		finding->sites->counted_twice += lock->count;
 	if (!err)
-		err = add_holder(finding, site, lock->owner, lock->owner_stack, shares.owner_ns);
-	if (!err)
-		err = add_owner(finding, lock, shares.waker, shares.waker_ns, shares.owner != shares.waker, &site);
+		err = add_owner(finding, lock, shares.waker, shares.waker_ns, !one, &site);
 	return err ? err : add_holder(finding, site, LOCK_HOLDER_LET_GO, lock->waker_stack, shares.waker_ns);
 }
 
@@ -283,8 +289,11 @@ static void add_buckets(struct finding *finding)
 	for (size_t i = 0; i < finding->profile->rows.buckets.count; i++) {
 		const struct recording_bucket *bucket = &finding->profile->rows.buckets.items[i];
 
-		if (bucket->kind == HISTOGRAM_LOCK && bucket->row < finding->profile->rows.locks.count &&
-		    bucket->bucket < RECORDING_BUCKETS)
+		if (bucket->kind != HISTOGRAM_LOCK || bucket->row >= finding->profile->rows.locks.count ||
+		    bucket->bucket >= RECORDING_BUCKETS)
+			continue;
+		finding->sites->total.histogram[bucket->bucket] += bucket->count;
+		if (finding->by != LOCKS_BY_OWNER)
 			finding->sites->list.items[finding->place[bucket->row]].histogram[bucket->bucket] +=
 				bucket->count;
 	}
@@ -341,7 +350,7 @@ int lock_sites_init(struct lock_sites *sites, const struct profile *profile, enu
 	err = finding.place ? string_table_init(&sites->strings) : -ENOMEM;
 	for (uint32_t i = 0; i < profile->rows.locks.count && !err; i++)
 		err = add_lock(&finding, i);
-	if (!err && by != LOCKS_BY_OWNER)
+	if (!err)
 		add_buckets(&finding);
 	if (!err)
 		err = lock_holds_add(sites, profile, by == LOCKS_BY_LOCK || by == LOCKS_BY_STACK);

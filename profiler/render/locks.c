@@ -3,18 +3,17 @@
 
 #include <inttypes.h>
 
-#include "profiler/analysis/lock_holds.h"
 #include "profiler/analysis/lock_place.h"
 #include "profiler/analysis/percentile.h"
 #include "profiler/render/columns.h"
 #include "profiler/render/duration.h"
+#include "profiler/render/lock_shares.h"
 #include "profiler/render/table.h"
 #include "profiler/render/waits_account.h"
 #include "symbolizer/base/cleanup.h"
 #include "symbolizer/base/text.h"
 
 #define ROWS_SHOWN 20
-#define CULPRITS_SHOWN 3
 #define PAIRS_SHOWN 20
 #define HOLDERS_SHOWN 10
 #define SPINS_SHOWN 10
@@ -41,22 +40,13 @@ static const struct column columns[COLUMNS] = {
 	[HOLDERS] = {"HELD BY", false, 80},
 };
 
-static void container_name(const struct profile *profile, uint32_t container, char *text, size_t size)
-{
-	if (container == RECORDING_NONE)
-		snprintf(text, size, "unknown");
-	else
-		text_printable(profile_container_label(profile, container), text, size);
-	text_cut(text, size, 24);
-}
-
 static void site_name(const struct lock_sites *sites, const struct profile *profile, const struct lock_site *site,
 		      enum locks_grouping by, char *text, size_t size)
 {
 	char function[120], entry[120];
 
 	if (by == LOCKS_BY_CONTAINER || by == LOCKS_BY_OWNER) {
-		container_name(profile, site->container, text, size);
+		lock_container_name(profile, site->container, text, size);
 		return;
 	}
 	text_printable(site->function ? string_table_text(&sites->strings, site->function) : "(no stack)", function,
@@ -89,55 +79,6 @@ static void which_lock(const struct lock_sites *sites, const struct lock_site *s
 			 site->place < ARRAY_LENGTH(unnamed) ? unnamed[site->place] : unnamed[LOCK_PLACE_ELSEWHERE]);
 }
 
-/* Of all waiters together: who made them wait. */
-static void put_culprits(const struct profile *profile, const struct lock_site *site, char *text, size_t size)
-{
-	uint32_t told[CULPRITS_SHOWN];
-	uint64_t whole = 0;
-	size_t count = 0;
-
-	text[0] = '\0';
-	for (size_t i = 0; i < site->blame.count; i++)
-		whole += site->blame.items[i].ns;
-	for (size_t i = 0; i < site->blame.count && count < CULPRITS_SHOWN; i++) {
-		uint32_t culprit = site->blame.items[i].culprit;
-		bool seen = false;
-		uint64_t ns = 0;
-		char name[64];
-
-		for (size_t j = 0; j < count; j++)
-			seen = seen || told[j] == culprit;
-		if (seen)
-			continue;
-		told[count++] = culprit;
-		for (size_t j = 0; j < site->blame.count; j++)
-			ns += site->blame.items[j].culprit == culprit ? site->blame.items[j].ns : 0;
-		container_name(profile, culprit, name, sizeof(name));
-		text_append(text, size, "%s%s %.0f%%", text[0] ? ", " : "", name, 100.0 * (double)ns / (double)whole);
-	}
-}
-
-/* By who had the lock longest: of the time, or of the waiting meanwhile. */
-static void put_looks(const struct profile *profile, const struct lock_site *site, bool waiting, char *text,
-		      size_t size)
-{
-	uint64_t whole = 0;
-
-	for (size_t i = 0; i < site->holds.count; i++)
-		whole += waiting ? site->holds.items[i].waited_ns : site->holds.items[i].ns;
-	if (!whole)
-		return;
-	text[0] = '\0';
-	for (size_t i = 0; i < site->holds.count && i < CULPRITS_SHOWN; i++) {
-		const struct lock_hold *hold = &site->holds.items[i];
-		char name[64];
-
-		container_name(profile, hold->container, name, sizeof(name));
-		text_append(text, size, "%s%s %.0f%%", i ? ", " : "", name,
-			    100.0 * (double)(waiting ? hold->waited_ns : hold->ns) / (double)whole);
-	}
-}
-
 static int put_site(struct column_table *table, const struct lock_sites *sites, const struct profile *profile,
 		    const struct lock_site *site, enum locks_grouping by)
 {
@@ -168,13 +109,10 @@ static int put_site(struct column_table *table, const struct lock_sites *sites, 
 	}
 	if (site->both)
 		snprintf(cells[AGREE], COLUMN_CELL_BYTES, "%.0f%%", 100.0 * (double)site->agreed / (double)site->both);
-	if (slept && by != LOCKS_BY_OWNER)
-		put_culprits(profile, site, cells[CULPRITS], COLUMN_CELL_BYTES);
-	else if (site->lock_class >= LOCK_CLASS_SPINLOCK && site->lock_class < LOCK_CLASSES)
+	lock_waited_for_text(profile, site, cells[CULPRITS], COLUMN_CELL_BYTES);
+	if (site->lock_class >= LOCK_CLASS_SPINLOCK && site->lock_class < LOCK_CLASSES)
 		snprintf(cells[CULPRITS], COLUMN_CELL_BYTES, "(spinlocks do not tell)");
-	if (lock_holds_are_enough(site))
-		put_looks(profile, site, true, cells[CULPRITS], COLUMN_CELL_BYTES);
-	put_looks(profile, site, false, cells[HOLDERS], COLUMN_CELL_BYTES);
+	lock_held_by_text(profile, site, cells[HOLDERS], COLUMN_CELL_BYTES);
 	return column_table_add(table, cells, NULL);
 }
 
@@ -188,8 +126,8 @@ static void put_pairs(const struct lock_sites *sites, const struct profile *prof
 		const struct lock_blame *pair = &total->blame.items[i];
 		char waiter[64], culprit[64], text[16];
 
-		container_name(profile, pair->container, waiter, sizeof(waiter));
-		container_name(profile, pair->culprit, culprit, sizeof(culprit));
+		lock_container_name(profile, pair->container, waiter, sizeof(waiter));
+		lock_container_name(profile, pair->culprit, culprit, sizeof(culprit));
 		fprintf(out, "   %s waited %s for %s\n", waiter, duration_text(pair->ns, text, sizeof(text)),
 			pair->culprit == pair->container ? "itself" : culprit);
 	}
@@ -208,7 +146,7 @@ static void put_spins(const struct lock_sites *sites, const struct profile *prof
 		const char *entry = string_table_text(&sites->strings, spin->entry);
 		char name[64], place[120], function[120], text[16];
 
-		container_name(profile, spin->container, name, sizeof(name));
+		lock_container_name(profile, spin->container, name, sizeof(name));
 		text_printable(*entry ? entry : "the kernel", place, sizeof(place));
 		text_printable(string_table_text(&sites->strings, spin->function), function, sizeof(function));
 		fprintf(out, "   %s spun %s in %s: %s, %.0f%% of what it was on a CPU\n", name,
@@ -249,13 +187,24 @@ static void put_holders(const struct lock_sites *sites, const struct profile *pr
 		const struct lock_site *site = &sites->list.items[i];
 		char name[64], text[16];
 
-		container_name(profile, site->container, name, sizeof(name));
+		lock_container_name(profile, site->container, name, sizeof(name));
 		fprintf(out, "%s, %s:\n", name, duration_text(site->total_ns, text, sizeof(text)));
 		for (size_t j = 0; j < site->holders.count && j < PLACES_SHOWN; j++)
 			put_holder(sites, profile, &site->holders.items[j], site->total_ns, out);
 		if (site->holders.count > PLACES_SHOWN)
 			fprintf(out, "   (%zu more)\n", site->holders.count - PLACES_SHOWN);
 	}
+}
+
+static void put_counts_account(const struct lock_sites *sites, FILE *out)
+{
+	char twice[32];
+
+	fprintf(out,
+		"WAITS: those that slept; %s count twice, for who held the lock as they began and for who let go of "
+		"it. "
+		"TOTAL: without the handoff.\n",
+		text_grouped(sites->counted_twice, twice, sizeof(twice)));
 }
 
 /* How much of the time the owner's own place is known, and why not. */
@@ -335,6 +284,8 @@ static void put_account(const struct lock_sites *sites, const struct profile *pr
 		text_grouped(total->count, all, sizeof(all)),
 		text_grouped(total->count - total->spun, slept, sizeof(slept)),
 		text_grouped(total->spun, spun, sizeof(spun)), duration_text(total->total_ns, time, sizeof(time)));
+	if (options->by == LOCKS_BY_OWNER)
+		put_counts_account(sites, out);
 	put_owners_account(total, out);
 	if (options->by == LOCKS_BY_LOCK || options->by == LOCKS_BY_STACK)
 		put_looks_account(profile, out);
