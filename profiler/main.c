@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "profiler/commands/commands.h"
+#include "profiler/commands/options.h"
 #include "symbolizer/base/array.h"
 #include "symbolizer/base/log.h"
 #include "symbolizer/base/text.h"
@@ -28,7 +29,7 @@ static const struct command commands[] = {
 	{"symbolize", "names for addresses of a file, a process or the kernel", command_symbolize},
 };
 
-static int help(void)
+static enum exit_status help(void)
 {
 	printf("stoker: one kernel, every container, one flame graph\n\n"
 	       "usage: stoker SECONDS           record, show a table, write stoker.svg and stoker.rec\n"
@@ -36,7 +37,7 @@ static int help(void)
 	for (size_t i = 0; i < ARRAY_LENGTH(commands); i++)
 		printf("  %-10s %s\n", commands[i].name, commands[i].summary);
 	printf("\n'stoker COMMAND --help' tells more. stoker " STOKER_VERSION "\n");
-	return EXIT_OK;
+	return options_shown();
 }
 
 int main(int argc, char **argv)
@@ -46,15 +47,13 @@ int main(int argc, char **argv)
 
 	/* Large tables come and go: each a mapping of its own, so that their memory goes back when they are freed. */
 	mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
-	if (argc < 2) {
-		help();
-		return EXIT_USAGE;
-	}
+	if (argc < 2)
+		return help() == EXIT_OK ? EXIT_USAGE : EXIT_FAILED;
 	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help"))
 		return help();
 	if (!strcmp(argv[1], "--version")) {
 		printf("stoker " STOKER_VERSION "\n");
-		return EXIT_OK;
+		return options_shown();
 	}
 	for (size_t i = 0; i < ARRAY_LENGTH(commands); i++)
 		if (!strcmp(argv[1], commands[i].name))

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "profiler/commands/options.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -36,6 +37,14 @@ static void print_help(const struct option_usage *usage)
 	for (const struct option_row *row = usage->rows; row->name; row++)
 		print_row(row);
 	printf("  -h, --help                   show this\n");
+}
+
+enum exit_status options_shown(void)
+{
+	if ((!fflush(stdout) && !ferror(stdout)) || errno == EPIPE)
+		return EXIT_OK;
+	log_error("cannot write: %s", strerror(errno));
+	return EXIT_FAILED;
 }
 
 static int list_add(struct option_list *list, const char *text)
@@ -177,7 +186,7 @@ bool options_parse(const struct option_usage *usage, int argc, char **argv, void
 
 		if (found == 'h') {
 			print_help(usage);
-			*ret_status = EXIT_OK;
+			*ret_status = options_shown();
 			return false;
 		}
 		if (!row) {

@@ -51,12 +51,18 @@ struct option_usage {
  * options_parse() - fill @settings from the command line
  * @argv: [argc]; permuted so that the arguments that are no options come last; "--" ends the options and is dropped
  * @ret_first: index in @argv of the first argument that is no option
- * @ret_status: where this is false and the command ends: EXIT_OK (--help was printed on stdout) or EXIT_USAGE (one line
- *              was logged)
+ * @ret_status: where this is false and the command ends: that of options_shown() (--help was printed on stdout) or EXIT_USAGE
+ *              (one line was logged)
  * Lists in @settings may have grown in either case.
  */
 bool options_parse(const struct option_usage *usage, int argc, char **argv, void *settings, int *ret_first,
 		   enum exit_status *ret_status);
+
+/**
+ * options_shown() - the end of a command that only shows its help, or the like
+ * Returns EXIT_OK, or EXIT_FAILED where standard output did not take it all, with one line; a reader that goes away is no failure.
+ */
+enum exit_status options_shown(void);
 
 void option_list_deinit(struct option_list *list);
 
