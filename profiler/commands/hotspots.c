@@ -4,6 +4,7 @@
 #include "profiler/analysis/hotspots.h"
 #include "profiler/commands/report.h"
 #include "symbolizer/base/cleanup.h"
+#include "symbolizer/base/log.h"
 
 struct hotspots_settings {
 	int format; /* enum report_format */
@@ -34,8 +35,11 @@ static int show(const struct profile *profile, const void *data, enum exit_statu
 
 	if (err)
 		return err;
-	if (!hotspots.samples)
+	if (!hotspots.samples) {
+		log_error("hotspots: no samples in this recording%s", profile->whole ? "" : ", which was cut early");
 		*ret_status = EXIT_NO_SAMPLES;
+		return 0;
+	}
 	return settings->format == REPORT_JSON ? render_hotspots_json(&hotspots, profile, &options, stdout)
 					       : render_hotspots_text(&hotspots, profile, &options, stdout);
 }

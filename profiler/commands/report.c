@@ -41,17 +41,33 @@ enum exit_status report_run(const struct option_usage *usage, int argc, char **a
 
 	if (!report_file(usage, argc, argv, settings, &path, &status))
 		return status;
-	if (profile_load(path, &profile, error, sizeof(error))) {
-		log_error("%s: %s", usage->command, error);
-		return EXIT_FAILED;
-	}
+	err = profile_load(path, &profile, error, sizeof(error));
+	if (err)
+		return report_unreadable(usage->command, err, error);
 	signal(SIGPIPE, SIG_IGN);
 	status = EXIT_OK;
 	err = show(profile, settings, &status);
+	if (!err && status == EXIT_OK)
+		report_cut(usage->command, path, profile);
 	if (!err || err == -EPIPE)
 		return status;
 	log_error(err == -ENOMEM ? "%s: %s" : "%s: cannot write: %s", usage->command, strerror(-err));
 	return EXIT_FAILED;
+}
+
+enum exit_status report_unreadable(const char *command, int err, const char *error)
+{
+	log_error("%s: %s", command, error);
+	return err == -ENODATA ? EXIT_NO_SAMPLES : EXIT_FAILED;
+}
+
+void report_cut(const char *command, const char *path, const struct profile *profile)
+{
+	char shown[256];
+
+	if (!profile->whole)
+		log_warning("%s: %s ends in the middle: this is what was recorded before", command,
+			    profile_input_name(path, shown, sizeof(shown)));
 }
 
 void report_nothing(const struct profile *profile, const char *what, const char *option)

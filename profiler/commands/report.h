@@ -38,6 +38,16 @@ typedef int report_show(const struct profile *profile, const void *settings, enu
 enum exit_status report_run(const struct option_usage *usage, int argc, char **argv, void *settings, report_show *show);
 
 /**
+ * report_unreadable() - the end of a command whose FILE is no recording
+ * @err, @error: what profile_load() gave
+ * One line on every kind of bad input, and one status, the same from each command: an empty file is one without samples.
+ */
+enum exit_status report_unreadable(const char *command, int err, const char *error);
+
+/* A warning where the recording was cut: the report shows what came before. For commands that have shown something. */
+void report_cut(const char *command, const char *path, const struct profile *profile);
+
+/**
  * report_nothing() - the one line of a report of which the recording has nothing
  * @what:   "offcpu: no blocked time"
  * @option: the one of `record` that makes it

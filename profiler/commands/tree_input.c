@@ -8,7 +8,9 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
+#include "profiler/commands/report.h"
 #include "profiler/profile/folded_reader.h"
+#include "profiler/recording/recording_format.h"
 #include "symbolizer/base/cleanup.h"
 #include "symbolizer/base/log.h"
 #include "symbolizer/base/text.h"
@@ -18,7 +20,7 @@
 struct opened {
 	const char *command;
 	const char *path;
-	char shown[256]; /* the path, for people */
+	char shown[256]; /* the path, for people: profile_input_name() */
 	int fd;
 	char peek[PEEK_BYTES]; /* read already */
 	size_t peeked;
@@ -71,8 +73,8 @@ static int peek(struct opened *opened)
 	return err;
 }
 
-/* A pipe cannot be read twice: what was read and what is to come becomes a file that is standard input from here on. */
-static int spool(struct opened *opened)
+/* A pipe cannot be read twice: what was read and what is to come becomes a file. */
+static int spool(struct opened *opened, int *ret_fd)
 {
 	_cleanup_close_ int file = memfd_create("recording", MFD_CLOEXEC);
 	char buffer[1 << 16];
@@ -89,8 +91,29 @@ static int spool(struct opened *opened)
 	}
 	if (err)
 		return err;
-	if (lseek(file, 0, SEEK_SET) < 0 || dup2(file, STDIN_FILENO) < 0)
+	*ret_fd = take_fd(&file);
+	return 0;
+}
+
+/* The input from its start, the second time. */
+static int open_again(struct opened *opened, FILE **ret_file)
+{
+	_cleanup_close_ int fd = -1;
+	struct stat status;
+	int err = 0;
+
+	if (!fstat(opened->fd, &status) && S_ISREG(status.st_mode))
+		fd = fcntl(opened->fd, F_DUPFD_CLOEXEC, 3);
+	else
+		err = spool(opened, &fd);
+	if (err)
+		return err;
+	if (fd < 0 || lseek(fd, 0, SEEK_SET) < 0)
 		return -errno;
+	*ret_file = fdopen(fd, "r");
+	if (!*ret_file)
+		return -errno;
+	take_fd(&fd);
 	return 0;
 }
 
@@ -98,28 +121,23 @@ static enum exit_status load_recording(struct opened *opened, const struct query
 				       struct tree_input *input)
 {
 	_cleanup_(query_deinit) struct query query = {0};
+	_cleanup_fclose_ FILE *file = NULL;
 	char error[512] = "";
-	struct stat status;
-	bool pipe = fstat(opened->fd, &status) || !S_ISREG(status.st_mode);
 	int err;
 
 	if (!query_init(&query, settings, opened->command))
 		return EXIT_USAGE;
-	err = pipe ? spool(opened) : 0;
-	if (!err && !pipe && lseek(opened->fd, 0, SEEK_SET) < 0)
-		err = -errno;
+	err = open_again(opened, &file);
 	if (err)
 		return fail(opened, err);
-	err = profile_load(pipe ? "-" : opened->path, &input->profile, error, sizeof(error));
-	if (!err)
-		err = profile_call_tree(input->profile, &query.query, &input->tree, error, sizeof(error));
+	err = profile_load_file(file, opened->path, &input->profile, error, sizeof(error));
+	if (err)
+		return report_unreadable(opened->command, err, error);
+	err = profile_call_tree(input->profile, &query.query, &input->tree, error, sizeof(error));
 	if (err) {
 		log_error("%s: %s", opened->command, *error ? error : strerror(-err));
 		return EXIT_FAILED;
 	}
-	if (!input->profile->whole)
-		log_warning("%s: %s ends in the middle: this is what was recorded before", opened->command,
-			    opened->shown);
 	return EXIT_OK;
 }
 
@@ -129,8 +147,8 @@ static enum exit_status judge_lines(const struct opened *opened, const struct fo
 	char count[32], all[32];
 
 	if (left_out && left_out == report->lines) {
-		log_error("%s: %s is neither a recording nor folded stacks: no line ends in a count", opened->command,
-			  opened->shown);
+		log_error("%s: %s is not a stoker recording, and no folded stacks either: no line ends in a count",
+			  opened->command, opened->shown);
 		return EXIT_FAILED;
 	}
 	if (left_out)
@@ -169,6 +187,14 @@ static enum exit_status load_folded(struct opened *opened, const struct query_se
 	return judge_lines(opened, &reader.report);
 }
 
+/* What holds nothing is taken for a recording that holds nothing. */
+static bool is_recording(const struct opened *opened)
+{
+	if (opened->peeked >= RECORDING_MAGIC_BYTES && !memcmp(opened->peek, RECORDING_MAGIC, RECORDING_MAGIC_BYTES))
+		return true;
+	return !opened->peeked || memchr(opened->peek, '\0', opened->peeked);
+}
+
 static enum exit_status load(struct opened *opened, const struct query_settings *settings, struct tree_input *input)
 {
 	enum exit_status status;
@@ -176,12 +202,17 @@ static enum exit_status load(struct opened *opened, const struct query_settings 
 
 	if (err)
 		return fail(opened, err);
-	status = memchr(opened->peek, '\0', opened->peeked) ? load_recording(opened, settings, input)
-							    : load_folded(opened, settings, input);
-	if (status != EXIT_OK || input->tree.nodes.items[0].total)
+	status = is_recording(opened) ? load_recording(opened, settings, input) : load_folded(opened, settings, input);
+	if (status != EXIT_OK)
 		return status;
-	log_error("%s: no samples in %s%s", opened->command, opened->shown,
-		  query_needs_recording(settings) ? " for these options" : "");
+	if (input->tree.nodes.items[0].total) {
+		if (input->profile)
+			report_cut(opened->command, opened->path, input->profile);
+		return EXIT_OK;
+	}
+	log_error("%s: no samples in %s%s%s", opened->command, opened->shown,
+		  query_needs_recording(settings) ? " for these options" : "",
+		  input->profile && !input->profile->whole ? ", which was cut early" : "");
 	return EXIT_NO_SAMPLES;
 }
 
@@ -194,10 +225,7 @@ enum exit_status tree_input_load(const char *command, const char *path, const st
 	enum exit_status status;
 	_cleanup_close_ int fd = standard_input ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC);
 
-	if (standard_input)
-		strncpy(opened.shown, "standard input", sizeof(opened.shown) - 1);
-	else
-		text_printable(path, opened.shown, sizeof(opened.shown));
+	profile_input_name(path, opened.shown, sizeof(opened.shown));
 	if (fd < 0)
 		return fail(&opened, -errno);
 	opened.fd = fd;

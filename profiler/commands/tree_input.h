@@ -2,7 +2,8 @@
 /*
  * tree_input: a call tree from whatever FILE names: a recording, folded stacks of any tool, or "-" for either of them.
  *
- * Folded stacks are text; a file with a NUL among its first bytes is taken for a recording.
+ * Folded stacks are text; a file with a recording's magic or a NUL among its first bytes is taken for a recording, and so is
+ * one that holds nothing.
  */
 #ifndef STOKER_TREE_INPUT_H
 #define STOKER_TREE_INPUT_H

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "profiler/profile/profile_accounting.h"
 #include "profiler/recording/recording_reader.h"
@@ -151,11 +152,16 @@ static int join_calls(struct profile *profile)
 	return 0;
 }
 
+char *profile_input_name(const char *path, char *out, size_t size)
+{
+	return text_printable(strcmp(path, "-") != 0 ? path : "standard input", out, size);
+}
+
 static int explain(int err, const char *path, char *error, size_t error_size)
 {
 	char shown[256];
 
-	text_printable(path, shown, sizeof(shown));
+	profile_input_name(path, shown, sizeof(shown));
 	switch (err) {
 	case -ENODATA:
 		snprintf(error, error_size, "%s is empty: nothing was recorded into it", shown);
@@ -176,26 +182,29 @@ static int explain(int err, const char *path, char *error, size_t error_size)
 	return err;
 }
 
-static int load(const char *path, bool samples_alone, struct profile **ret_profile, char *error, size_t error_size)
+/* read(2) of a folder is an error that the reader of recordings cannot tell from others. */
+static bool is_folder(FILE *file)
+{
+	struct stat status;
+
+	return !fstat(fileno(file), &status) && S_ISDIR(status.st_mode);
+}
+
+static int load_from(FILE *file, const char *path, bool samples_alone, struct profile **ret_profile, char *error,
+		     size_t error_size)
 {
 	_cleanup_(cleanup_profile) struct profile *profile = calloc(1, sizeof(*profile));
-	bool is_stdin = !strcmp(path, "-");
-	_cleanup_fclose_ FILE *opened = NULL;
 	int err;
 
 	if (!profile || recording_tables_init(&profile->rows))
 		return explain(-ENOMEM, path, error, error_size);
-	if (!is_stdin) {
-		opened = fopen(path, "re");
-		if (!opened)
-			return explain(-errno, path, error, error_size);
-	}
-	if (samples_alone)
-		err = recording_read_samples(is_stdin ? stdin : opened, &profile->rows, &profile->others,
-					     &profile->whole, &profile->bytes_ignored);
+	if (is_folder(file))
+		err = -EISDIR;
+	else if (samples_alone)
+		err = recording_read_samples(file, &profile->rows, &profile->others, &profile->whole,
+					     &profile->bytes_ignored);
 	else
-		err = recording_read(is_stdin ? stdin : opened, &profile->rows, &profile->whole,
-				     &profile->bytes_ignored);
+		err = recording_read(file, &profile->rows, &profile->whole, &profile->bytes_ignored);
 	if (err)
 		return explain(err, path, error, error_size);
 	if (keep_last_facts(profile) || profile_account(&profile->rows) || make_labels(profile) || join_calls(profile))
@@ -204,9 +213,26 @@ static int load(const char *path, bool samples_alone, struct profile **ret_profi
 	return 0;
 }
 
+static int load(const char *path, bool samples_alone, struct profile **ret_profile, char *error, size_t error_size)
+{
+	_cleanup_fclose_ FILE *opened = NULL;
+
+	if (!strcmp(path, "-"))
+		return load_from(stdin, path, samples_alone, ret_profile, error, error_size);
+	opened = fopen(path, "re");
+	if (!opened)
+		return explain(-errno, path, error, error_size);
+	return load_from(opened, path, samples_alone, ret_profile, error, error_size);
+}
+
 int profile_load(const char *path, struct profile **ret_profile, char *error, size_t error_size)
 {
 	return load(path, false, ret_profile, error, error_size);
+}
+
+int profile_load_file(FILE *file, const char *path, struct profile **ret_profile, char *error, size_t error_size)
+{
+	return load_from(file, path, false, ret_profile, error, error_size);
 }
 
 int profile_load_samples(const char *path, struct profile **ret_profile, char *error, size_t error_size)

@@ -10,6 +10,7 @@
 
 #include <regex.h>
 #include <stdbool.h>
+#include <stdio.h>
 
 #include "profiler/profile/call_tree.h"
 #include "profiler/recording/recording.h"
@@ -31,11 +32,17 @@ struct profile {
  * @path: a file, or "-" for standard input
  * @ret_profile: to be given to profile_free(); untouched on failure
  * @error: [error_size] one line for people on failure: what is wrong with which file, and what to do
- * Returns 0 (also for a cut recording: see profile.whole), -ENOENT and the like from open(), -EBADMSG (not a recording,
- * or garbage from the start), -EPROTO (made by a newer stoker), -ENOMEM.
+ * Returns 0 (also for a cut recording: see profile.whole), -ENOENT and the like from open(), -EISDIR, -ENODATA (empty),
+ * -EBADMSG (not a recording, or garbage from the start), -EPROTO (made by a newer stoker), -ENOMEM.
  */
 int profile_load(const char *path, struct profile **ret_profile, char *error, size_t error_size);
 void profile_free(struct profile *profile);
+
+/* The same from a file that is open at its start, and stays the caller's; @path is what the line on failure calls it. */
+int profile_load_file(FILE *file, const char *path, struct profile **ret_profile, char *error, size_t error_size);
+
+/* What lines for people call a path that was given: itself, made printable, or "standard input" for "-". Returns @out. */
+char *profile_input_name(const char *path, char *out, size_t size);
 
 /* The same for profile_summary_init() and accounts alone: without processes, threads, calls and waits, which may be many. */
 int profile_load_samples(const char *path, struct profile **ret_profile, char *error, size_t error_size);

@@ -279,6 +279,8 @@ static void test_profile__a_file_that_is_none_gets_its_own_line(void **state)
 	assert_true(fd >= 0);
 	assert_int_equal(profile_load(path, &profile, error, sizeof(error)), -ENODATA);
 	assert_non_null(strstr(error, "is empty"));
+	assert_int_equal(profile_load("/tmp", &profile, error, sizeof(error)), -EISDIR);
+	assert_string_equal(error, "cannot read /tmp: Is a directory");
 	assert_int_equal(write(fd, "no recording", 12), 12);
 	assert_int_equal(profile_load(path, &profile, error, sizeof(error)), -EBADMSG);
 	assert_non_null(strstr(error, "is not a stoker recording"));

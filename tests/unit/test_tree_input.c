@@ -223,6 +223,8 @@ static void test_tree_input__nothing_to_show_is_not_success(void **state)
 	assert_int_equal(tree_input_load("t", "/nowhere/at all", &nothing_asked, &input), EXIT_FAILED);
 	logged(*state, "cannot read /nowhere/at all: No such file or directory");
 	assert_int_equal(tree_input_load("t", "/tmp", &nothing_asked, &input), EXIT_FAILED);
+	logged(*state, "cannot read /tmp: Is a directory");
+	logged(*state, "/dev/null is empty");
 }
 
 static void test_tree_input__lines_that_are_no_stacks_are_said(void **state)
