@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "symbolizer/base/log.h"
+#include "symbolizer/base/stream.h"
 #include "symbolizer/base/text.h"
 
 #define ROWS_MAX 40
@@ -41,9 +42,11 @@ static void print_help(const struct option_usage *usage)
 
 enum exit_status options_shown(void)
 {
-	if ((!fflush(stdout) && !ferror(stdout)) || errno == EPIPE)
+	int err = stream_end(stdout);
+
+	if (!err || err == -EPIPE)
 		return EXIT_OK;
-	log_error("cannot write: %s", strerror(errno));
+	log_error("cannot write: %s", strerror(-err));
 	return EXIT_FAILED;
 }
 

@@ -7,6 +7,7 @@
 #include "profiler/render/columns.h"
 #include "profiler/render/json.h"
 #include "symbolizer/base/cleanup.h"
+#include "symbolizer/base/stream.h"
 #include "symbolizer/base/text.h"
 
 #define RED "\033[31m"
@@ -69,9 +70,7 @@ static int add_container(const struct ps_list *list, const struct ps_group *grou
 static int print(const struct column_table *table, FILE *out)
 {
 	column_table_print(table, out);
-	if (fflush(out) || ferror(out))
-		return errno ? -errno : -EIO;
-	return 0;
+	return stream_end(out);
 }
 
 int ps_print_containers(const struct ps_list *list, bool color, FILE *out)

@@ -87,6 +87,7 @@ static int report(const char *path, bool picture)
 	struct profile_query query = {.by = PROFILE_BY_CONTAINER};
 	struct table_options options = {0};
 	struct profile *profile;
+	const char *what = "";
 	char error[512];
 	int err;
 
@@ -101,13 +102,15 @@ static int report(const char *path, bool picture)
 		return EXIT_NO_SAMPLES;
 	}
 	err = render_table(profile, &options, stdout);
-	if (!err && fflush(stdout))
-		err = -errno;
-	if (!err && picture)
+	if (err && err != -EPIPE) {
+		what = "the table";
+	} else if (picture) {
+		what = DEFAULT_PICTURE;
 		err = flame_file_write(profile, &query, DEFAULT_PICTURE);
+	}
 	profile_free(profile);
 	if (err && err != -EPIPE) {
-		log_error("cannot write %s: %s", picture ? DEFAULT_PICTURE : "the table", strerror(-err));
+		log_error("cannot write %s: %s", what, strerror(-err));
 		return EXIT_FAILED;
 	}
 	return EXIT_OK;

@@ -13,6 +13,7 @@
 #include "profiler/commands/options.h"
 #include "symbolizer/base/cleanup.h"
 #include "symbolizer/base/log.h"
+#include "symbolizer/base/stream.h"
 #include "symbolizer/base/text.h"
 #include "symbolizer/symbolizer.h"
 
@@ -147,9 +148,7 @@ static int answer_all(struct symbolizing *run)
 			print_text(run, &run->symbols.list.items[span.first + j]);
 	}
 	run->addresses.count = 0;
-	if (!err && fflush(stdout))
-		err = -errno;
-	return err;
+	return err ? err : stream_end(stdout);
 }
 
 /* Each line gets an answer: one that is no address counts as 0, as with addr2line, and is complained about. */

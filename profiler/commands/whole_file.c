@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "symbolizer/base/cleanup.h"
+#include "symbolizer/base/stream.h"
 
 #define MODE 0666 /* less the umask */
 
@@ -133,11 +134,9 @@ static int name_it(struct whole_file *file)
 
 int whole_file_commit(struct whole_file *file)
 {
-	int err = 0;
+	int err = stream_end(file->out);
 
-	if (fflush(file->out) || ferror(file->out))
-		return errno ? -errno : -EIO;
-	if (file->path)
+	if (!err && file->path)
 		err = name_it(file);
 	if (err)
 		return err;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "profiler/render/table.h"
+#include "symbolizer/base/stream.h"
 #include "symbolizer/base/text.h"
 
 #define NUMBER_BYTES 32
@@ -79,7 +80,5 @@ int render_accounting(const struct profile *profile, FILE *out)
 		fprintf(out,
 			"The recording was cut: this is what came before (%s bytes at its end were not readable).\n",
 			text_grouped(profile->bytes_ignored, number, sizeof(number)));
-	if (fflush(out))
-		return -errno;
-	return ferror(out) ? -EIO : 0;
+	return stream_end(out);
 }

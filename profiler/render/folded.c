@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "symbolizer/base/cleanup.h"
+#include "symbolizer/base/stream.h"
 #include "symbolizer/base/text.h"
 
 #define STACK_BYTES_MAX 65000
@@ -222,8 +223,8 @@ int render_folded(const struct call_tree *tree, const struct folded_options *opt
 	err = prepare_names(&folded, tree, !options || !options->no_annotations);
 	if (!err)
 		err = write_tree(&folded, tree, out);
-	if (fflush(out) && !err)
-		err = -errno;
+	if (!err)
+		err = stream_end(out);
 	if (options && options->report)
 		*options->report = folded.report;
 	return err;

@@ -76,10 +76,7 @@ int render_hot_calls_text(const struct hot_calls *hot, const struct profile *pro
 			hot->rows.count - table.rows.count, FUNCTIONS_SHOWN);
 	fputc('\n', out);
 	put_account(hot, out);
-	render_accounting(profile, out);
-	if (fflush(out))
-		return -errno;
-	return ferror(out) ? -EIO : 0;
+	return render_accounting(profile, out);
 }
 
 static struct json_object *function_json(const struct hot_calls *hot, const struct hot_call *row)

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "symbolizer/base/cleanup.h"
+#include "symbolizer/base/stream.h"
 #include "symbolizer/base/text.h"
 
 #define REPLACEMENT "\xef\xbf\xbd"
@@ -200,7 +201,5 @@ int json_print(struct json_object *object, FILE *out)
 		return -ENOMEM;
 	fputs(text, out);
 	fputc('\n', out);
-	if (fflush(out))
-		return -errno;
-	return ferror(out) ? -EIO : 0;
+	return stream_end(out);
 }

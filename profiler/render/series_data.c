@@ -6,6 +6,7 @@
 #include "profiler/render/series.h"
 #include "symbolizer/base/cleanup.h"
 #include "symbolizer/base/real.h"
+#include "symbolizer/base/stream.h"
 #include "symbolizer/base/text.h"
 
 static bool is_wanted(const struct series_of *of, const struct series_options *options)
@@ -156,7 +157,5 @@ int render_series_csv(const struct profile_series *series, const struct profile 
 		}
 		fputs("\r\n", out);
 	}
-	if (fflush(out))
-		return -errno;
-	return ferror(out) ? -EIO : 0;
+	return stream_end(out);
 }

@@ -12,6 +12,7 @@
 #include "profiler/render/svg_drawing.h"
 #include "profiler/render/xml.h"
 #include "symbolizer/base/cleanup.h"
+#include "symbolizer/base/stream.h"
 #include "symbolizer/base/text.h"
 
 #define SIDE 10	     /* px left and right of the graph */
@@ -424,7 +425,5 @@ int render_svg(const struct call_tree *tree, const struct svg_options *options, 
 	write_foot(&drawing, out);
 	err = svg_write_data(&drawing, out);
 	fprintf(out, "<script><![CDATA[\n%s]]></script>\n</svg>\n", flame_script);
-	if (!err && (fflush(out) || ferror(out)))
-		err = errno ? -errno : -EIO;
-	return err;
+	return err ? err : stream_end(out);
 }
