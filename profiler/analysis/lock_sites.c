@@ -32,6 +32,12 @@ void lock_sites_deinit(struct lock_sites *sites)
 	string_table_deinit(&sites->strings);
 }
 
+bool lock_sites_recorded(const struct profile *profile)
+{
+	/* One that was cut has no facts of its end. */
+	return profile->rows.locks.count || profile_fact(profile, "locks.spins_lost");
+}
+
 const char *lock_class_name(uint8_t lock_class)
 {
 	static const char *const names[LOCK_CLASSES + 1] = {

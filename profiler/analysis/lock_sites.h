@@ -95,6 +95,9 @@ struct lock_sites {
 int lock_sites_init(struct lock_sites *sites, const struct profile *profile, enum locks_grouping by);
 void lock_sites_deinit(struct lock_sites *sites);
 
+/* Were waits for locks recorded, whether there were any or not? */
+bool lock_sites_recorded(const struct profile *profile);
+
 /* "mutex", "rwsem, reading" …; "several" for LOCK_CLASSES. */
 const char *lock_class_name(uint8_t lock_class);
 

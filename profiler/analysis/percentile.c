@@ -1,6 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "profiler/analysis/percentile.h"
 
+uint64_t percentile_count(const uint64_t *buckets)
+{
+	uint64_t count = 0;
+
+	for (unsigned int i = 0; i < RECORDING_BUCKETS; i++)
+		count += buckets[i];
+	return count;
+}
+
 uint64_t percentile_ns(const uint64_t *buckets, double part, uint64_t max_ns)
 {
 	double below = 0, wanted = 0;

@@ -18,4 +18,7 @@
  */
 uint64_t percentile_ns(const uint64_t *buckets, double part, uint64_t max_ns);
 
+/* How many there are in all [RECORDING_BUCKETS]. */
+uint64_t percentile_count(const uint64_t *buckets);
+
 #endif

@@ -2,6 +2,7 @@
 #include "profiler/analysis/standouts.h"
 
 #include <errno.h>
+#include <math.h>
 #include <string.h>
 
 #define NS_PER_S 1e9
@@ -36,7 +37,7 @@ static void explain(struct standout *one, const struct profile_series *series, c
 	struct series_answer answer;
 
 	if (one->kind == STANDOUT_THROTTLED) {
-		one->total = profile_series_ask(series, of, &time, &answer) ? answer.total : 0;
+		one->total = profile_series_ask(series, of, &time, &answer) ? answer.total : NAN;
 		one->limit = (double)last_of(series, of, SERIES_CPU_LIMIT);
 	} else if (one->kind == STANDOUT_MEMORY_LIMIT) {
 		one->limit = (double)last_of(series, of, SERIES_MEMORY_LIMIT);

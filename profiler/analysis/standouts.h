@@ -10,19 +10,19 @@
 #include "profiler/profile/profile_series.h"
 
 enum standout_kind {
-	STANDOUT_THROTTLED,	  /* part: of the periods; total: ns; limit: thousandths of a CPU, the last one */
-	STANDOUT_MEMORY_LIMIT,	  /* total: times that it was hit; limit: bytes, the last one */
-	STANDOUT_OOM_KILLS,	  /* total: processes */
-	STANDOUT_CPU_PRESSURE,	  /* part: of the time, in which some task waited */
+	STANDOUT_THROTTLED,    /* part: of the periods; total: ns, or NAN; limit: thousandths of a CPU, the last one */
+	STANDOUT_MEMORY_LIMIT, /* total: times that it was hit; limit: bytes, the last one */
+	STANDOUT_OOM_KILLS,    /* total: processes */
+	STANDOUT_CPU_PRESSURE, /* part: of the time, in which some task waited; total: ns of it */
 	STANDOUT_MEMORY_PRESSURE, /* likewise */
 	STANDOUT_IO_PRESSURE,
-	STANDOUT_STEAL, /* part: of one CPU */
+	STANDOUT_STEAL, /* part: of one CPU; total: ns */
 };
 
 struct standout {
 	uint32_t container; /* row, or SERIES_HOST */
 	enum standout_kind kind;
-	double part, total, limit;
+	double part, total, limit; /* limit 0: not known, or none */
 };
 
 /* The least that is told: a part of the periods or of the time. */

@@ -44,7 +44,7 @@ static int show(const struct profile *profile, const void *data, enum exit_statu
 	struct locks_options options = {.by = (enum locks_grouping)settings->by, .max = (uint32_t)settings->max};
 	int err;
 
-	if (!profile_fact(profile, "locks.lost")) {
+	if (!lock_sites_recorded(profile)) {
 		report_nothing(profile, "locks: no lock waits", "--locks");
 		*ret_status = EXIT_NO_SAMPLES;
 		return 0;

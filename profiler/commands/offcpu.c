@@ -41,7 +41,7 @@ static int show(const struct profile *profile, const void *data, enum exit_statu
 	int err;
 
 	err = profile_times_init(&times, profile);
-	if (!err && !times.any) {
+	if (!err && !profile_times_have_blocks(&times, profile)) {
 		report_nothing(profile, "offcpu: no blocked time", "--offcpu");
 		*ret_status = EXIT_NO_SAMPLES;
 		return 0;

@@ -240,3 +240,11 @@ int profile_times_order(const struct time_sums *sums, size_t count, uint64_t (*w
 	*ret_count = seen;
 	return 0;
 }
+
+bool profile_times_have_blocks(const struct profile_times *times, const struct profile *profile)
+{
+	uint64_t lost_ns = profile_fact_number(profile, "waits.lost_ns");
+
+	return times->any &&
+	       (profile->rows.waits.count || time_sums_blocked(&times->total) <= times->total.short_ns + lost_ns);
+}

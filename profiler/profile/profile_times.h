@@ -77,4 +77,7 @@ static inline uint64_t time_sums_blocked(const struct time_sums *sums)
 	return ns;
 }
 
+/* Were single blocks recorded (--offcpu), whether there were any or not? Else there are sums alone. */
+bool profile_times_have_blocks(const struct profile_times *times, const struct profile *profile);
+
 #endif

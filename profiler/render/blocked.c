@@ -219,9 +219,9 @@ static struct json_object *place_json(const struct blocked_places *places, const
 	if (!err)
 		err = json_add_text(one, "state", state_name(place->state));
 	if (!err)
-		err = json_add_text(one, "in", string_table_text(&places->strings, place->entry));
+		err = json_add_text_or_null(one, "in", string_table_text(&places->strings, place->entry));
 	if (!err)
-		err = json_add_text(one, "at", string_table_text(&places->strings, place->function));
+		err = json_add_text_or_null(one, "at", string_table_text(&places->strings, place->function));
 	if (!err)
 		err = json_add(one, "waits_by_design", json_object_new_boolean(place->by_design));
 	if (!err)

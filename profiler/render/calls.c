@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "profiler/analysis/lock_sites.h"
 #include "profiler/analysis/percentile.h"
 #include "profiler/render/columns.h"
 #include "profiler/render/duration.h"
@@ -112,22 +113,23 @@ int render_calls_text(const struct profile_calls *calls, const struct profile *p
 	return render_accounting(profile, out);
 }
 
-static int add_numbers(struct json_object *one, const struct call_sums *sums)
+static int add_numbers(struct json_object *one, const struct profile *profile, const struct call_sums *sums)
 {
+	bool untimed = !sums->timed, no_percentiles = !percentile_count(sums->histogram);
 	const struct json_number numbers[] = {
 		{"count", sums->count},
 		{"errors", sums->errors},
 		{"timed", sums->timed},
-		{"wall_ns", sums->wall_ns},
-		{"max_ns", sums->wall_max_ns},
-		{"p50_ns", percentile_ns(sums->histogram, 0.5, sums->wall_max_ns)},
-		{"p90_ns", percentile_ns(sums->histogram, 0.9, sums->wall_max_ns)},
-		{"p99_ns", percentile_ns(sums->histogram, 0.99, sums->wall_max_ns)},
-		{"oncpu_ns", sums->oncpu_ns},
-		{"blocked_ns", sums->blocked_ns},
-		{"uninterruptible_ns", sums->uninterruptible_ns},
-		{"queued_ns", sums->queued_ns},
-		{"lock_ns", sums->lock_ns},
+		{"wall_ns", sums->wall_ns, untimed},
+		{"max_ns", sums->wall_max_ns, untimed},
+		{"p50_ns", percentile_ns(sums->histogram, 0.5, sums->wall_max_ns), no_percentiles},
+		{"p90_ns", percentile_ns(sums->histogram, 0.9, sums->wall_max_ns), no_percentiles},
+		{"p99_ns", percentile_ns(sums->histogram, 0.99, sums->wall_max_ns), no_percentiles},
+		{"oncpu_ns", sums->oncpu_ns, untimed},
+		{"blocked_ns", sums->blocked_ns, untimed},
+		{"uninterruptible_ns", sums->uninterruptible_ns, untimed},
+		{"queued_ns", sums->queued_ns, untimed},
+		{"lock_ns", sums->lock_ns, untimed || !lock_sites_recorded(profile)},
 	};
 	int err = json_add_numbers(one, numbers, ARRAY_LENGTH(numbers));
 
@@ -149,7 +151,7 @@ static struct json_object *row_json(const struct profile *profile, const struct 
 	if (!err)
 		err = json_add_number(one, "containers", sums->containers);
 	if (!err)
-		err = add_numbers(one, sums);
+		err = add_numbers(one, profile, sums);
 	return err ? NULL : take_ptr(one);
 }
 
@@ -169,11 +171,11 @@ int render_calls_json(const struct profile_calls *calls, const struct profile *p
 	if (!err)
 		err = json_add_number(top, "timed", calls->total.timed);
 	if (!err)
-		err = json_add_number(top, "others", profile_fact_number(profile, "calls.others"));
+		err = json_add_fact(top, "others", profile, "calls.others");
 	if (!err)
-		err = json_add_number(top, "unseen", profile_fact_number(profile, "waits.unseen"));
+		err = json_add_fact(top, "unseen", profile, "waits.unseen");
 	if (!err)
-		err = json_add_number(top, "missed", profile_fact_number(profile, "waits.missed"));
+		err = json_add_fact(top, "missed", profile, "waits.missed");
 	if (!err)
 		err = json_add_account(top, profile);
 	return err ? err : json_print(top, out);

@@ -219,7 +219,9 @@ static struct json_object *hotspot_json(const struct hotspots *hotspots, const s
 	if (!err)
 		err = json_add_real(one, "share", part_of(hotspot->samples, hotspots->kernel_samples));
 	if (!err)
-		err = json_add_real(one, "containers_effective", hotspot->containers_effective);
+		err = hotspot->containers_effective > 0
+			      ? json_add_real(one, "containers_effective", hotspot->containers_effective)
+			      : json_add_null(one, "containers_effective");
 	if (!err)
 		err = json_add(one, "containers", containers_json(hotspot, profile));
 	if (!err)

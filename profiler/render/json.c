@@ -60,13 +60,31 @@ int json_add_number(struct json_object *object, const char *key, uint64_t number
 	return json_add(object, key, json_object_new_uint64(number));
 }
 
+int json_add_null(struct json_object *object, const char *key)
+{
+	/* NULL is json-c's null. */
+	return json_object_object_add(object, key, NULL) ? -ENOMEM : 0;
+}
+
+int json_add_text_or_null(struct json_object *object, const char *key, const char *text)
+{
+	return *text ? json_add_text(object, key, text) : json_add_null(object, key);
+}
+
 int json_add_numbers(struct json_object *object, const struct json_number *numbers, size_t count)
 {
 	int err = 0;
 
 	for (size_t i = 0; i < count && !err; i++)
-		err = json_add_number(object, numbers[i].key, numbers[i].number);
+		err = numbers[i].unknown ? json_add_null(object, numbers[i].key)
+					 : json_add_number(object, numbers[i].key, numbers[i].number);
 	return err;
+}
+
+int json_add_fact(struct json_object *object, const char *key, const struct profile *profile, const char *fact)
+{
+	return profile_fact(profile, fact) ? json_add_number(object, key, profile_fact_number(profile, fact))
+					   : json_add_null(object, key);
 }
 
 int json_add_real(struct json_object *object, const char *key, double number)
@@ -168,8 +186,7 @@ int json_add_account(struct json_object *object, const struct profile *profile)
 		return err;
 	if (profile_is_accounted(profile))
 		return json_add(object, "accounting", json_account(profile_accounting(profile, RECORDING_TOTAL)));
-	/* NULL is json-c's null. */
-	return json_object_object_add(object, "accounting", NULL) ? -ENOMEM : 0;
+	return json_add_null(object, "accounting");
 }
 
 struct json_object *json_histogram(const uint64_t *buckets)

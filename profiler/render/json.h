@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * json: what all JSON outputs have in common.
+ *
+ * What is not known is null, or not there (docs/man/stoker.1); a 0 is known to be one.
  */
 #ifndef STOKER_RENDER_JSON_H
 #define STOKER_RENDER_JSON_H
@@ -17,12 +19,22 @@ int json_add_text(struct json_object *object, const char *key, const char *text)
 int json_add_number(struct json_object *object, const char *key, uint64_t number);
 int json_add_real(struct json_object *object, const char *key, double number); /* to 6 digits behind the point */
 
+/* As json_add_text(), and null for "": what would be there is not known. */
+int json_add_text_or_null(struct json_object *object, const char *key, const char *text);
+
+/* Adds null, for a value that is not known. */
+int json_add_null(struct json_object *object, const char *key);
+
 struct json_number {
 	const char *key;
 	uint64_t number;
+	bool unknown; /* null */
 };
 
 int json_add_numbers(struct json_object *object, const struct json_number *numbers, size_t count);
+
+/* A fact of the recording that is a number; null where it has none: one that was cut, or made without what it counts. */
+int json_add_fact(struct json_object *object, const char *key, const struct profile *profile, const char *fact);
 
 /* Takes @value over in any case; NULL gives -ENOMEM. */
 int json_add(struct json_object *object, const char *key, struct json_object *value);

@@ -98,27 +98,28 @@ static int add_which(struct json_object *object, const struct lock_sites *sites,
 }
 
 static struct json_object *site_json(const struct lock_sites *sites, const struct profile *profile,
-				     const struct lock_site *site)
+				     const struct lock_site *site, bool by_owner)
 {
 	_cleanup_json_ struct json_object *one = json_object_new_object();
+	bool unknown = by_owner || site->count == site->spun, no_percentiles = !percentile_count(site->histogram);
 	const struct json_number numbers[] = {
 		{"waits", site->count},
 		{"did_not_sleep", site->spun},
 		{"did_not_sleep_ns", site->spun_ns},
 		{"ns", site->total_ns},
-		{"max_ns", site->max_ns},
-		{"p50_ns", percentile_ns(site->histogram, 0.5, site->max_ns)},
-		{"p99_ns", percentile_ns(site->histogram, 0.99, site->max_ns)},
-		{"handoff_ns", site->handoff_ns},
-		{"different_locks", lock_sites_different(site->seen)},
-		{"owner_asleep_ns", site->owner_ns[LOCK_OWNER_IS_ASLEEP]},
-		{"owner_queued_ns", site->owner_ns[LOCK_OWNER_IS_QUEUED]},
-		{"owner_on_cpu_ns", site->owner_ns[LOCK_OWNER_IS_ON_CPU]},
-		{"owner_reading_ns", site->owner_ns[LOCK_OWNER_IS_READER]},
-		{"owner_nobody_ns", site->owner_ns[LOCK_OWNER_IS_NOBODY]},
-		{"owner_untold_ns", site->owner_ns[LOCK_OWNER_IS_UNTOLD]},
-		{"owner_and_waker_known", site->both},
-		{"owner_and_waker_agree", site->agreed},
+		{"max_ns", site->max_ns, !site->max_ns},
+		{"p50_ns", percentile_ns(site->histogram, 0.5, site->max_ns), no_percentiles},
+		{"p99_ns", percentile_ns(site->histogram, 0.99, site->max_ns), no_percentiles},
+		{"handoff_ns", site->handoff_ns, unknown},
+		{"different_locks", lock_sites_different(site->seen), !lock_sites_different(site->seen)},
+		{"owner_asleep_ns", site->owner_ns[LOCK_OWNER_IS_ASLEEP], by_owner},
+		{"owner_queued_ns", site->owner_ns[LOCK_OWNER_IS_QUEUED], by_owner},
+		{"owner_on_cpu_ns", site->owner_ns[LOCK_OWNER_IS_ON_CPU], by_owner},
+		{"owner_reading_ns", site->owner_ns[LOCK_OWNER_IS_READER], by_owner},
+		{"owner_nobody_ns", site->owner_ns[LOCK_OWNER_IS_NOBODY], by_owner},
+		{"owner_untold_ns", site->owner_ns[LOCK_OWNER_IS_UNTOLD], by_owner},
+		{"owner_and_waker_known", site->both, by_owner},
+		{"owner_and_waker_agree", site->agreed, by_owner},
 	};
 	int err = one ? json_add_text(one, "class", lock_class_name(site->lock_class)) : -ENOMEM;
 
@@ -143,11 +144,17 @@ static struct json_object *site_json(const struct lock_sites *sites, const struc
 
 static struct json_object *spins_json(const struct lock_sites *sites, const struct profile *profile)
 {
+	uint64_t period_ns = profile_period_ns(profile);
 	_cleanup_json_ struct json_object *array = json_object_new_array();
 	int err = array ? 0 : -ENOMEM;
 
 	for (size_t i = 0; i < sites->spins.count && !err; i++) {
 		const struct lock_spin *spin = &sites->spins.items[i];
+		const struct json_number numbers[] = {
+			{"samples", spin->samples},
+			{"ns", spin->samples * period_ns, !period_ns},
+			{"own_samples", spin->own},
+		};
 		_cleanup_json_ struct json_object *one = json_object_new_object();
 
 		err = one ? json_add(one, "container", json_container(profile, spin->container)) : -ENOMEM;
@@ -156,11 +163,7 @@ static struct json_object *spins_json(const struct lock_sites *sites, const stru
 		if (!err)
 			err = json_add_text(one, "taken_by", string_table_text(&sites->strings, spin->function));
 		if (!err)
-			err = json_add_number(one, "samples", spin->samples);
-		if (!err)
-			err = json_add_number(one, "ns", spin->samples * profile_period_ns(profile));
-		if (!err)
-			err = json_add_number(one, "own_samples", spin->own);
+			err = json_add_numbers(one, numbers, ARRAY_LENGTH(numbers));
 		if (!err)
 			err = json_append(array, take_ptr(one));
 	}
@@ -178,15 +181,16 @@ int render_locks_json(const struct lock_sites *sites, const struct profile *prof
 	int err = top && list ? 0 : -ENOMEM;
 
 	for (size_t i = 0; i < sites->list.count && !err; i++)
-		err = json_append(list, site_json(sites, profile, &sites->list.items[i]));
+		err = json_append(list,
+				  site_json(sites, profile, &sites->list.items[i], options->by == LOCKS_BY_OWNER));
 	if (!err)
 		err = json_add(top, "locks", take_ptr(list));
 	if (!err)
 		err = json_add(top, "spinning", spins_json(sites, profile));
 	if (!err)
-		err = json_add(top, "total", site_json(sites, profile, &sites->total));
+		err = json_add(top, "total", site_json(sites, profile, &sites->total, false));
 	for (size_t i = 0; i < ARRAY_LENGTH(facts) && !err; i++)
-		err = json_add_number(top, keys[i], profile_fact_number(profile, facts[i]));
+		err = json_add_fact(top, keys[i], profile, facts[i]);
 	if (!err)
 		err = json_add_account(top, profile);
 	return err ? err : json_print(top, out);

@@ -29,18 +29,9 @@ static const struct column columns[COLUMNS] = {
 	[TURNS_P99] = {"P99", true, 12},	[THROTTLED] = {"THROTTLED", true, 12},
 };
 
-static uint64_t count_of(const uint64_t *buckets)
-{
-	uint64_t count = 0;
-
-	for (unsigned int i = 0; i < RECORDING_BUCKETS; i++)
-		count += buckets[i];
-	return count;
-}
-
 static void put_kind(char cells[][COLUMN_CELL_BYTES], size_t first, const uint64_t *buckets, uint64_t ns)
 {
-	uint64_t count = count_of(buckets);
+	uint64_t count = percentile_count(buckets);
 
 	text_grouped(count, cells[first], COLUMN_CELL_BYTES);
 	if (!count)
@@ -235,16 +226,17 @@ static struct json_object *sums_json(const struct profile_times *times, const st
 {
 	_cleanup_json_ struct json_object *one =
 		sums->containers ? json_object_new_object() : json_container(profile, sums->container);
+	uint64_t wakings = percentile_count(sums->woken), preemptions = percentile_count(sums->preempted);
 	const struct json_number numbers[] = {
 		{"oncpu_ns", sums->oncpu_ns},
-		{"wakings", count_of(sums->woken)},
+		{"wakings", wakings},
 		{"woken_ns", sums->woken_ns},
-		{"woken_p50_ns", percentile_ns(sums->woken, 0.5, 0)},
-		{"woken_p99_ns", percentile_ns(sums->woken, 0.99, 0)},
-		{"preemptions", count_of(sums->preempted)},
+		{"woken_p50_ns", percentile_ns(sums->woken, 0.5, 0), !wakings},
+		{"woken_p99_ns", percentile_ns(sums->woken, 0.99, 0), !wakings},
+		{"preemptions", preemptions},
 		{"preempted_ns", sums->preempted_ns},
-		{"preempted_p50_ns", percentile_ns(sums->preempted, 0.5, 0)},
-		{"preempted_p99_ns", percentile_ns(sums->preempted, 0.99, 0)},
+		{"preempted_p50_ns", percentile_ns(sums->preempted, 0.5, 0), !preemptions},
+		{"preempted_p99_ns", percentile_ns(sums->preempted, 0.99, 0), !preemptions},
 		{"throttled_ns", sums->throttled_ns},
 		{"throttles", sums->throttles},
 	};
@@ -257,7 +249,8 @@ static struct json_object *sums_json(const struct profile_times *times, const st
 	if (!err && !sums->containers)
 		err = json_add(one, "while_waiting", culprits_json(times, profile, sums->container));
 	if (!err && sums->containers)
-		err = json_add_number(one, "pid_namespace", (uint32_t)sums->pid_namespace);
+		err = sums->pid_namespace ? json_add_number(one, "pid_namespace", (uint32_t)sums->pid_namespace)
+					  : json_add_null(one, "pid_namespace");
 	if (!err && sums->containers)
 		err = json_add_number(one, "containers", sums->containers);
 	if (!err && sums->containers)

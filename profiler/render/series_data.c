@@ -108,8 +108,7 @@ int render_series_json(const struct profile_series *series, const struct profile
 		err = json_add_standouts(top, profile);
 	for (size_t i = 0; i < ARRAY_LENGTH(facts) && !err; i++) {
 		snprintf(key, sizeof(key), "series.%s", facts[i]);
-		err = json_add_number(top, facts[i][0] == 'c' ? "containers_read" : facts[i],
-				      profile_fact_number(profile, key));
+		err = json_add_fact(top, facts[i][0] == 'c' ? "containers_read" : facts[i], profile, key);
 	}
 	if (!err)
 		err = json_add_account(top, profile);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
 #include <inttypes.h>
+#include <math.h>
 
 #include "profiler/render/duration.h"
 #include "profiler/render/json.h"
@@ -20,8 +21,10 @@ static void put_one(const struct standout *one, bool host, FILE *out)
 
 	switch (one->kind) {
 	case STANDOUT_THROTTLED:
-		fprintf(out, "throttled in %.0f%% of its periods, %s in all; its limit is %.2f CPUs", 100 * one->part,
-			duration_text(real_to_u64(one->total), text, sizeof(text)), one->limit / 1000);
+		fprintf(out, "throttled in %.0f%% of its periods", 100 * one->part);
+		if (!isnan(one->total))
+			fprintf(out, ", %s in all", duration_text(real_to_u64(one->total), text, sizeof(text)));
+		fprintf(out, "; its limit is %.2f CPUs", one->limit / 1000);
 		break;
 	case STANDOUT_MEMORY_LIMIT:
 		fprintf(out, "reached its memory limit of %.1f MB %s times", one->limit / 1e6,
@@ -67,28 +70,37 @@ int render_standouts_text(const struct profile *profile, FILE *out)
 	return err;
 }
 
+/* What its numbers are called, with their units; NULL: it has none. */
+struct standout_keys {
+	const char *kind, *total, *limit;
+	bool part;
+};
+
 static struct json_object *standout_json(const struct profile *profile, const struct standout *one)
 {
-	static const char *const kinds[] = {
-		[STANDOUT_THROTTLED] = "throttled",
-		[STANDOUT_MEMORY_LIMIT] = "memory limit",
-		[STANDOUT_OOM_KILLS] = "oom kills",
-		[STANDOUT_CPU_PRESSURE] = "cpu pressure",
-		[STANDOUT_MEMORY_PRESSURE] = "memory pressure",
-		[STANDOUT_IO_PRESSURE] = "io pressure",
-		[STANDOUT_STEAL] = "steal",
+	static const struct standout_keys all[] = {
+		[STANDOUT_THROTTLED] = {"throttled", "total_ns", "limit_millicpus", .part = true},
+		[STANDOUT_MEMORY_LIMIT] = {"memory limit", "times", "limit_bytes"},
+		[STANDOUT_OOM_KILLS] = {"oom kills", "processes"},
+		[STANDOUT_CPU_PRESSURE] = {"cpu pressure", "total_ns", .part = true},
+		[STANDOUT_MEMORY_PRESSURE] = {"memory pressure", "total_ns", .part = true},
+		[STANDOUT_IO_PRESSURE] = {"io pressure", "total_ns", .part = true},
+		[STANDOUT_STEAL] = {"steal", "total_ns", .part = true},
 	};
+	const struct standout_keys *keys = &all[one->kind];
+	const struct json_number total = {keys->total, real_to_u64(one->total), isnan(one->total)};
+	const struct json_number limit = {keys->limit, real_to_u64(one->limit), one->limit <= 0};
 	_cleanup_json_ struct json_object *object = json_object_new_object();
-	int err = object ? json_add_text(object, "kind", kinds[one->kind]) : -ENOMEM;
+	int err = object ? json_add_text(object, "kind", keys->kind) : -ENOMEM;
 
 	if (!err && one->container != SERIES_HOST)
 		err = json_add(object, "container", json_container(profile, one->container));
-	if (!err && one->kind != STANDOUT_MEMORY_LIMIT && one->kind != STANDOUT_OOM_KILLS)
+	if (!err && keys->part)
 		err = json_add_real(object, "part", one->part);
 	if (!err)
-		err = json_add_number(object, "total", real_to_u64(one->total));
-	if (!err && one->limit > 0)
-		err = json_add_number(object, "limit", real_to_u64(one->limit));
+		err = json_add_numbers(object, &total, 1);
+	if (!err && keys->limit)
+		err = json_add_numbers(object, &limit, 1);
 	return err ? NULL : take_ptr(object);
 }
 

@@ -80,21 +80,28 @@ void render_queue_account(const struct profile_times *times, const struct profil
 
 int json_add_waits_account(struct json_object *object, const struct profile_times *times, const struct profile *profile)
 {
+	static const struct {
+		const char *key, *fact;
+	} facts[] = {
+		{"min_block_ns", "waits.min_block_ns"},
+		{"lost_ns", "waits.lost_ns"},
+		{"lost", "waits.lost"},
+		{"stacks_lost", "waits.stacks_lost"},
+		{"tasks_lost", "waits.tasks_lost"},
+		{"unseen", "waits.unseen"},
+		{"missed", "waits.missed"},
+		{"queue_lost_ns", "queue.lost_ns"},
+	};
 	const struct json_number numbers[] = {
 		{"blocked_ns", time_sums_blocked(&times->total)},
-		{"with_stacks_ns", stacked_ns(profile)},
+		{"with_stacks_ns", stacked_ns(profile), !profile_times_have_blocks(times, profile)},
 		{"short_ns", times->total.short_ns},
-		{"min_block_ns", profile_fact_number(profile, "waits.min_block_ns")},
-		{"lost_ns", profile_fact_number(profile, "waits.lost_ns")},
-		{"lost", profile_fact_number(profile, "waits.lost")},
-		{"stacks_lost", profile_fact_number(profile, "waits.stacks_lost")},
-		{"tasks_lost", profile_fact_number(profile, "waits.tasks_lost")},
-		{"unseen", profile_fact_number(profile, "waits.unseen")},
-		{"missed", profile_fact_number(profile, "waits.missed")},
 		{"queued_ns", time_sums_queued(&times->total)},
-		{"queued_known_ns", known_queue_ns(times)},
-		{"queue_lost_ns", profile_fact_number(profile, "queue.lost_ns")},
+		{"queued_known_ns", known_queue_ns(times), !times->queues.count},
 	};
+	int err = json_add_numbers(object, numbers, ARRAY_LENGTH(numbers));
 
-	return json_add_numbers(object, numbers, ARRAY_LENGTH(numbers));
+	for (size_t i = 0; i < ARRAY_LENGTH(facts) && !err; i++)
+		err = json_add_fact(object, facts[i].key, profile, facts[i].fact);
+	return err;
 }

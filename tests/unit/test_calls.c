@@ -181,6 +181,29 @@ static void test_calls__json_has_every_number(void **state)
 	assert_non_null(strstr(text, "\"containers\": 2"));
 	assert_non_null(strstr(text, "\"oncpu_ns\": 1600"));
 	assert_non_null(strstr(text, "\"from_ns\": 1024"));
+	/* Of a recording without --locks, and of a call whose histogram was not recorded. */
+	assert_non_null(strstr(text, "\"lock_ns\": null"));
+	assert_non_null(strstr(text, "\"p99_ns\": null"));
+	profile_free(profile);
+}
+
+static void test_calls__times_of_what_was_only_counted_are_not_known(void **state)
+{
+	struct recording_call row = {.count = 7};
+	_cleanup_free_ char *text = NULL;
+	struct profile *profile;
+	struct maker maker;
+	uint32_t number;
+
+	maker_start(&maker);
+	row.container = maker_container(&maker, CONTAINER_CONTAINER, "web", "abc", "");
+	row.name = maker_text(&maker, "read");
+	assert_int_equal(recording_writer_call(maker.writer, &row, &number), 0);
+	profile = maker_load(&maker);
+	text = printed(profile, CALLS_BY_BOTH, true);
+	assert_non_null(strstr(text, "\"count\": 7"));
+	assert_non_null(strstr(text, "\"timed\": 0,\n      \"wall_ns\": null,\n      \"max_ns\": null,"));
+	assert_non_null(strstr(text, "\"oncpu_ns\": null"));
 	profile_free(profile);
 }
 
@@ -194,6 +217,7 @@ int main(void)
 		cmocka_unit_test(test_calls__durations_have_three_digits_and_a_unit),
 		cmocka_unit_test(test_calls__report_shows_the_split_and_its_account),
 		cmocka_unit_test(test_calls__json_has_every_number),
+		cmocka_unit_test(test_calls__times_of_what_was_only_counted_are_not_known),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

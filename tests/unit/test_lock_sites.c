@@ -352,6 +352,13 @@ static void test_lock_sites__report_has_pairs_and_its_account(void **state)
 	assert_non_null(strstr(owners, "67%  letting go in rename: unlock_rename"));
 	assert_non_null(strstr(owners_json, "\"was\": \"asleep\""));
 	assert_non_null(strstr(owners_json, "\"at\": \"jbd2_log_wait_commit\""));
+	/* What the table has as "-". */
+	assert_non_null(strstr(owners_json,
+			       "\"max_ns\": null,\n      \"p50_ns\": null,\n      \"p99_ns\": null,\n      "
+			       "\"handoff_ns\": null,\n      \"different_locks\": null,\n"));
+	assert_non_null(strstr(json, "\"did_not_sleep\": 100,\n      \"did_not_sleep_ns\": 50000,\n"));
+	assert_non_null(strstr(json, "\"max_ns\": null,\n      \"p50_ns\": null,"));
+	assert_non_null(strstr(json, "\"looks_hz\": null"));
 	assert_non_null(strstr(json, "\"slab\": \"ext4_inode_cache\""));
 	assert_non_null(strstr(text, "db 86%, web 14%"));
 	assert_non_null(strstr(text, "web waited 12.0 ms for db\n"));

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <json-c/json.h>
 #include <math.h>
 
 #include "profiler/analysis/standouts.h"
@@ -222,7 +223,9 @@ static void test_standouts__what_held_a_container_back_is_told_throttling_before
 	struct profile_series series;
 	struct standouts standouts;
 	struct profile *profile;
+	struct json_object *top;
 	struct maker maker;
+	const char *json;
 	uint32_t calm;
 	char *text = NULL;
 	size_t size;
@@ -262,6 +265,13 @@ static void test_standouts__what_held_a_container_back_is_told_throttling_before
 	contains(text, "web: reached its memory limit of 64.0 MB 7 times.\n");
 	contains(text, "web: some of its tasks waited for block I/O 30% of the time.\n");
 	free(text);
+	top = json_object_new_object();
+	assert_int_equal(json_add_standouts(top, profile), 0);
+	json = json_object_to_json_string_ext(top, JSON_C_TO_STRING_PLAIN);
+	contains(json, "\"part\":0.620000,\"total_ns\":3000000000,\"limit_millicpus\":200}");
+	contains(json, "\"times\":7,\"limit_bytes\":64000000}");
+	contains(json, "\"part\":0.300000,\"total_ns\":3000000000}");
+	json_object_put(top);
 	profile_free(profile);
 }
 

@@ -318,6 +318,36 @@ static void test_waits__runqlat_says_who_ran(void **state)
 	assert_non_null(strstr(text, "12.0 ms queued = 3.90 ms while others ran"));
 	assert_non_null(strstr(json, "\"reason\": \"idle\""));
 	assert_non_null(strstr(json, "\"throttled_ns\": 4000000"));
+	assert_non_null(strstr(json, "\"preemptions\": 0,\n      \"preempted_ns\": 1000000,\n      "
+				     "\"preempted_p50_ns\": null,"));
+	profile_free(profile);
+}
+
+static void test_waits__json_has_null_for_what_is_not_known(void **state)
+{
+	_cleanup_free_ char *json = NULL;
+	struct profile_times times;
+	struct profile *profile;
+	struct maker maker;
+
+	maker_start(&maker);
+	add_wait(&maker, maker_container(&maker, CONTAINER_CONTAINER, "web", "abc", ""), "main", WAIT_SLEEPING, 5, 0,
+		 NULL);
+	add_times(&maker, 0, 5, 0, 0);
+	profile = maker_load(&maker);
+	json = printed(profile, false, true);
+	assert_non_null(strstr(json, "\"in\": null,\n      \"at\": null,"));
+	assert_non_null(strstr(json, "\"queued_known_ns\": null"));
+	assert_non_null(strstr(json, "\"min_block_ns\": null"));
+	profile_free(profile);
+	/* Made with --runq alone: it has sums, and no blocks. */
+	maker_start(&maker);
+	maker_container(&maker, CONTAINER_CONTAINER, "web", "abc", "");
+	add_times(&maker, 0, 50, 0, 3);
+	profile = maker_load(&maker);
+	assert_int_equal(profile_times_init(&times, profile), 0);
+	assert_false(profile_times_have_blocks(&times, profile));
+	profile_times_deinit(&times);
 	profile_free(profile);
 }
 
@@ -384,6 +414,7 @@ int main(void)
 		cmocka_unit_test(test_waits__both_ends_are_in_the_calls_that_their_stacks_show),
 		cmocka_unit_test(test_waits__offcpu_shows_wakers_and_its_account),
 		cmocka_unit_test(test_waits__runqlat_says_who_ran),
+		cmocka_unit_test(test_waits__json_has_null_for_what_is_not_known),
 		cmocka_unit_test(test_waits__runqlat_by_pid_namespace_sums_what_shares_one),
 	};
 
