@@ -52,7 +52,7 @@ void processes_free(struct processes *processes);
 /**
  * processes_find() - the process of a sample, pinned now if it is new
  * @container: its row: files that take too long cost the container that mapped them
- * @tick: the caller's count of drains
+ * @tick: when, in whole seconds since the start
  * @ret_process: valid until the next processes_forget()
  * Returns 0 or -ENOMEM.
  */

@@ -19,8 +19,8 @@
 #include "symbolizer/base/clock.h"
 
 #define OPEN_FILES_MAX 512
-#define IDLE_TICKS 15 /* a process that has ended and was not sampled for so long is forgotten */
-#define RARE_TICKS 60 /* between two returns of free memory to the kernel, and looks for cgroups that nobody told of */
+#define IDLE_TICKS 15 /* a process that has ended and was not sampled for so many seconds is forgotten */
+#define RARE_TICKS 60 /* seconds between two returns of free memory to the kernel, and looks for cgroups that nobody told of */
 
 struct recorder {
 	struct recorder_parts parts;
@@ -323,11 +323,13 @@ static void while_naming(void *data)
 }
 
 /* @flush: a flush is to follow; @stopped: nothing new comes any more. */
-static int tick(struct recorder *recorder, bool flush, bool stopped)
+static int tick(struct recorder *recorder, uint64_t number, bool flush, bool stopped)
 {
 	struct sampler_callbacks callbacks = callbacks_of(recorder);
-	int err = recorder->waits ? waits_fetch(recorder->waits, flush) : 0;
+	int err;
 
+	recorder->tick = number;
+	err = recorder->waits ? waits_fetch(recorder->waits, number, flush) : 0;
 	if (!err)
 		err = sampler_read_counts(recorder->parts.sampler, &callbacks);
 	if (!err)
@@ -342,13 +344,12 @@ static int tick(struct recorder *recorder, bool flush, bool stopped)
 		err = series_tick(recorder->series);
 	if (!err && recorder->java_maps)
 		err = java_maps_tick(recorder->java_maps, time_now(recorder));
-	recorder->tick++;
 	return err;
 }
 
-int recorder_tick(struct recorder *recorder)
+int recorder_tick(struct recorder *recorder, uint64_t number)
 {
-	return tick(recorder, false, false);
+	return tick(recorder, number, false, false);
 }
 
 /* What is on disk, and whose time is over. 0 or -ENOMEM. */
@@ -367,13 +368,13 @@ static int forget(struct recorder *recorder)
 	return owners_look(recorder->owners);
 }
 
-static int flush(struct recorder *recorder, bool stopped)
+static int flush(struct recorder *recorder, uint64_t number, bool stopped)
 {
 	struct tick_counters ticks;
 	int err = sampler_ticks(recorder->parts.sampler, &ticks);
 
 	if (!err)
-		err = tick(recorder, true, stopped);
+		err = tick(recorder, number, true, stopped);
 	if (!err && recorder->java_maps && stopped)
 		err = java_maps_finish(recorder->java_maps);
 	if (!err)
@@ -396,12 +397,12 @@ static int flush(struct recorder *recorder, bool stopped)
 	return err ? err : forget(recorder);
 }
 
-int recorder_flush(struct recorder *recorder)
+int recorder_flush(struct recorder *recorder, uint64_t number)
 {
-	return flush(recorder, false);
+	return flush(recorder, number, false);
 }
 
 int recorder_finish(struct recorder *recorder)
 {
-	return flush(recorder, true);
+	return flush(recorder, recorder->tick + 1, true);
 }

@@ -42,11 +42,11 @@ struct recorder_parts {
 int recorder_new(const struct recorder_parts *parts, struct recorder **ret_recorder);
 void recorder_free(struct recorder *recorder);
 
-/* Each returns 0 or a negative errno: -ENOMEM, or from recorder_flush() and _finish() what writing gave. */
+/* @number: whole seconds since the start, more each time. Each returns 0 or a negative errno: -ENOMEM, or from recorder_flush() and _finish() what writing gave. */
 int recorder_start(struct recorder *recorder);
 int recorder_events(struct recorder *recorder);
-int recorder_tick(struct recorder *recorder);
-int recorder_flush(struct recorder *recorder);
+int recorder_tick(struct recorder *recorder, uint64_t number);
+int recorder_flush(struct recorder *recorder, uint64_t number);
 int recorder_finish(struct recorder *recorder);
 
 /* Samples kept so far, for a progress line. */

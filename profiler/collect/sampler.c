@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -18,6 +17,7 @@
 #include "profiler/collect/copy_programs.h"
 #include "profiler/collect/count_set.h"
 #include "profiler/collect/cpu_counters.h"
+#include "profiler/collect/event_rings.h"
 #include "profiler/collect/tick_events.h"
 #include "profiler/collect/walk_programs.h"
 #include "symbolizer/base/array.h"
@@ -33,21 +33,9 @@
 #define KEYS_MAX 262144u
 #define LOG_TAIL_BYTES 1800
 
-#define OTHER_RINGS_MAX 4
-
-/* A ring that sampler_add_ring() has added. */
-struct other_ring {
-	struct sampler *sampler;
-	int (*take)(void *data, void *bytes, size_t size);
-	void *data;
-};
-
 struct sampler {
 	struct stoker_bpf *skeleton;
-	struct ring_buffer *ring;   /* events */
-	struct ring_buffer *others; /* NULL until one is added */
-	struct other_ring taken[OTHER_RINGS_MAX];
-	uint32_t other_count;
+	struct event_rings rings;
 	struct sampler_settings settings;
 	struct count_set sets[2];
 	struct tick_events ticks;
@@ -170,8 +158,9 @@ int sampler_new(const struct sampler_settings *settings, struct sampler **ret_sa
 	err = count_set_init(&sampler->sets[0], bpf_map__fd(sampler->skeleton->maps.counts_0), keys);
 	if (!err)
 		err = count_set_init(&sampler->sets[1], bpf_map__fd(sampler->skeleton->maps.counts_1), keys);
-	sampler->ring = ring_buffer__new(bpf_map__fd(sampler->skeleton->maps.events), take_event, sampler, NULL);
-	if (err || !sampler->ring) {
+	if (!err)
+		err = event_rings_add(&sampler->rings, bpf_map__fd(sampler->skeleton->maps.events), take_event, sampler);
+	if (err) {
 		sampler_free(sampler);
 		return say(error, error_size, -ENOMEM, "no memory for the ring buffer");
 	}
@@ -198,8 +187,7 @@ void sampler_free(struct sampler *sampler)
 	tick_events_deinit(&sampler->ticks);
 	tick_events_deinit(&sampler->looks);
 	walk_programs_detach(&sampler->walk_programs);
-	ring_buffer__free(sampler->others);
-	ring_buffer__free(sampler->ring);
+	event_rings_deinit(&sampler->rings);
 	count_set_deinit(&sampler->sets[0]);
 	count_set_deinit(&sampler->sets[1]);
 	stoker_bpf__destroy(sampler->skeleton);
@@ -287,7 +275,7 @@ int sampler_cpus(const struct sampler *sampler)
 
 int sampler_fd(const struct sampler *sampler)
 {
-	return ring_buffer__epoll_fd(sampler->ring);
+	return event_rings_fd(&sampler->rings);
 }
 
 struct walk_map_fds sampler_walk_maps(const struct sampler *sampler)
@@ -354,25 +342,14 @@ static int take_event(void *data, void *bytes, size_t size)
 	return sampler->reading->cgroup(sampler->reading->data, bytes);
 }
 
-/* What was sent before comes before: the cgroup that a stack is of, names of its Python functions. */
-static int take_other(void *data, void *bytes, size_t size)
-{
-	const struct other_ring *other = data;
-	int taken = ring_buffer__consume(other->sampler->ring);
-
-	return taken < 0 ? taken : other->take(other->data, bytes, size);
-}
-
 int sampler_read_events(struct sampler *sampler, const struct sampler_callbacks *callbacks)
 {
-	int taken;
+	int err;
 
 	sampler->reading = callbacks;
-	taken = ring_buffer__consume(sampler->ring);
-	if (sampler->others && taken >= 0)
-		taken = ring_buffer__consume(sampler->others);
+	err = event_rings_read(&sampler->rings);
 	sampler->reading = NULL;
-	return taken < 0 ? taken : 0;
+	return err;
 }
 
 /* Counts are read first and events after them: each counted key's first sample was sent before it could be counted. */
@@ -422,22 +399,9 @@ size_t sampler_lost(struct sampler *sampler, uint64_t *ids, uint64_t *counts, si
 	return count;
 }
 
-int sampler_add_ring(struct sampler *sampler, int map_fd, int (*take)(void *data, void *bytes, size_t size), void *data)
+int sampler_add_ring(struct sampler *sampler, int map_fd, event_taker take, void *data)
 {
-	struct epoll_event event = {.events = EPOLLIN};
-	struct other_ring *other = &sampler->taken[sampler->other_count];
-
-	if (sampler->other_count >= OTHER_RINGS_MAX)
-		return -E2BIG;
-	*other = (struct other_ring){sampler, take, data};
-	sampler->other_count++;
-	if (sampler->others)
-		return ring_buffer__add(sampler->others, map_fd, take_other, other);
-	sampler->others = ring_buffer__new(map_fd, take_other, other, NULL);
-	if (!sampler->others)
-		return -errno;
-	return epoll_ctl(sampler_fd(sampler), EPOLL_CTL_ADD, ring_buffer__epoll_fd(sampler->others), &event) ? -errno
-													     : 0;
+	return event_rings_add(&sampler->rings, map_fd, take, data);
 }
 
 struct stoker_bpf *sampler_skeleton(struct sampler *sampler)

@@ -15,6 +15,7 @@
 
 #include "bpf/shared.h"
 #include "bpf/shared_copy.h"
+#include "profiler/collect/event_rings.h"
 #include "profiler/collect/wait_programs.h"
 #include "profiler/collect/walk_maps.h"
 
@@ -108,11 +109,10 @@ int sampler_ticks(struct sampler *sampler, struct tick_counters *ret_ticks);
 size_t sampler_lost(struct sampler *sampler, uint64_t *ids, uint64_t *counts, size_t capacity);
 
 /*
- * Another ring buffer to be read with the events; @take is called for each piece in it, and must not read events. What was
- * sent to the sampler's ring before it has come to the callbacks by then. Its errors end the reading. Returns 0 or a negative errno.
+ * Another ring buffer to be read with the events; @take is called for each piece in it, and must not read events; see
+ * event_rings_read(). Its errors end the reading. Returns 0 or a negative errno.
  */
-int sampler_add_ring(struct sampler *sampler, int map_fd, int (*take)(void *data, void *bytes, size_t size),
-		     void *data);
+int sampler_add_ring(struct sampler *sampler, int map_fd, event_taker take, void *data);
 
 /* What was loaded, for those that read the other programs' maps. */
 struct stoker_bpf *sampler_skeleton(struct sampler *sampler);

@@ -117,11 +117,11 @@ void waits_free(struct waits *waits)
 	free(waits);
 }
 
-int waits_fetch(struct waits *waits, bool counters)
+int waits_fetch(struct waits *waits, uint64_t tick, bool counters)
 {
 	int err = waits->blocked ? blocked_fetch(waits->blocked) : 0;
 
-	waits->tick++;
+	waits->tick = tick;
 	if (!err && waits->locks)
 		err = lock_waits_fetch(waits->locks);
 	return !err && counters && waits->times ? slot_times_fetch(waits->times) : err;

@@ -114,23 +114,30 @@ static int loop_until_end(struct loop *loop)
 {
 	uint64_t end =
 		loop->settings->seconds ? loop->session.start_ns + loop->settings->seconds * TICK_NS : UINT64_MAX;
-	uint64_t next_tick = loop->session.start_ns + TICK_NS, now;
+	uint64_t next_tick = loop->session.start_ns + TICK_NS, next_flush = FLUSH_EVERY_TICKS, ticks, now;
 	struct pollfd waited[] = {
 		{.fd = sampler_fd(loop->session.sampler), .events = POLLIN},
 		{.fd = loop->signals, .events = POLLIN},
 	};
-	int err = 0, ticks = 0;
+	int err = 0;
 
 	while (!err && !loop->ended && (now = clock_now_ns()) < end) {
 		if (poll(waited, 2, wait_ms(loop, now)) < 0 && errno != EINTR)
 			return -errno;
 		take_signals(loop);
 		err = recorder_events(loop->session.recorder);
-		if (err || clock_now_ns() < next_tick)
+		now = clock_now_ns();
+		if (err || now < next_tick)
 			continue;
-		next_tick += TICK_NS;
-		err = ++ticks % FLUSH_EVERY_TICKS ? recorder_tick(loop->session.recorder)
-						  : recorder_flush(loop->session.recorder);
+		/* Those that were missed are not made up for: who is late must not have more to do. */
+		ticks = (now - loop->session.start_ns) / TICK_NS;
+		next_tick = loop->session.start_ns + (ticks + 1) * TICK_NS;
+		if (ticks < next_flush) {
+			err = recorder_tick(loop->session.recorder, ticks);
+		} else {
+			err = recorder_flush(loop->session.recorder, ticks);
+			next_flush = ticks + FLUSH_EVERY_TICKS;
+		}
 		show_progress(loop, clock_now_ns() - loop->session.start_ns);
 	}
 	return err;
