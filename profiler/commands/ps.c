@@ -11,6 +11,7 @@
 #include "profiler/commands/commands.h"
 #include "profiler/commands/ps_output.h"
 #include "profiler/commands/report.h"
+#include "profiler/profile/short_ids.h"
 #include "symbolizer/base/cleanup.h"
 #include "symbolizer/base/log.h"
 #include "symbolizer/base/text.h"
@@ -79,7 +80,30 @@ static int take(struct ps_list *list, const struct host_process *process, const 
 	shown = array_add(&list->shown);
 	if (!shown)
 		return -ENOMEM;
-	*shown = (struct ps_process){process, info};
+	*shown = (struct ps_process){.process = process, .info = info};
+	return 0;
+}
+
+/* Short enough to read, long enough for a look at one container to tell it from those that are not shown. */
+static int shorten_ids(struct ps_list *list)
+{
+	size_t count = list->all.list.count;
+	_cleanup_free_ const char **ids = calloc(count + 1, sizeof(*ids));
+	_cleanup_free_ size_t *lengths = calloc(count + 1, sizeof(*lengths));
+
+	if (!ids || !lengths)
+		return -ENOMEM;
+	for (size_t i = 0; i < count; i++) {
+		struct container_info info;
+
+		if (container_resolver_describe(list->resolver, list->all.list.items[i].cgroup, &info))
+			return -ENOMEM;
+		ids[i] = info.id;
+	}
+	if (short_id_lengths(ids, count, lengths))
+		return -ENOMEM;
+	for (size_t i = 0; i < list->shown.count; i++)
+		list->shown.items[i].id_length = lengths[list->shown.items[i].process - list->all.list.items];
 	return 0;
 }
 
@@ -97,6 +121,8 @@ static int read_list(struct ps_list *list, const char *wanted)
 	/* A number that is no pid may begin an id. */
 	for (size_t i = 0; i < list->all.list.count && !err && pid && !list->shown.count; i++)
 		err = take(list, &list->all.list.items[i], wanted, 0);
+	if (!err)
+		err = shorten_ids(list);
 	if (!err && list->shown.count)
 		qsort(list->shown.items, list->shown.count, sizeof(struct ps_process), by_container);
 	return err;

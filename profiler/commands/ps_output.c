@@ -18,9 +18,12 @@ static void set_text(char *cell, const char *text)
 	text_printable(text[0] ? text : "-", cell, COLUMN_CELL_BYTES);
 }
 
-static void set_id(char *cell, const char *id)
+static void set_id(char *cell, const struct ps_process *process)
 {
-	snprintf(cell, COLUMN_CELL_BYTES, "%.12s", id[0] ? id : "-");
+	char shown[COLUMN_CELL_BYTES];
+
+	snprintf(shown, sizeof(shown), "%.*s", (int)process->id_length, process->info.id);
+	set_text(cell, shown);
 }
 
 /* "net! uts!" */
@@ -56,7 +59,7 @@ static int add_container(const struct ps_list *list, const struct ps_group *grou
 
 	set_text(cells[0], first->info.name);
 	set_text(cells[1], first->info.runtime);
-	set_id(cells[2], first->info.id);
+	set_id(cells[2], first);
 	set_text(cells[3], first->info.image);
 	set_text(cells[4], first->info.pod);
 	set_cpu(group, cells[5], cells[6], cells[7]);
@@ -79,7 +82,7 @@ int ps_print_containers(const struct ps_list *list, bool color, FILE *out)
 	const struct column columns[] = {
 		{"NAME", false, 32},
 		{"RUNTIME", false, 11},
-		{"ID", false, 12},
+		{"ID", false, 64},
 		{"IMAGE", false, 32},
 		{"POD", false, 24},
 		{cpu_title, true, 10},
@@ -103,7 +106,7 @@ int ps_print_processes(const struct ps_list *list, bool color, FILE *out)
 {
 	static const struct column columns[] = {
 		{"PID", true, 10},	  {"INSIDE", true, 10}, {"COMM", false, 16},
-		{"CONTAINER", false, 32}, {"ID", false, 12},	{"SHARED WITH THE HOST", false, COLUMN_CELL_BYTES},
+		{"CONTAINER", false, 32}, {"ID", false, 64},	{"SHARED WITH THE HOST", false, COLUMN_CELL_BYTES},
 	};
 	_cleanup_(column_table_deinit) struct column_table table = {columns, ARRAY_LENGTH(columns)};
 	int err = 0;
@@ -116,7 +119,7 @@ int ps_print_processes(const struct ps_list *list, bool color, FILE *out)
 		snprintf(cells[1], COLUMN_CELL_BYTES, "%u", shown->process->ns_pid);
 		set_text(cells[2], shown->process->comm);
 		set_text(cells[3], shown->info.name);
-		set_id(cells[4], shown->info.id);
+		set_id(cells[4], shown);
 		set_shared(cells[5], shown->process->shared, color);
 		err = column_table_add(&table, cells, NULL);
 	}

@@ -15,6 +15,7 @@
 struct ps_process {
 	const struct host_process *process;
 	struct container_info info;
+	size_t id_length; /* bytes of its id to show (short_ids.h) */
 };
 
 /* Processes of one container, or of one part of the host, next to each other in ps_list.shown. */

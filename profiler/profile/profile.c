@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "profiler/profile/profile_accounting.h"
+#include "profiler/profile/short_ids.h"
 #include "profiler/recording/recording_reader.h"
 #include "symbolizer/base/cleanup.h"
 #include "symbolizer/base/text.h"
@@ -18,6 +19,7 @@ void profile_free(struct profile *profile)
 		return;
 	recording_tables_deinit(&profile->rows);
 	array_deinit(&profile->labels);
+	array_deinit(&profile->id_lengths);
 	array_deinit(&profile->calls);
 	free(profile);
 }
@@ -99,7 +101,8 @@ static int make_label(struct label_maker *maker, uint32_t row)
 	    (!container->id && (container->kind == CONTAINER_KERNEL || container->kind == CONTAINER_HOST)))
 		err = take_label(maker, container->name);
 	if (err == -EEXIST && container->id) {
-		snprintf(text, sizeof(text), "%.400s (%.12s)", name, string_table_text(strings, container->id));
+		snprintf(text, sizeof(text), "%.400s (%.*s)", name, (int)maker->profile->id_lengths.items[row],
+			 string_table_text(strings, container->id));
 		err = take_text(maker, text);
 	}
 	if (err == -EEXIST && container->cgroup) {
@@ -121,6 +124,19 @@ static int make_label(struct label_maker *maker, uint32_t row)
 	return err;
 }
 
+static int shorten_ids(struct profile *profile)
+{
+	size_t count = profile->rows.containers.count;
+	_cleanup_free_ const char **ids = calloc(count + 1, sizeof(*ids));
+
+	if (!ids || array_reserve(&profile->id_lengths, count))
+		return -ENOMEM;
+	for (size_t i = 0; i < count; i++)
+		ids[i] = string_table_text(&profile->rows.strings, profile->rows.containers.items[i].id);
+	profile->id_lengths.count = count;
+	return short_id_lengths(ids, count, profile->id_lengths.items);
+}
+
 static int make_labels(struct profile *profile)
 {
 	size_t names = profile->rows.strings.entries.count;
@@ -130,6 +146,8 @@ static int make_labels(struct profile *profile)
 	};
 	int err = maker.named && !array_reserve(&profile->labels, profile->rows.containers.count) ? 0 : -ENOMEM;
 
+	if (!err)
+		err = shorten_ids(profile);
 	for (size_t i = 0; i < profile->rows.containers.count && !err; i++)
 		maker.named[profile->rows.containers.items[i].name]++;
 	for (uint32_t i = 0; i < profile->rows.containers.count && !err; i++)

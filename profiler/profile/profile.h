@@ -21,6 +21,7 @@
 struct profile {
 	struct recording_tables rows; /* each fact once; accounting as profile_account() orders it */
 	ARRAY(string_id) labels;      /* of the containers */
+	ARRAY(size_t) id_lengths;     /* of the containers: how many bytes of the id to show (short_ids.h) */
 	ARRAY(string_id) calls; /* of the samples: the system call that each was taken in; 0: none, or not known */
 	bool others;		/* of profile_load_samples(): calls, waits or locks that it left out */
 	bool whole;		/* false: the recording was cut; this is what came before */

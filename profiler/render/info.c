@@ -24,7 +24,7 @@ static const struct column columns[COLUMNS] = {
 	[CONTAINER] = {"CONTAINER", false, 40},
 	[KIND] = {"KIND", false, 12},
 	[RUNTIME] = {"RUNTIME", false, 14},
-	[ID] = {"ID", false, 12},
+	[ID] = {"ID", false, 64},
 	[KEPT] = {"KEPT", true, 27},
 	[LOST] = {"LOST", true, 27},
 	[WHOLE] = {"WHOLE", true, 27},
@@ -73,16 +73,15 @@ static int put_container(struct column_table *table, const struct profile *profi
 {
 	const struct recording_container *container = &profile->rows.containers.items[row];
 	const struct recording_accounting *account = profile_accounting(profile, row);
-	char cells[COLUMNS][COLUMN_CELL_BYTES] = {""};
+	char cells[COLUMNS][COLUMN_CELL_BYTES] = {""}, id[COLUMN_CELL_BYTES];
 
 	text_printable(profile_container_label(profile, row), cells[CONTAINER], COLUMN_CELL_BYTES);
 	snprintf(cells[KIND], COLUMN_CELL_BYTES, "%s", container_kind_name(container->kind));
 	text_printable(string_table_text(&profile->rows.strings, container->runtime), cells[RUNTIME],
 		       COLUMN_CELL_BYTES);
-	text_printable(string_table_text(&profile->rows.strings, container->id), cells[ID], COLUMN_CELL_BYTES);
-	text_cut(cells[ID], COLUMN_CELL_BYTES, 13);
-	if (text_columns(cells[ID]) == 13)
-		cells[ID][12] = '\0';
+	snprintf(id, sizeof(id), "%.*s", (int)profile->id_lengths.items[row],
+		 string_table_text(&profile->rows.strings, container->id));
+	text_printable(id, cells[ID], COLUMN_CELL_BYTES);
 	for (int i = KEPT; i < COLUMNS; i++)
 		snprintf(cells[i], COLUMN_CELL_BYTES, "-");
 	if (account) {

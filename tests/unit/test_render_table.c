@@ -274,6 +274,28 @@ static void test_render_table__info_is_valid_json_with_facts_and_containers(void
 	profile_free(profile);
 }
 
+static void test_render_table__ids_are_as_long_as_it_takes_to_tell_them_apart(void **state)
+{
+	struct profile *profile;
+	struct maker maker;
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	start(&maker);
+	maker_container(&maker, CONTAINER_CONTAINER, "web", "production-web-1-blue", "");
+	maker_container(&maker, CONTAINER_CONTAINER, "web", "production-web-2-blue", "");
+	maker_container(&maker, CONTAINER_CONTAINER, "db", "0123456789abcdef", "");
+	profile = maker_load(&maker);
+	assert_int_equal(render_info_text(profile, out), 0);
+	fclose(out);
+	assert_non_null(strstr(text, "\nweb (production-web-1)  container           production-web-1  "));
+	assert_non_null(strstr(text, "\nweb (production-web-2)  container           production-web-2  "));
+	assert_non_null(strstr(text, "\ndb                      container           0123456789ab      "));
+	free(text);
+	profile_free(profile);
+}
+
 static void test_render_table__info_says_what_would_name_the_rest(void **state)
 {
 	struct json_object *top, *value, *list;
@@ -351,6 +373,7 @@ int main(void)
 		TEST(a_cut_recording_is_said_to_be_cut),
 		TEST(a_recording_without_an_account_has_none_in_json),
 		TEST(info_is_valid_json_with_facts_and_containers),
+		TEST(ids_are_as_long_as_it_takes_to_tell_them_apart),
 		TEST(info_says_what_would_name_the_rest),
 		TEST(text_is_cut_at_characters),
 	};
