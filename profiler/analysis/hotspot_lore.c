@@ -77,6 +77,11 @@ static const struct {
 	 "lists of every CPU, behind one lock for the whole host.",
 	 "Have programs drop their log's pages rarely or not at all (glog: --drop_log_memory=false), not after each "
 	 "line; or log to a tmpfs or to standard output."},
+	{HOTSPOT_TRACING, false,
+	 "The profiler's own cost, and that of other tools that trace: programs that run as calls begin and end, and "
+	 "as "
+	 "tasks leave their CPU. Not the containers' own work.",
+	 "Record with no more than is asked for: --syscalls costs most, --syscall-counts less."},
 	{"fsync", false, "Writing back waits for the file system's journal, which all its users share.",
 	 "Sync less often, or give the container a file system of its own."},
 	{"fdatasync", false, "Writing back waits for the file system's journal, which all its users share.",

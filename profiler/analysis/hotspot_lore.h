@@ -7,6 +7,9 @@
 
 #include <stdbool.h>
 
+/* What the entry is called under which BPF programs at tracepoints are summed up. */
+#define HOTSPOT_TRACING "BPF programs that trace"
+
 /* The group of functions that walk one shared structure, by the name of its first one; NULL: in none. */
 const char *hotspot_lore_group(const char *function);
 

@@ -2,6 +2,7 @@
 #include "profiler/analysis/hotspots.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -79,6 +80,7 @@ void hotspots_deinit(struct hotspots *hotspots)
 		array_deinit(&hotspots->list.items[i].containers);
 		array_deinit(&hotspots->list.items[i].functions);
 		array_deinit(&hotspots->list.items[i].entries);
+		array_deinit(&hotspots->list.items[i].without);
 	}
 	array_deinit(&hotspots->list);
 	string_table_deinit(&hotspots->strings);
@@ -87,6 +89,19 @@ void hotspots_deinit(struct hotspots *hotspots)
 static const char *text_of(const struct finding *finding, string_id id)
 {
 	return string_table_text(&finding->hotspots->strings, id);
+}
+
+/* What a recording costs is none of the call's that came to a tracepoint. */
+static void tell_tracing(const char *const *names, size_t count, struct kernel_entry *entry)
+{
+	char function[KERNEL_NAME_BYTES];
+
+	if (entry->kind == KERNEL_ENTRY_NONE || !kernel_entry_is_tracing(names, count))
+		return;
+	entry->kind = KERNEL_ENTRY_TRACING;
+	snprintf(entry->name, sizeof(entry->name), "%s", HOTSPOT_TRACING);
+	snprintf(function, sizeof(function), "%s", kernel_entry_program_name(entry->function));
+	snprintf(entry->function, sizeof(entry->function), "%s", function);
 }
 
 static int classify(struct finding *finding, uint32_t stack, struct stack_class *ret_class)
@@ -100,6 +115,7 @@ static int classify(struct finding *finding, uint32_t stack, struct stack_class 
 	if (!class->known) {
 		count = kernel_entry_names(finding->profile, stack, names, DEPTH_MAX);
 		kernel_entry_find(names, count, &entry);
+		tell_tracing(names, count, &entry);
 		class->kind = (uint8_t)entry.kind;
 		if (entry.kind != KERNEL_ENTRY_NONE)
 			err = string_table_add(&finding->hotspots->strings, entry.name, strlen(entry.name),
@@ -349,9 +365,10 @@ static int place_cell(struct finding *finding, const struct cell *cell)
 }
 
 /* A function comes before the rest of the calls that it explains. */
-static void rank(struct finding *finding, const struct pair *pairs, size_t count)
+static int rank(struct finding *finding, const struct pair *pairs, size_t count)
 {
 	struct hotspots *hotspots = finding->hotspots;
+	struct hotspot_name *without;
 
 	for (size_t i = 0; i < hotspots->list.count; i++)
 		hotspots->list.items[i].rank = hotspots->list.items[i].samples;
@@ -365,9 +382,14 @@ static void rank(struct finding *finding, const struct pair *pairs, size_t count
 		if (function == NONE || rest == NONE)
 			continue;
 		hotspots->list.items[rest].rest = true;
+		without = array_add(&hotspots->list.items[rest].without);
+		if (!without)
+			return -ENOMEM;
+		*without = (struct hotspot_name){pairs[i].group, pairs[i].samples};
 		if (explains(finding, &pairs[i]))
 			hotspots->list.items[function].rank += hotspots->list.items[rest].samples;
 	}
+	return 0;
 }
 
 static int by_rank(const void *left, const void *right)
@@ -413,6 +435,18 @@ static double effective_number(const struct finding *finding, const struct hotsp
 	return squares > 0 ? sum * sum / squares : 0;
 }
 
+/* Those that were taken out of an entry, by the names that they have as hotspots. */
+static void complete_without(const struct finding *finding, struct hotspot *hotspot)
+{
+	for (size_t i = 0; i < hotspot->without.count; i++) {
+		struct hotspot_name *function = &hotspot->without.items[i];
+
+		function->name = finding->hotspots->list.items[finding->hotspot_of[2 * function->name + 1]].name;
+	}
+	if (hotspot->without.count)
+		qsort(hotspot->without.items, hotspot->without.count, sizeof(struct hotspot_name), by_name_samples);
+}
+
 static void complete(struct finding *finding)
 {
 	for (size_t i = 0; i < finding->hotspots->list.count; i++) {
@@ -431,6 +465,8 @@ static void complete(struct finding *finding)
 		hotspot_lore_find(text_of(finding, hotspot->name), hotspot->is_function, &hotspot->what,
 				  &hotspot->way_out);
 	}
+	for (size_t i = 0; i < finding->hotspots->list.count; i++)
+		complete_without(finding, &finding->hotspots->list.items[i]);
 	qsort(finding->hotspots->list.items, finding->hotspots->list.count, sizeof(struct hotspot), by_rank);
 }
 
@@ -461,7 +497,8 @@ int hotspots_init(struct hotspots *hotspots, const struct profile *profile)
 		err = place_cell(&finding, &finding.cells.items[i]);
 	if (err)
 		return err;
-	rank(&finding, pairs, pair_count);
-	complete(&finding);
-	return 0;
+	err = rank(&finding, pairs, pair_count);
+	if (!err)
+		complete(&finding);
+	return err;
 }

@@ -6,7 +6,8 @@
  * one hotspot, so shares add up. A hotspot is an entry (a system call, page faults, interrupts) with all that was done
  * below it; or a kernel function, where that function is what several system calls (or a page fault) spend most of
  * their time in, or where it is known to walk a structure that all containers share: then what is left of those
- * system calls comes as a hotspot of its own, marked "rest", right behind.
+ * system calls comes as a hotspot of its own, marked "rest", right behind those functions that are most of it. BPF programs at
+ * tracepoints, stoker's own with them, are an entry, too: no work of the call that came by.
  */
 #ifndef STOKER_HOTSPOTS_H
 #define STOKER_HOTSPOTS_H
@@ -31,7 +32,7 @@ struct hotspot_name {
 struct hotspot {
 	bool is_function;	     /* else an entry */
 	enum kernel_entry_kind kind; /* of an entry */
-	bool rest;		     /* without the functions that are hotspots of their own */
+	bool rest;		     /* without @without */
 	string_id name;
 	uint64_t samples;
 	uint64_t rank;		     /* what it is sorted by: with the rest of the calls that it explains */
@@ -39,8 +40,10 @@ struct hotspot {
 	ARRAY(struct hotspot_container) containers; /* busiest first */
 	ARRAY(struct hotspot_name) functions;	    /* the leaves in it, hottest first */
 	ARRAY(struct hotspot_name) entries;	    /* the system calls and others that it is under, hottest first */
-	const char *what;			    /* what is known about it, a sentence; NULL: nothing */
-	const char *way_out;			    /* NULL likewise */
+	ARRAY(struct hotspot_name)
+	without;	     /* of an entry: functions that are hotspots of their own, with its samples in them */
+	const char *what;    /* what is known about it, a sentence; NULL: nothing */
+	const char *way_out; /* NULL likewise */
 };
 
 struct hotspots {

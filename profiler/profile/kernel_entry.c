@@ -43,6 +43,20 @@ static const char *const sampling[] = {
 	"bpf_get_stack*", NULL,
 };
 
+/* net/core/filter.c and others have functions that begin with bpf_prog_ as well: a program has its tag behind that. */
+#define PROGRAM_PREFIX "bpf_prog_"
+#define PROGRAM_TAG_CHARACTERS 16
+
+static const char *const tracing[] = {
+	"bpf_trace_run*",
+	"__bpf_trace_*",
+	"__traceiter_*",
+	"bpf_trampoline_*",
+	"__bpf_prog_enter*",
+	"__bpf_prog_exit*",
+	NULL,
+};
+
 static const char *const page_faults[] = {
 	"asm_exc_page_fault",
 	"exc_page_fault",
@@ -265,6 +279,28 @@ size_t kernel_entry_interrupt_frames(const char *const *names, size_t count)
 	while (at < count && is_listed(names[at], interrupts))
 		at++;
 	return at;
+}
+
+const char *kernel_entry_program_name(const char *name)
+{
+	const char *tag = name + strlen(PROGRAM_PREFIX);
+
+	if (strncmp(name, PROGRAM_PREFIX, strlen(PROGRAM_PREFIX)) != 0 ||
+	    strspn(tag, "0123456789abcdef") != PROGRAM_TAG_CHARACTERS || tag[PROGRAM_TAG_CHARACTERS] != '_' ||
+	    !tag[PROGRAM_TAG_CHARACTERS + 1])
+		return name;
+	return tag + PROGRAM_TAG_CHARACTERS + 1;
+}
+
+bool kernel_entry_is_tracing(const char *const *names, size_t count)
+{
+	bool interrupt;
+	size_t first = find_first(names, count, &interrupt);
+
+	for (size_t i = first; i < count; i++)
+		if (is_listed(names[i], tracing) || kernel_entry_program_name(names[i]) != names[i])
+			return true;
+	return false;
 }
 
 void kernel_entry_find(const char *const *names, size_t count, struct kernel_entry *ret_entry)

@@ -19,8 +19,9 @@ enum kernel_entry_kind {
 	KERNEL_ENTRY_SYSTEM_CALL,
 	KERNEL_ENTRY_PAGE_FAULT,
 	KERNEL_ENTRY_INTERRUPT,
-	KERNEL_ENTRY_THREAD, /* a kernel thread's work */
-	KERNEL_ENTRY_OTHER,  /* other exceptions; stacks that were cut */
+	KERNEL_ENTRY_THREAD,  /* a kernel thread's work */
+	KERNEL_ENTRY_OTHER,   /* other exceptions; stacks that were cut */
+	KERNEL_ENTRY_TRACING, /* never from kernel_entry_find(): see kernel_entry_is_tracing() */
 };
 
 #define KERNEL_NAME_BYTES 128
@@ -36,6 +37,15 @@ struct kernel_entry {
  * @names: [count] names of the kernel frames, leaf first
  */
 void kernel_entry_find(const char *const *names, size_t count, struct kernel_entry *ret_entry);
+
+/*
+ * Does a BPF program run at a tracepoint, or what takes it there? Such frames lie upon those of the call that came to the
+ * tracepoint; that of a program that samples is left out as ever. Blocked tasks' stacks may end in such frames, too: not for these.
+ */
+bool kernel_entry_is_tracing(const char *const *names, size_t count);
+
+/* What a program is called, of "bpf_prog_732e7be6d1ba537f_call_returned": "call_returned"; else @name. */
+const char *kernel_entry_program_name(const char *name);
 
 /* How many frames, from the leaf on, are an interrupt's, the others being whose it came upon; 0: it is no interrupt's stack. */
 size_t kernel_entry_interrupt_frames(const char *const *names, size_t count);

@@ -33,6 +33,7 @@ static const char *kind_name(const struct hotspot *hotspot)
 		[KERNEL_ENTRY_INTERRUPT] = "interrupt",
 		[KERNEL_ENTRY_THREAD] = "kernel thread",
 		[KERNEL_ENTRY_OTHER] = "other",
+		[KERNEL_ENTRY_TRACING] = "tracing",
 	};
 
 	return hotspot->is_function ? "kernel function" : names[hotspot->kind];
@@ -115,19 +116,42 @@ static void put_containers(const struct hotspot *hotspot, const struct profile *
 		fprintf(out, "   and %zu more\n", hotspot->containers.count - shown);
 }
 
+/* Of an entry: with the functions that are hotspots of their own. */
+static uint64_t whole_of(const struct hotspot *hotspot)
+{
+	uint64_t samples = hotspot->samples;
+
+	for (size_t i = 0; i < hotspot->without.count; i++)
+		samples += hotspot->without.items[i].samples;
+	return samples;
+}
+
+/* ", the rest without __d_lookup_rcu and 1 more" */
+static void put_rest(const struct hotspots *hotspots, const struct hotspot *hotspot, char *text, size_t size)
+{
+	char name[128];
+
+	text_printable(string_table_text(&hotspots->strings, hotspot->without.items[0].name), name, sizeof(name));
+	snprintf(text, size, ", the rest without %s", name);
+	if (hotspot->without.count > 1)
+		text_append(text, size, " and %zu more", hotspot->without.count - 1);
+}
+
 static void put_hotspot(const struct hotspots *hotspots, const struct hotspot *hotspot, size_t number,
 			const struct profile *profile, FILE *out)
 {
 	const char *kind = "";
-	char name[128];
+	char name[128], without[192] = "";
 
 	if (hotspot->is_function)
 		kind = " (kernel function)";
 	else if (hotspot->kind == KERNEL_ENTRY_SYSTEM_CALL)
 		kind = " (system call)";
 	text_printable(string_table_text(&hotspots->strings, hotspot->name), name, sizeof(name));
-	fprintf(out, "%zu. %s%s%s: %.1f%% of all kernel time", number, name, kind,
-		hotspot->rest ? ", the rest of it" : "", 100 * part_of(hotspot->samples, hotspots->kernel_samples));
+	if (hotspot->rest)
+		put_rest(hotspots, hotspot, without, sizeof(without));
+	fprintf(out, "%zu. %s%s%s: %.1f%% of all kernel time", number, name, kind, without,
+		100 * part_of(hotspot->samples, hotspots->kernel_samples));
 	if (hotspot->containers_effective > 0)
 		fprintf(out, ", hot in %.1f containers", hotspot->containers_effective);
 	fputc('\n', out);
@@ -137,11 +161,31 @@ static void put_hotspot(const struct hotspots *hotspots, const struct hotspot *h
 			  out);
 	if (hotspot->is_function)
 		put_names(hotspots, "under: ", hotspot->entries.items, hotspot->entries.count, hotspot->samples, out);
+	if (hotspot->rest)
+		put_names(hotspots, "less:  ", hotspot->without.items, hotspot->without.count, whole_of(hotspot), out);
 	if (hotspot->what && !hotspot->rest)
 		put_wrapped("why:   ", hotspot->what, out);
 	if (hotspot->way_out && !hotspot->rest)
 		put_wrapped("do:    ", hotspot->way_out, out);
 	fputc('\n', out);
+}
+
+static void put_more(const struct hotspots *hotspots, size_t shown, FILE *out)
+{
+	size_t worth = shown;
+	uint64_t samples = 0;
+
+	for (size_t i = shown; i < hotspots->list.count; i++) {
+		samples += hotspots->list.items[i].samples;
+		worth += part_of(hotspots->list.items[i].rank, hotspots->kernel_samples) >= SHARE_MIN;
+	}
+	if (shown == hotspots->list.count)
+		return;
+	fprintf(out, "(%zu more, %.1f%% of all kernel time", hotspots->list.count - shown,
+		100 * part_of(samples, hotspots->kernel_samples));
+	if (worth > shown)
+		fprintf(out, "; -n shows the %zu of 1%% and more", worth - shown);
+	fputs(")\n\n", out);
 }
 
 int render_hotspots_text(const struct hotspots *hotspots, const struct profile *profile,
@@ -159,6 +203,7 @@ int render_hotspots_text(const struct hotspots *hotspots, const struct profile *
 			HOTSPOTS_SAMPLES_MIN);
 	for (size_t i = 0; i < shown; i++)
 		put_hotspot(hotspots, &hotspots->list.items[i], i + 1, profile, out);
+	put_more(hotspots, shown, out);
 	return render_accounting(profile, out);
 }
 
@@ -233,6 +278,9 @@ static struct json_object *hotspot_json(const struct hotspots *hotspots, const s
 	if (!err)
 		err = json_add(one, "under",
 			       names_json(hotspots, hotspot->entries.items, hotspot->entries.count, hotspot->samples));
+	if (!err && hotspot->rest)
+		err = json_add(one, "without",
+			       names_json(hotspots, hotspot->without.items, hotspot->without.count, whole_of(hotspot)));
 	if (!err && hotspot->what)
 		err = json_add_text(one, "what", hotspot->what);
 	if (!err && hotspot->way_out)
@@ -245,10 +293,9 @@ int render_hotspots_json(const struct hotspots *hotspots, const struct profile *
 {
 	_cleanup_json_ struct json_object *top = json_object_new_object();
 	_cleanup_json_ struct json_object *list = json_object_new_array();
-	size_t shown = shown_hotspots(hotspots, options);
 	int err = top && list ? 0 : -ENOMEM;
 
-	for (size_t i = 0; i < shown && !err; i++)
+	for (size_t i = 0; i < hotspots->list.count && !err; i++)
 		err = json_append(list, hotspot_json(hotspots, &hotspots->list.items[i], profile));
 	if (!err)
 		err = json_add_number(top, "samples", hotspots->samples);

@@ -7,6 +7,7 @@
 
 #include <json-c/json.h>
 
+#include "profiler/analysis/hotspot_lore.h"
 #include "profiler/render/hotspots.h"
 #include "tests/unit/recordings.h"
 
@@ -94,6 +95,24 @@ static void test_hotspots__an_interrupt_that_works_is_not_the_system_calls(void 
 		     KERNEL_ENTRY_NONE, "", "");
 	expect_entry("asm_sysvec_apic_timer_interrupt;irqentry_exit_to_user_mode", KERNEL_ENTRY_INTERRUPT, "interrupts",
 		     "irqentry_exit_to_user_mode");
+}
+
+static void expect_tracing(bool expected, const char *leaf, const char *caller, const char *callers_caller)
+{
+	const char *names[] = {leaf, caller, callers_caller, "do_syscall_64"};
+
+	assert_int_equal(kernel_entry_is_tracing(names, ARRAY_LENGTH(names)), expected);
+}
+
+static void test_hotspots__programs_that_trace_are_told_from_those_that_sample(void **state)
+{
+	expect_tracing(true, "read_tsc", "bpf_prog_732e7be6d1ba537f_call_returned", "bpf_trace_run2");
+	expect_tracing(true, "__bpf_trace_sys_exit", "syscall_exit_work", "__x64_sys_read");
+	expect_tracing(false, "bpf_prog_free_deferred", "process_one_work", "worker_thread");
+	expect_tracing(false, "bpf_prog_732e7be6d1ba537f_sample", "perf_event_overflow", "asm_exc_nmi");
+	assert_string_equal(kernel_entry_program_name("bpf_prog_732e7be6d1ba537f_call_returned"), "call_returned");
+	assert_string_equal(kernel_entry_program_name("bpf_prog_732e7be6d1ba537f"), "bpf_prog_732e7be6d1ba537f");
+	assert_string_equal(kernel_entry_program_name("bpf_"), "bpf_");
 }
 
 static void test_hotspots__leaves_that_say_nothing_give_way_to_their_callers(void **state)
@@ -193,6 +212,10 @@ static void test_hotspots__path_look_ups_of_two_containers_are_one_function(void
 	assert_string_equal(name_of(&hotspots, 1), "newfstatat");
 	assert_true(hotspots.list.items[1].rest);
 	assert_int_equal(hotspots.list.items[1].samples, 140);
+	assert_int_equal(hotspots.list.items[1].without.count, 1);
+	assert_string_equal(string_table_text(&hotspots.strings, hotspots.list.items[1].without.items[0].name),
+			    "__d_lookup_rcu");
+	assert_int_equal(hotspots.list.items[1].without.items[0].samples, 100);
 	assert_string_equal(name_of(&hotspots, 2), "write");
 	assert_false(hotspots.list.items[2].rest);
 	hotspots_deinit(&hotspots);
@@ -245,6 +268,70 @@ static void test_hotspots__the_report_says_what_it_cannot_see_and_ends_with_the_
 	assert_non_null(strstr(text, "hot in 3.0 containers"));
 	assert_non_null(strstr(text, "is not seen here"));
 	assert_non_null(strstr(text, "981 samples taken = 981 kept + 0 filtered + 0 lost."));
+	free(text);
+	profile_free(profile);
+}
+
+static void test_hotspots__what_tracing_costs_is_not_the_calls(void **state)
+{
+	struct hotspots hotspots;
+	struct profile *profile;
+	struct maker maker;
+
+	maker_start(&maker);
+	maker_container(&maker, CONTAINER_CONTAINER, "web", "", "");
+	maker_sample(&maker, 0, CALL "k:__x64_sys_read;k:vfs_read", 60);
+	maker_sample(&maker, 0,
+		     CALL "k:__x64_sys_read;k:schedule;k:bpf_trace_run4;k:bpf_prog_732e7be6d1ba537f_switched", 20);
+	maker_sample(&maker, 0, "main;k:entry_SYSCALL_64;k:syscall_trace_enter;k:bpf_trace_run2", 15);
+	profile = maker_load(&maker);
+	assert_int_equal(hotspots_init(&hotspots, profile), 0);
+	assert_int_equal(hotspots.list.count, 2);
+	assert_string_equal(name_of(&hotspots, 1), HOTSPOT_TRACING);
+	assert_int_equal(hotspots.list.items[1].samples, 35);
+	assert_int_equal(hotspots.list.items[1].kind, KERNEL_ENTRY_TRACING);
+	assert_string_equal(string_table_text(&hotspots.strings, hotspots.list.items[1].functions.items[0].name),
+			    "switched");
+	assert_non_null(hotspots.list.items[1].what);
+	hotspots_deinit(&hotspots);
+	profile_free(profile);
+}
+
+static void test_hotspots__the_rest_says_of_what_it_is_the_rest(void **state)
+{
+	struct profile *profile = dentry_story();
+	char *text = render(profile, render_hotspots_text), *json = render(profile, render_hotspots_json);
+
+	assert_non_null(strstr(text, "2. newfstatat (system call), the rest without __d_lookup_rcu: "));
+	assert_non_null(strstr(text, "   less:  __d_lookup_rcu 42%\n"));
+	assert_non_null(strstr(json, "\"without\": ["));
+	free(text);
+	free(json);
+	profile_free(profile);
+}
+
+static void test_hotspots__json_has_all_of_them_and_the_text_says_how_many_more(void **state)
+{
+	struct json_object *top, *list;
+	struct profile *profile;
+	struct maker maker;
+	char *text, stack[128];
+
+	maker_start(&maker);
+	maker_container(&maker, CONTAINER_CONTAINER, "web", "", "");
+	for (unsigned int i = 0; i < 13; i++) {
+		snprintf(stack, sizeof(stack), CALL "k:__x64_sys_call%u;k:function%u", i, i);
+		maker_sample(&maker, 0, stack, i == 12 ? 1 : 100);
+	}
+	profile = maker_load(&maker);
+	text = render(profile, render_hotspots_text);
+	assert_non_null(strstr(text, "(3 more, 16.7% of all kernel time; -n shows the 2 of 1% and more)\n"));
+	free(text);
+	text = render(profile, render_hotspots_json);
+	top = json_tokener_parse(text);
+	assert_true(json_object_object_get_ex(top, "hotspots", &list));
+	assert_int_equal(json_object_array_length(list), 13);
+	json_object_put(top);
 	free(text);
 	profile_free(profile);
 }
@@ -302,11 +389,15 @@ int main(void)
 		TEST(a_system_call_is_known_by_its_name),
 		TEST(what_is_no_system_call_is_told_apart),
 		TEST(an_interrupt_that_works_is_not_the_system_calls),
+		TEST(programs_that_trace_are_told_from_those_that_sample),
 		TEST(leaves_that_say_nothing_give_way_to_their_callers),
 		TEST(fadvise_in_three_containers_stands_first),
 		TEST(path_look_ups_of_two_containers_are_one_function),
 		TEST(a_function_of_one_call_alone_is_listed_below_it),
 		TEST(the_report_says_what_it_cannot_see_and_ends_with_the_account),
+		TEST(what_tracing_costs_is_not_the_calls),
+		TEST(the_rest_says_of_what_it_is_the_rest),
+		TEST(json_has_all_of_them_and_the_text_says_how_many_more),
 		TEST(few_kernel_samples_find_nothing_and_say_so),
 		TEST(json_is_valid_whatever_a_container_is_called),
 	};
