@@ -29,9 +29,9 @@ int waits_new(const struct waits_parts *parts, struct waits **ret_waits);
 void waits_free(struct waits *waits);
 
 /*
- * Once a second (@tick: the how many'th), in two steps: waits_fetch() takes what the programs have summed up (with @counters, waits_flush() is to follow),
- * then the sampler's rings are read (whatever stands for a stack or a cgroup was sent before), then waits_write() makes rows of
- * both; @all: nothing new comes any more, and all stacks are named. 0 or a negative errno.
+ * Once a second, the @tick'th, in two steps: waits_fetch() takes what the programs have summed up (with @counters, waits_flush()
+ * is to follow), then the sampler's rings are read (whatever stands for a stack or a cgroup was sent before), then waits_write()
+ * makes rows of both; @all: nothing new comes any more, and all stacks are named. 0 or a negative errno.
  */
 int waits_fetch(struct waits *waits, uint64_t tick, bool counters);
 int waits_write(struct waits *waits, bool all);
