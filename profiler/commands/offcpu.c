@@ -20,7 +20,7 @@ static const struct option_row rows[] = {
 	{0, "state", OPTION_CHOICE, AT(state), "STATE", "S, D (disk or not), io (disk alone), stopped; all (default)",
 	 .choices = query_states},
 	{0, "wakers", OPTION_FLAG, AT(wakers), NULL, "the five that ended most of it, for each place"},
-	{'n', "number", OPTION_NUMBER, AT(max), "N", "show N places (default 30)", .min = 1, .max = 100000},
+	{'n', "number", OPTION_NUMBER, AT(max), "N", "show N containers (default 40) and N places (30)", .min = 1, .max = 100000},
 	{0},
 };
 

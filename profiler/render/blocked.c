@@ -77,20 +77,21 @@ static int put_container(struct column_table *table, const struct profile *profi
 	return column_table_add(table, cells, NULL);
 }
 
-static int put_containers(const struct profile_times *times, const struct profile *profile, FILE *out)
+static int put_containers(const struct profile_times *times, const struct profile *profile,
+			  const struct blocked_options *options, FILE *out)
 {
 	_cleanup_(column_table_deinit) struct column_table table = {container_columns, C_COLUMNS, {0}};
 	_cleanup_free_ struct weighed_sums *order = NULL;
-	size_t count = 0;
+	size_t count = 0, max = options->max ? options->max : CONTAINERS_SHOWN;
 	int err = profile_times_order(times->containers.items, times->containers.count, trouble, &order, &count);
 
-	for (size_t i = 0; i < count && i < CONTAINERS_SHOWN && !err; i++)
+	for (size_t i = 0; i < count && i < max && !err; i++)
 		err = put_container(&table, profile, order[i].sums);
 	if (err)
 		return err;
 	column_table_print(&table, out);
-	if (count > CONTAINERS_SHOWN)
-		fprintf(out, "(%zu more)\n", count - CONTAINERS_SHOWN);
+	if (count > max)
+		fprintf(out, "(%zu more containers: -n shows them)\n", count - max);
 	return 0;
 }
 
@@ -158,7 +159,7 @@ int render_blocked_text(const struct blocked_places *places, const struct profil
 {
 	_cleanup_(column_table_deinit) struct column_table table = {columns, COLUMNS, {0}};
 	size_t max = options->max ? options->max : PLACES_SHOWN;
-	int err = put_containers(times, profile, out);
+	int err = put_containers(times, profile, options, out);
 
 	for (size_t i = 0; i < places->list.count && i < max && !err; i++)
 		err = put_place(&table, places, profile, &places->list.items[i], options);

@@ -12,7 +12,7 @@
 
 struct blocked_options {
 	bool wakers;  /* a line for each waker of a place */
-	uint32_t max; /* places shown; 0: 30. JSON has all of them. */
+	uint32_t max; /* containers and places shown; 0: 40 and 30. JSON has all of them. */
 };
 
 /* Both return 0, -ENOMEM, or -EIO and the like where @out cannot be written. */

@@ -23,10 +23,12 @@
 enum { CONTAINER, RAN, WAITS, WOKEN, WOKEN_P50, WOKEN_P99, TURNS, PREEMPTED, TURNS_P50, TURNS_P99, THROTTLED, COLUMNS };
 
 static const struct column columns[COLUMNS] = {
-	[CONTAINER] = {"CONTAINER", false, 40}, [RAN] = {"ON-CPU", true, 12},	       [WAITS] = {"WAKINGS", true, 27},
-	[WOKEN] = {"WAITED", true, 12},		[WOKEN_P50] = {"P50", true, 12},       [WOKEN_P99] = {"P99", true, 12},
-	[TURNS] = {"PREEMPTED", true, 27},	[PREEMPTED] = {"WAITED", true, 12},    [TURNS_P50] = {"P50", true, 12},
-	[TURNS_P99] = {"P99", true, 12},	[THROTTLED] = {"THROTTLED", true, 12},
+	[CONTAINER] = {"CONTAINER", false, 40},	 [RAN] = {"ON-CPU", true, 12},
+	[WAITS] = {"WAKINGS", true, 27},	 [WOKEN] = {"WOKEN-WAIT", true, 12},
+	[WOKEN_P50] = {"WOKEN-P50", true, 12},	 [WOKEN_P99] = {"WOKEN-P99", true, 12},
+	[TURNS] = {"PREEMPTIONS", true, 27},	 [PREEMPTED] = {"PREEMPT-WAIT", true, 12},
+	[TURNS_P50] = {"PREEMPT-P50", true, 12}, [TURNS_P99] = {"PREEMPT-P99", true, 12},
+	[THROTTLED] = {"THROTTLED", true, 12},
 };
 
 static void put_kind(char cells[][COLUMN_CELL_BYTES], size_t first, const uint64_t *buckets, uint64_t ns)

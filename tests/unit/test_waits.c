@@ -307,6 +307,47 @@ static void test_waits__offcpu_shows_wakers_and_its_account(void **state)
 	profile_free(profile);
 }
 
+static void test_waits__n_bounds_both_tables(void **state)
+{
+	struct blocked_options options = {.max = 1};
+	struct profile *profile = two_containers();
+	struct blocked_places places;
+	struct profile_times times;
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	assert_int_equal(profile_times_init(&times, profile), 0);
+	assert_int_equal(blocked_places_init(&places, profile, 0), 0);
+	assert_int_equal(render_blocked_text(&places, &times, profile, &options, out), 0);
+	fclose(out);
+	assert_non_null(strstr(text, "(1 more containers: -n shows them)\n"));
+	assert_non_null(strstr(text, "(2 more places: -n shows them)\n"));
+	free(text);
+	blocked_places_deinit(&places);
+	profile_times_deinit(&times);
+	profile_free(profile);
+}
+
+/* A script that splits at spaces, and a reader, tell them apart by their heads. */
+static void test_waits__no_two_columns_of_runqlat_are_called_the_same(void **state)
+{
+	struct profile *profile = two_containers();
+	_cleanup_free_ char *text = printed(profile, true, false);
+	const char *heads[16], *head;
+	char *rest = text, *line = strsep(&rest, "\n");
+	size_t count = 0;
+
+	while ((head = strsep(&line, " ")) != NULL) {
+		for (size_t i = 0; i < count && *head; i++)
+			assert_string_not_equal(head, heads[i]);
+		if (*head)
+			heads[count++] = head;
+	}
+	assert_int_equal(count, 11);
+	profile_free(profile);
+}
+
 static void test_waits__runqlat_says_who_ran(void **state)
 {
 	struct profile *profile = two_containers();
@@ -391,10 +432,10 @@ static void test_waits__runqlat_by_pid_namespace_sums_what_shares_one(void **sta
 	assert_int_equal(render_run_queue_text(&times, profile, &options, out), 0);
 	fclose(out);
 	assert_non_null(strstr(text, "PID NAMESPACE "));
-	assert_non_null(strstr(text, "4026532401 web +1         0 ns       21  5.50 ms"));
-	assert_non_null(strstr(text, "4026532402 db             0 ns        7   500 µs"));
-	assert_non_null(strstr(text, "the host's                0 ns        7   100 µs"));
-	assert_non_null(strstr(text, "(kernel, or not known)    0 ns        7  50.0 µs"));
+	assert_non_null(strstr(text, "4026532401 web +1         0 ns       21     5.50 ms"));
+	assert_non_null(strstr(text, "4026532402 db             0 ns        7      500 µs"));
+	assert_non_null(strstr(text, "the host's                0 ns        7      100 µs"));
+	assert_non_null(strstr(text, "(kernel, or not known)    0 ns        7     50.0 µs"));
 	assert_null(strstr(text, "Who ran"));
 	free(text);
 	profile_times_deinit(&times);
@@ -413,6 +454,8 @@ int main(void)
 		cmocka_unit_test(test_waits__flame_graph_has_both_ends_joined),
 		cmocka_unit_test(test_waits__both_ends_are_in_the_calls_that_their_stacks_show),
 		cmocka_unit_test(test_waits__offcpu_shows_wakers_and_its_account),
+		cmocka_unit_test(test_waits__n_bounds_both_tables),
+		cmocka_unit_test(test_waits__no_two_columns_of_runqlat_are_called_the_same),
 		cmocka_unit_test(test_waits__runqlat_says_who_ran),
 		cmocka_unit_test(test_waits__json_has_null_for_what_is_not_known),
 		cmocka_unit_test(test_waits__runqlat_by_pid_namespace_sums_what_shares_one),
