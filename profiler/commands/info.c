@@ -5,10 +5,13 @@
 
 struct info_settings {
 	int format; /* enum report_format */
+	uint64_t max;
 };
 
 static const struct option_row rows[] = {
 	REPORT_FORMAT_ROW(struct info_settings, format),
+	{'n', "number", OPTION_NUMBER, offsetof(struct info_settings, max), "N", "show N containers (default 30)",
+	 .min = 1, .max = 100000},
 	{0},
 };
 
@@ -23,8 +26,10 @@ static const struct option_usage usage = {
 static int show(const struct profile *profile, const void *data, enum exit_status *ret_status)
 {
 	const struct info_settings *settings = data;
+	struct info_options options = {.max = (uint32_t)settings->max};
 
-	return settings->format == REPORT_JSON ? render_info_json(profile, stdout) : render_info_text(profile, stdout);
+	return settings->format == REPORT_JSON ? render_info_json(profile, stdout)
+					       : render_info_text(profile, &options, stdout);
 }
 
 int command_info(int argc, char **argv)

@@ -80,11 +80,12 @@ static int put_row(struct column_table *table, const struct profile *profile, co
 	return column_table_add(table, cells, NULL);
 }
 
-int render_missing_text(const struct profile *profile, FILE *out)
+int render_missing_text(const struct profile *profile, size_t max, FILE *out)
 {
 	_cleanup_(column_table_deinit) struct column_table table = {.columns = columns, .column_count = COLUMNS};
 	_cleanup_(profile_summary_deinit) struct profile_summary summary;
 	int err = profile_summary_init(&summary, profile), shown = 0;
+	size_t left_out = 0;
 
 	for (size_t i = 0; i < summary.missing.count && !err; i++) {
 		const struct missing_names *missing = &summary.missing.items[i];
@@ -92,12 +93,17 @@ int render_missing_text(const struct profile *profile, FILE *out)
 		shown = i && missing->container == summary.missing.items[i - 1].container ? shown : 0;
 		if (shown >= REASONS_MAX || share_of(&summary, missing) < SHARE_MIN_PERCENT)
 			continue;
-		err = put_row(&table, profile, &summary, missing);
 		shown++;
+		if (table.rows.count < max)
+			err = put_row(&table, profile, &summary, missing);
+		else
+			left_out++;
 	}
 	if (err || !table.rows.count)
 		return err;
 	column_table_print(&table, out);
+	if (left_out)
+		fprintf(out, "(%zu more: -n shows them)\n", left_out);
 	fputc('\n', out);
 	return 0;
 }

@@ -11,8 +11,8 @@
 
 #include "profiler/profile/profile.h"
 
-/* A table, and nothing where all frames have names. 0 or -ENOMEM. */
-int render_missing_text(const struct profile *profile, FILE *out);
+/* A table of @max rows, and nothing where all frames have names. 0 or -ENOMEM. */
+int render_missing_text(const struct profile *profile, size_t max, FILE *out);
 
 /* The same as "unnamed" of @top. 0 or -ENOMEM. */
 int render_missing_json(const struct profile *profile, struct json_object *top);

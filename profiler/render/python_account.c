@@ -25,11 +25,11 @@ static void put_reasons(const struct profile_summary *summary, uint32_t containe
 	}
 }
 
-int render_python_account(const struct profile *profile, FILE *out)
+int render_python_account(const struct profile *profile, size_t max, FILE *out)
 {
 	_cleanup_(profile_summary_deinit) struct profile_summary summary;
 	char label[LABEL_BYTES], samples[32];
-	bool any = false;
+	size_t count = 0;
 
 	if (profile_summary_init(&summary, profile))
 		return -ENOMEM;
@@ -38,15 +38,18 @@ int render_python_account(const struct profile *profile, FILE *out)
 
 		if (!account || !account->python_samples)
 			continue;
+		if (++count > max)
+			continue;
 		fprintf(out, "Python in %s: %s samples, %.2f%% with all frames",
 			text_printable(profile_container_label(profile, i), label, sizeof(label)),
 			text_grouped(account->python_samples, samples, sizeof(samples)),
 			100.0 * (double)account->python_whole / (double)account->python_samples);
 		put_reasons(&summary, i, out);
 		fputc('\n', out);
-		any = true;
 	}
-	if (any)
+	if (count > max)
+		fprintf(out, "(Python in %zu more: -n shows them)\n", count - max);
+	if (count)
 		fputc('\n', out);
 	return 0;
 }

@@ -9,7 +9,7 @@
 
 #include "profiler/profile/profile.h"
 
-/* A line for each such container, and an empty one behind them; nothing where there was no Python. 0 or -ENOMEM. */
-int render_python_account(const struct profile *profile, FILE *out);
+/* A line for @max such containers, and an empty one behind them; nothing where there was no Python. 0 or -ENOMEM. */
+int render_python_account(const struct profile *profile, size_t max, FILE *out);
 
 #endif

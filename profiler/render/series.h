@@ -29,8 +29,8 @@ int render_series_json(const struct profile_series *series, const struct profile
 int render_series_csv(const struct profile_series *series, const struct profile *profile,
 		      const struct series_options *options, FILE *out);
 
-/* "web: throttled in 62% of its periods …", a line for each; nothing where nothing stands out. 0 or -ENOMEM. */
-int render_standouts_text(const struct profile *profile, FILE *out);
+/* "web: throttled in 62% of its periods …", @max lines and the host's; nothing where nothing stands out. 0 or -ENOMEM. */
+int render_standouts_text(const struct profile *profile, size_t max, FILE *out);
 
 /* "standouts" in @object. 0 or -ENOMEM. */
 struct json_object;

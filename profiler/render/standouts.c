@@ -46,11 +46,12 @@ static void put_one(const struct standout *one, bool host, FILE *out)
 	}
 }
 
-int render_standouts_text(const struct profile *profile, FILE *out)
+int render_standouts_text(const struct profile *profile, size_t max, FILE *out)
 {
 	_cleanup_(profile_series_deinit) struct profile_series series = {0};
 	_cleanup_(standouts_deinit) struct standouts standouts = {0};
 	int err = profile_series_init(&series, profile);
+	size_t left_out = 0;
 	char label[128];
 
 	if (!err)
@@ -59,12 +60,19 @@ int render_standouts_text(const struct profile *profile, FILE *out)
 		const struct standout *one = &standouts.list.items[i];
 		bool host = one->container == SERIES_HOST;
 
+		/* The host's come last, and are few. */
+		if (i >= max && !host) {
+			left_out++;
+			continue;
+		}
 		fprintf(out, "%s: ",
 			host ? "the host"
 			     : text_printable(profile_container_label(profile, one->container), label, sizeof(label)));
 		put_one(one, host, out);
 		fputs(".\n", out);
 	}
+	if (left_out)
+		fprintf(out, "(%zu more: -n shows them)\n", left_out);
 	if (!err && standouts.list.count)
 		fputc('\n', out);
 	return err;

@@ -71,7 +71,7 @@ static int put_container(struct column_table *table, const struct profile_summar
 static int put_rest(struct column_table *table, const struct profile_summary *summary, size_t first)
 {
 	struct container_summary rest = {0};
-	char label[64];
+	char label[64], share[16];
 
 	for (size_t i = first; i < summary->by_samples.count; i++) {
 		const struct container_summary *one = &summary->containers.items[summary->by_samples.items[i]];
@@ -85,7 +85,8 @@ static int put_rest(struct column_table *table, const struct profile_summary *su
 	}
 	/* Whose reason would it be? */
 	rest.reason_frames = rest.frames - rest.named;
-	snprintf(label, sizeof(label), "(%zu more)", summary->by_samples.count - first);
+	put_share(share, sizeof(share), rest.samples, summary->samples, 1);
+	snprintf(label, sizeof(label), "(%zu more, %s of samples)", summary->by_samples.count - first, share);
 	return put_container(table, summary, &rest, label);
 }
 
@@ -93,7 +94,7 @@ int render_table(const struct profile *profile, const struct table_options *opti
 {
 	_cleanup_(column_table_deinit) struct column_table table = {.columns = columns, .column_count = COLUMNS};
 	_cleanup_(profile_summary_deinit) struct profile_summary summary;
-	size_t rows_max = options->rows_max ? options->rows_max : SIZE_MAX;
+	size_t rows_max = options->rows_max ? options->rows_max : TABLE_ROWS;
 	int err = profile_summary_init(&summary, profile);
 
 	for (size_t i = 0; i < summary.by_samples.count && i < rows_max && !err; i++) {

@@ -17,8 +17,10 @@
 
 #include "profiler/profile/profile.h"
 
+#define TABLE_ROWS 30
+
 struct table_options {
-	uint32_t rows_max; /* containers beyond are summed in one line; 0: all are shown */
+	uint32_t rows_max; /* containers beyond are summed in one line; 0: TABLE_ROWS */
 };
 
 /* Returns 0, -ENOMEM, or -EIO and the like where @out cannot be written. */

@@ -127,7 +127,7 @@ static void show(const struct profile *profile, FILE *out)
 	const struct table_options table = {0};
 	struct hotspots hotspots = {0};
 
-	render_info_text(profile, out);
+	render_info_text(profile, &(struct info_options){0}, out);
 	render_info_json(profile, out);
 	render_table(profile, &table, out);
 	for (enum profile_kind kind = PROFILE_ONCPU; kind <= PROFILE_LOCKS; kind++)

@@ -259,7 +259,7 @@ static void test_standouts__what_held_a_container_back_is_told_throttling_before
 	standouts_deinit(&standouts);
 	profile_series_deinit(&series);
 	out = open_memstream(&text, &size);
-	assert_int_equal(render_standouts_text(profile, out), 0);
+	assert_int_equal(render_standouts_text(profile, 10, out), 0);
 	fclose(out);
 	contains(text, "web: throttled in 62% of its periods, 3.00 s in all; its limit is 0.20 CPUs.\n");
 	contains(text, "web: reached its memory limit of 64.0 MB 7 times.\n");

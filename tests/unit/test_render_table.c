@@ -174,9 +174,67 @@ static void test_render_table__containers_beyond_the_limit_are_summed_up(void **
 	text = table_of(maker_load(&maker), 2);
 	assert_non_null(strstr(text, "\nc1 "));
 	assert_null(strstr(text, "\nc2 "));
-	assert_non_null(strstr(text, "\n(3 more)"));
+	assert_non_null(strstr(text, "\n(3 more, 59.3% of samples)  "));
 	assert_non_null(strstr(text, " 291 "));
 	free(text);
+}
+
+static void test_render_table__many_containers_have_an_end_without_being_asked(void **state)
+{
+	struct maker maker;
+	char *text;
+
+	start(&maker);
+	for (uint32_t i = 0; i < TABLE_ROWS + 3; i++) {
+		char name[8];
+
+		snprintf(name, sizeof(name), "c%u", i);
+		maker_container(&maker, CONTAINER_CONTAINER, name, "", "");
+		maker_sample(&maker, i, "main", 1000 - i);
+	}
+	text = table_of(maker_load(&maker), 0);
+	assert_non_null(strstr(text, "\nc29 "));
+	assert_null(strstr(text, "\nc30 "));
+	assert_non_null(strstr(text, "\n(3 more, 8.9% of samples) "));
+	free(text);
+}
+
+static void test_render_table__info_is_sorted_and_has_an_end(void **state)
+{
+	static const char *const names[] = {"quiet", "busy", "idle", "middle"};
+	struct info_options options = {.max = 2};
+	struct recording_accounting account = {0};
+	struct profile *profile;
+	struct maker maker;
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	start(&maker);
+	maker_fact(&maker, "unwind.files", "3");
+	maker_fact(&maker, "copies.taken", "4");
+	maker_fact(&maker, "host.name", "here");
+	for (uint32_t i = 0; i < 4; i++) {
+		maker_container(&maker, CONTAINER_CONTAINER, names[i], "", "");
+		account.container = i;
+		account.taken = account.kept = i == 1 ? 90 : i == 3 ? 9 : i ? 0 : 1;
+		assert_int_equal(recording_writer_accounting(maker.writer, &account), 0);
+		if (account.kept)
+			maker_sample(&maker, i, "main;[stripped libx.so+0x10]", account.kept);
+	}
+	profile = maker_load(&maker);
+	assert_int_equal(render_info_text(profile, &options, out), 0);
+	fclose(out);
+	assert_memory_equal(text, "host.name            here\n", 26);
+	assert_true(strstr(text, "\nduration_ns ") < strstr(text, "\ncopies.taken "));
+	assert_true(strstr(text, "\ncopies.taken ") < strstr(text, "\nunwind.files "));
+	assert_true(strstr(text, "\nbusy ") < strstr(text, "\nmiddle "));
+	assert_null(strstr(text, "\nidle "));
+	assert_non_null(strstr(text, "\n(2 more, 1.0% of samples) "));
+	assert_non_null(strstr(text, "-n shows them\n"));
+	assert_non_null(strstr(text, "\n(1 more: -n shows them)\n"));
+	free(text);
+	profile_free(profile);
 }
 
 static void test_render_table__a_recording_without_samples_is_said_to_have_none(void **state)
@@ -266,7 +324,7 @@ static void test_render_table__info_is_valid_json_with_facts_and_containers(void
 	free(text);
 
 	out = open_memstream(&text, &size);
-	assert_int_equal(render_info_text(profile, out), 0);
+	assert_int_equal(render_info_text(profile, &(struct info_options){0}, out), 0);
 	fclose(out);
 	assert_non_null(strstr(text, "duration_ns          10000000000  (10.000 s)\n"));
 	assert_non_null(strstr(text, "10 samples taken = 10 kept"));
@@ -287,7 +345,7 @@ static void test_render_table__ids_are_as_long_as_it_takes_to_tell_them_apart(vo
 	maker_container(&maker, CONTAINER_CONTAINER, "web", "production-web-2-blue", "");
 	maker_container(&maker, CONTAINER_CONTAINER, "db", "0123456789abcdef", "");
 	profile = maker_load(&maker);
-	assert_int_equal(render_info_text(profile, out), 0);
+	assert_int_equal(render_info_text(profile, &(struct info_options){0}, out), 0);
 	fclose(out);
 	assert_non_null(strstr(text, "\nweb (production-web-1)  container           production-web-1  "));
 	assert_non_null(strstr(text, "\nweb (production-web-2)  container           production-web-2  "));
@@ -312,7 +370,7 @@ static void test_render_table__info_says_what_would_name_the_rest(void **state)
 	maker_sample(&maker, 0, "main;[jit: no map]", 1);
 	maker_sample(&maker, 0, "main", 492);
 	profile = maker_load(&maker);
-	assert_int_equal(render_info_text(profile, out), 0);
+	assert_int_equal(render_info_text(profile, &(struct info_options){0}, out), 0);
 	fclose(out);
 	/* 3 of the 502 frames are below one percent. */
 	assert_null(strstr(text, "UNNAMED"));
@@ -339,7 +397,7 @@ static void test_render_table__info_says_what_would_name_the_rest(void **state)
 	maker_sample(&maker, 0, "main;[stripped libx.so+0x10]", 2);
 	profile = maker_load(&maker);
 	out = open_memstream(&text, &size);
-	assert_int_equal(render_info_text(profile, out), 0);
+	assert_int_equal(render_info_text(profile, &(struct info_options){0}, out), 0);
 	fclose(out);
 	assert_non_null(strstr(text, "web          50.0%  [stripped libx.so]  its debug symbols"));
 	free(text);
@@ -369,6 +427,8 @@ int main(void)
 		TEST(hostile_names_stay_on_their_line),
 		TEST(columns_stand_below_each_other_in_any_script),
 		TEST(containers_beyond_the_limit_are_summed_up),
+		TEST(many_containers_have_an_end_without_being_asked),
+		TEST(info_is_sorted_and_has_an_end),
 		TEST(a_recording_without_samples_is_said_to_have_none),
 		TEST(a_cut_recording_is_said_to_be_cut),
 		TEST(a_recording_without_an_account_has_none_in_json),
