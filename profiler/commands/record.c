@@ -147,13 +147,15 @@ static bool take_arguments(struct record_settings *settings, int argc, char **ar
 	uint64_t seconds;
 	char shown[64];
 
+	/* getopt drops the "--"; what stands before it is the last thing that can be a number of seconds. */
+	if (!strcmp(argv[first - 1], "--")) {
+		if (first == argc)
+			log_error("record: no command after --");
+		settings->command = argv + first;
+		return first < argc;
+	}
 	if (first == argc)
 		return true;
-	/* getopt drops the "--"; what stands before it is the last thing that can be a number of seconds. */
-	if (first > 0 && !strcmp(argv[first - 1], "--")) {
-		settings->command = argv + first;
-		return true;
-	}
 	if (first + 1 == argc && text_to_u64(argv[first], 10, &seconds) && seconds && seconds <= SECONDS_MAX) {
 		settings->seconds = seconds;
 		return true;
@@ -185,6 +187,8 @@ static int check_and_record(struct record_settings *settings, int argc, char **a
 		log_error("record: -K and -U leave nothing to record");
 	else if (settings->all && (settings->pids.entries.count || settings->containers.entries.count))
 		log_error("record: -a is everything; leave it out to choose with -p or -C");
+	else if (settings->waits.syscalls && settings->waits.syscall_counts)
+		log_error("record: --syscalls and --all count calls as well: leave --syscall-counts out");
 	else if (take_arguments(settings, argc, argv, first))
 		return record(settings, false);
 	return EXIT_USAGE;
