@@ -31,11 +31,22 @@ struct loop {
 	const struct record_settings *settings;
 	struct record_session session;
 	sigset_t blocked;
-	int signals; /* signalfd */
-	pid_t child; /* 0: none, or it has ended */
+	/* As the command is to find them: both are ignored here. */
+	void (*on_pipe)(int), (*on_file_size)(int);
+	struct rlimit files; /* likewise: raised here */
+	int signals;	     /* signalfd */
+	pid_t child;	     /* 0: none, or it has ended */
 	int child_status;
 	bool ended;
 };
+
+static void restore(const struct loop *loop)
+{
+	signal(SIGPIPE, loop->on_pipe);
+	signal(SIGXFSZ, loop->on_file_size);
+	setrlimit(RLIMIT_NOFILE, &loop->files);
+	sigprocmask(SIG_UNBLOCK, &loop->blocked, NULL);
+}
 
 /* The child waits for a byte, so that nothing of it runs before the first tick. */
 static int start_command(struct loop *loop, int *ret_go)
@@ -50,7 +61,7 @@ static int start_command(struct loop *loop, int *ret_go)
 		return -errno;
 	if (!loop->child) {
 		close(go[1]);
-		sigprocmask(SIG_UNBLOCK, &loop->blocked, NULL);
+		restore(loop);
 		/* No byte: the recording has not begun, and says why itself. */
 		if (read(go[0], &byte, 1) != 1)
 			_exit(126);
@@ -264,8 +275,9 @@ int record_run(const struct record_settings *settings, struct record_outcome *re
 	int status;
 
 	memset(ret_outcome, 0, sizeof(*ret_outcome));
-	signal(SIGPIPE, SIG_IGN);
-	signal(SIGXFSZ, SIG_IGN);
+	loop.on_pipe = signal(SIGPIPE, SIG_IGN);
+	loop.on_file_size = signal(SIGXFSZ, SIG_IGN);
+	getrlimit(RLIMIT_NOFILE, &loop.files);
 	sigemptyset(&loop.blocked);
 	sigaddset(&loop.blocked, SIGINT);
 	sigaddset(&loop.blocked, SIGTERM);
