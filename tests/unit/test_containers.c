@@ -185,6 +185,42 @@ static void test_containers__with_v1_alone_what_is_in_no_cgroup_is_the_host(void
 	cgroup_tree_free(tree);
 }
 
+/* In the place of one there is another one: made while the first was still there, so that their inodes differ. */
+static void replace_folder(const char *root, const char *old, const char *new)
+{
+	char old_path[1024], new_path[1024];
+
+	assert_true(snprintf(old_path, sizeof(old_path), "%s%s", root, old) < (int)sizeof(old_path));
+	assert_true(snprintf(new_path, sizeof(new_path), "%s%s", root, new) < (int)sizeof(new_path));
+	assert_int_equal(rename(new_path, old_path), 0);
+}
+
+static void test_containers__a_cgroup_is_gone_where_another_one_has_its_path(void **state)
+{
+	uint64_t stays, replaced, removed, new;
+	struct cgroup_tree *tree;
+	char path[1024];
+
+	write_file(*state, "/proc/self/mountinfo", "1 0 0:1 / /cg rw - cgroup2 cgroup2 rw\n");
+	stays = make_folder(*state, "/cg/stays");
+	replaced = make_folder(*state, "/cg/replaced");
+	removed = make_folder(*state, "/cg/removed");
+	assert_int_equal(cgroup_tree_new(*state, &tree), 0);
+	assert_int_equal(cgroup_tree_scan(tree), 0);
+	cgroup_tree_look(tree);
+	assert_false(cgroup_tree_is_gone(tree, replaced));
+	new = make_folder(*state, "/made");
+	assert_int_not_equal(new, replaced);
+	replace_folder(*state, "/cg/replaced", "/made");
+	assert_true(snprintf(path, sizeof(path), "%s/cg/removed", (char *)*state) < (int)sizeof(path));
+	assert_int_equal(rmdir(path), 0);
+	cgroup_tree_look(tree);
+	assert_false(cgroup_tree_is_gone(tree, stays));
+	assert_true(cgroup_tree_is_gone(tree, replaced));
+	assert_true(cgroup_tree_is_gone(tree, removed));
+	cgroup_tree_free(tree);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -198,6 +234,8 @@ int main(void)
 						remove_root),
 		cmocka_unit_test_setup_teardown(test_containers__hybrid_hierarchies_are_told_apart_by_id, make_root,
 						remove_root),
+		cmocka_unit_test_setup_teardown(test_containers__a_cgroup_is_gone_where_another_one_has_its_path,
+						make_root, remove_root),
 		cmocka_unit_test_setup_teardown(test_containers__with_v1_alone_what_is_in_no_cgroup_is_the_host,
 						make_root, remove_root),
 	};
