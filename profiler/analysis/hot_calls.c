@@ -14,6 +14,7 @@ struct finding {
 	const struct profile *profile;
 	struct hot_calls *hot;
 	enum calls_grouping by;
+	const bool *wanted;	 /* [containers]; NULL: all */
 	struct hash_index index; /* of hot->rows */
 	string_id *functions;	 /* [stacks]; 0: not asked for yet */
 };
@@ -105,6 +106,8 @@ static int add_sample(struct finding *finding, size_t number)
 		return 0;
 	}
 	finding->hot->in_calls += sample->count;
+	if (finding->wanted && !finding->wanted[sample->container])
+		return 0;
 	err = function_of(finding, sample->stack, &row.function);
 	return err ? err : find_or_add(finding, &row);
 }
@@ -153,9 +156,9 @@ static void sort(struct hot_calls *hot)
 	qsort_r(rows, hot->rows.count, sizeof(*rows), by_samples, hot);
 }
 
-int hot_calls_init(struct hot_calls *hot, const struct profile *profile, enum calls_grouping by)
+int hot_calls_init(struct hot_calls *hot, const struct profile *profile, enum calls_grouping by, const bool *wanted)
 {
-	_cleanup_(finding_deinit) struct finding finding = {.profile = profile, .hot = hot, .by = by};
+	_cleanup_(finding_deinit) struct finding finding = {.profile = profile, .hot = hot, .by = by, .wanted = wanted};
 	int err;
 
 	memset(hot, 0, sizeof(*hot));

@@ -25,8 +25,12 @@ struct hot_calls {
 	uint64_t in_calls, in_none;
 };
 
-/* Returns 0 or -ENOMEM; deinit it in both cases. */
-int hot_calls_init(struct hot_calls *hot, const struct profile *profile, enum calls_grouping by);
+/**
+ * hot_calls_init() - all samples in calls, summed up
+ * @wanted: [containers of the profile] the rows are of these alone, .in_calls and .in_none are of all; NULL: all
+ * Returns 0 or -ENOMEM; deinit it in both cases.
+ */
+int hot_calls_init(struct hot_calls *hot, const struct profile *profile, enum calls_grouping by, const bool *wanted);
 void hot_calls_deinit(struct hot_calls *hot);
 
 /* Do samples know their call? Not in recordings of stoker's before they did, and where none was in the kernel. */

@@ -14,6 +14,7 @@ struct finding {
 	const struct profile *profile;
 	struct lock_sites *sites;
 	enum locks_grouping by;
+	const bool *wanted; /* [containers]; NULL: all */
 	struct hash_index index;
 	uint32_t *place; /* [recorded locks]: the site that each is part of */
 };
@@ -76,6 +77,11 @@ unsigned int lock_sites_different(uint64_t seen)
 		24, 23,	 21,  20,  18,	17,  16,  15,  13,  12,	 11,  10,  9,	7,   6,	 5,  4,	 3,  2,	 1,  0};
 
 	return guesses[64 - __builtin_popcountll(seen)];
+}
+
+static bool is_wanted(const struct finding *finding, uint32_t container)
+{
+	return !finding->wanted || (container != RECORDING_NONE && finding->wanted[container]);
 }
 
 static int add_text(struct lock_sites *sites, const char *text, string_id *ret_id)
@@ -245,6 +251,7 @@ static int add_owner(struct finding *finding, const struct recording_lock *lock,
 	*ret_site = &finding->sites->list.items[number];
 	(*ret_site)->count += count ? lock->count : 0;
 	(*ret_site)->total_ns += ns;
+	(*ret_site)->concerned |= is_wanted(finding, lock->container);
 	return blame(*ret_site, lock->container, culprit, ns);
 }
 
@@ -286,7 +293,10 @@ static int add_lock(struct finding *finding, uint32_t recorded)
 	}
 	if (!err)
 		err = find_or_add(finding, &wanted, &finding->place[recorded]);
-	return err ? err : add_to(&finding->sites->list.items[finding->place[recorded]], lock);
+	if (err)
+		return err;
+	finding->sites->list.items[finding->place[recorded]].concerned |= is_wanted(finding, lock->container);
+	return add_to(&finding->sites->list.items[finding->place[recorded]], lock);
 }
 
 /* The file is not to be trusted: its histograms may name rows and buckets that are not there. */
@@ -344,9 +354,19 @@ static void sort(struct lock_site *site)
 		qsort(site->blame.items, site->blame.count, sizeof(*site->blame.items), worst_first);
 }
 
-int lock_sites_init(struct lock_sites *sites, const struct profile *profile, enum locks_grouping by)
+/* Who waits is known by now; this is who held it. */
+static void look_for_holders(const struct finding *finding, struct lock_site *site)
 {
-	struct finding finding = {.profile = profile, .sites = sites, .by = by};
+	site->concerned |= is_wanted(finding, site->container);
+	for (size_t i = 0; i < site->blame.count; i++)
+		site->concerned |= is_wanted(finding, site->blame.items[i].culprit);
+	for (size_t i = 0; i < site->holds.count; i++)
+		site->concerned |= is_wanted(finding, site->holds.items[i].container);
+}
+
+int lock_sites_init(struct lock_sites *sites, const struct profile *profile, enum locks_grouping by, const bool *wanted)
+{
+	struct finding finding = {.profile = profile, .sites = sites, .by = by, .wanted = wanted};
 	int err;
 
 	memset(sites, 0, sizeof(*sites));
@@ -368,8 +388,10 @@ int lock_sites_init(struct lock_sites *sites, const struct profile *profile, enu
 		return err;
 	if (sites->list.count)
 		qsort(sites->list.items, sites->list.count, sizeof(*sites->list.items), longest_first);
-	for (size_t i = 0; i < sites->list.count; i++)
+	for (size_t i = 0; i < sites->list.count; i++) {
+		look_for_holders(&finding, &sites->list.items[i]);
 		sort(&sites->list.items[i]);
+	}
 	sort(&sites->total);
 	return 0;
 }

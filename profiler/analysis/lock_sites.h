@@ -57,6 +57,7 @@ struct lock_site {
 	uint8_t place;	    /* enum lock_place; LOCK_PLACE_UNTOLD where several are in it */
 	string_id name;	    /* as @place tells; 0: not known */
 	uint32_t container; /* row, for LOCKS_BY_CONTAINER and LOCKS_BY_OWNER; else RECORDING_NONE */
+	bool concerned;	    /* a container that was asked for waits here, or makes others wait */
 	uint64_t count;
 	uint64_t total_ns;
 	uint64_t max_ns;
@@ -91,8 +92,13 @@ struct lock_sites {
 		counted_twice; /* with LOCKS_BY_OWNER: waits for one that held the lock, and for another one that let go of it */
 };
 
-/* Returns 0 or -ENOMEM; deinit it in both cases. */
-int lock_sites_init(struct lock_sites *sites, const struct profile *profile, enum locks_grouping by);
+/**
+ * lock_sites_init() - all waits, summed up
+ * @wanted: [containers of the profile] those that were asked for; NULL: all. It changes no sum: see lock_site.concerned.
+ * Returns 0 or -ENOMEM; deinit it in both cases.
+ */
+int lock_sites_init(struct lock_sites *sites, const struct profile *profile, enum locks_grouping by,
+		    const bool *wanted);
 void lock_sites_deinit(struct lock_sites *sites);
 
 /* Were waits for locks recorded, whether there were any or not? */

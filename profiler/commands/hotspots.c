@@ -8,11 +8,13 @@
 
 struct hotspots_settings {
 	int format; /* enum report_format */
+	struct option_list containers;
 	uint64_t max;
 };
 
 static const struct option_row rows[] = {
 	REPORT_FORMAT_ROW(struct hotspots_settings, format),
+	REPORT_CONTAINERS_ROW(struct hotspots_settings, containers),
 	{'n', "number", OPTION_NUMBER, offsetof(struct hotspots_settings, max), "N", "show N hotspots (default 10)",
 	 .min = 1, .max = 1000},
 	{0},
@@ -30,9 +32,13 @@ static int show(const struct profile *profile, const void *data, enum exit_statu
 {
 	const struct hotspots_settings *settings = data;
 	_cleanup_(hotspots_deinit) struct hotspots hotspots = {0};
+	_cleanup_free_ bool *wanted = NULL;
 	struct hotspots_options options = {.max = (uint32_t)settings->max};
-	int err = hotspots_init(&hotspots, profile);
+	int err = report_choose(profile, usage.command, &settings->containers, &wanted, ret_status);
 
+	options.wanted = wanted;
+	if (!err)
+		err = hotspots_init(&hotspots, profile);
 	if (err)
 		return err;
 	if (!hotspots.samples) {
@@ -47,6 +53,8 @@ static int show(const struct profile *profile, const void *data, enum exit_statu
 int command_hotspots(int argc, char **argv)
 {
 	struct hotspots_settings settings = {0};
+	int status = report_run(&usage, argc, argv, &settings, show);
 
-	return report_run(&usage, argc, argv, &settings, show);
+	option_list_deinit(&settings.containers);
+	return status;
 }

@@ -9,6 +9,7 @@
 
 struct offcpu_settings {
 	int format, state;
+	struct option_list containers;
 	bool wakers;
 	uint64_t max;
 };
@@ -17,10 +18,12 @@ struct offcpu_settings {
 
 static const struct option_row rows[] = {
 	REPORT_FORMAT_ROW(struct offcpu_settings, format),
+	REPORT_CONTAINERS_ROW(struct offcpu_settings, containers),
 	{0, "state", OPTION_CHOICE, AT(state), "STATE", "S, D (disk or not), io (disk alone), stopped; all (default)",
 	 .choices = query_states},
 	{0, "wakers", OPTION_FLAG, AT(wakers), NULL, "the five that ended most of it, for each place"},
-	{'n', "number", OPTION_NUMBER, AT(max), "N", "show N containers (default 40) and N places (30)", .min = 1, .max = 100000},
+	{'n', "number", OPTION_NUMBER, AT(max), "N", "show N containers (default 40) and N places (30)", .min = 1,
+	 .max = 100000},
 	{0},
 };
 
@@ -37,10 +40,14 @@ static int show(const struct profile *profile, const void *data, enum exit_statu
 	const struct offcpu_settings *settings = data;
 	_cleanup_(profile_times_deinit) struct profile_times times = {0};
 	_cleanup_(blocked_places_deinit) struct blocked_places places = {0};
+	_cleanup_free_ bool *wanted = NULL;
 	struct blocked_options options = {.wakers = settings->wakers, .max = (uint32_t)settings->max};
 	int err;
 
-	err = profile_times_init(&times, profile);
+	err = report_choose(profile, usage.command, &settings->containers, &wanted, ret_status);
+	options.wanted = wanted;
+	if (!err)
+		err = profile_times_init(&times, profile);
 	if (!err && !profile_times_have_blocks(&times, profile)) {
 		report_nothing(profile, "offcpu: no blocked time", "--offcpu");
 		*ret_status = EXIT_NO_SAMPLES;
@@ -58,6 +65,8 @@ static int show(const struct profile *profile, const void *data, enum exit_statu
 int command_offcpu(int argc, char **argv)
 {
 	struct offcpu_settings settings = {0};
+	int status = report_run(&usage, argc, argv, &settings, show);
 
-	return report_run(&usage, argc, argv, &settings, show);
+	option_list_deinit(&settings.containers);
+	return status;
 }

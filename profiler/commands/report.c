@@ -3,8 +3,10 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "profiler/profile/profile_containers.h"
 #include "symbolizer/base/cleanup.h"
 #include "symbolizer/base/log.h"
 
@@ -49,7 +51,7 @@ enum exit_status report_run(const struct option_usage *usage, int argc, char **a
 	err = show(profile, settings, &status);
 	if (!err && status == EXIT_OK)
 		report_cut(usage->command, path, profile);
-	if (!err || err == -EPIPE)
+	if (!err || err == -EPIPE || status == EXIT_FAILED)
 		return status;
 	log_error(err == -ENOMEM ? "%s: %s" : "%s: cannot write: %s", usage->command, strerror(-err));
 	return EXIT_FAILED;
@@ -68,6 +70,26 @@ void report_cut(const char *command, const char *path, const struct profile *pro
 	if (!profile->whole)
 		log_warning("%s: %s ends in the middle: this is what was recorded before", command,
 			    profile_input_name(path, shown, sizeof(shown)));
+}
+
+int report_choose(const struct profile *profile, const char *command, const struct option_list *list, bool **ret_wanted,
+		  enum exit_status *ret_status)
+{
+	_cleanup_free_ bool *wanted = calloc(profile->rows.containers.count + 1, sizeof(*wanted));
+	char error[512];
+	int err;
+
+	if (!wanted)
+		return -ENOMEM;
+	err = profile_choose_containers(profile, (const char *const *)list->entries.items, list->entries.count, wanted,
+					error, sizeof(error));
+	if (err) {
+		log_error("%s: %s", command, error);
+		*ret_status = EXIT_FAILED;
+		return err;
+	}
+	*ret_wanted = list->entries.count ? take_ptr(wanted) : NULL;
+	return 0;
 }
 
 void report_nothing(const struct profile *profile, const char *what, const char *option)

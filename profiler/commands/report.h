@@ -22,6 +22,23 @@ extern const char *const report_formats[]; /* in the order of enum report_format
 			.choices = report_formats                                                         \
 	}
 
+#define REPORT_CONTAINERS_ROW(type, member)                                      \
+	{                                                                        \
+		'C', "container", OPTION_LIST, offsetof(type, member), "NAME,…", \
+			"only these containers (names or ids)"                   \
+	}
+
+/**
+ * report_choose() - the containers that were asked for
+ * @command:    for the one line that is logged where there is no such container
+ * @list:       of the option; empty: all
+ * @ret_wanted: [containers of the profile], to be freed; NULL where all are
+ * @ret_status: EXIT_FAILED where none is chosen
+ * Returns 0, -ENOENT or -EEXIST (logged), or -ENOMEM.
+ */
+int report_choose(const struct profile *profile, const char *command, const struct option_list *list, bool **ret_wanted,
+		  enum exit_status *ret_status);
+
 /**
  * report_show - writes a report to stdout
  * @settings:   those of report_run()

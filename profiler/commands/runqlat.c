@@ -9,6 +9,7 @@
 struct runqlat_settings {
 	int format;
 	int by;
+	struct option_list containers;
 	bool histograms;
 	uint64_t max;
 };
@@ -22,6 +23,7 @@ static const char *const groupings[] = {[BY_CONTAINER] = "container", [BY_PID_NA
 static const struct option_row rows[] = {
 	REPORT_FORMAT_ROW(struct runqlat_settings, format),
 	{0, "by", OPTION_CHOICE, AT(by), "WHAT", "container (default) or pidns", .choices = groupings},
+	REPORT_CONTAINERS_ROW(struct runqlat_settings, containers),
 	{0, "histograms", OPTION_FLAG, AT(histograms), NULL, "every bucket of the latencies"},
 	{'n', "number", OPTION_NUMBER, AT(max), "N", "show N of them (default 30)", .min = 1, .max = 100000},
 	{0},
@@ -44,9 +46,12 @@ static int show(const struct profile *profile, const void *data, enum exit_statu
 		.histograms = settings->histograms,
 		.max = (uint32_t)settings->max,
 	};
-	int err;
+	_cleanup_free_ bool *wanted = NULL;
+	int err = report_choose(profile, usage.command, &settings->containers, &wanted, ret_status);
 
-	err = profile_times_init(&times, profile);
+	options.wanted = wanted;
+	if (!err)
+		err = profile_times_init(&times, profile);
 	if (!err && !profile->rows.queues.count) {
 		report_nothing(profile, "runqlat: no run queue", "--runq");
 		*ret_status = EXIT_NO_SAMPLES;
@@ -62,6 +67,8 @@ static int show(const struct profile *profile, const void *data, enum exit_statu
 int command_runqlat(int argc, char **argv)
 {
 	struct runqlat_settings settings = {0};
+	int status = report_run(&usage, argc, argv, &settings, show);
 
-	return report_run(&usage, argc, argv, &settings, show);
+	option_list_deinit(&settings.containers);
+	return status;
 }

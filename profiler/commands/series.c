@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "profiler/render/series.h"
 
-#include <errno.h>
 #include <stddef.h>
-#include <stdlib.h>
 
 #include "profiler/commands/report.h"
-#include "profiler/profile/profile_containers.h"
 #include "symbolizer/base/cleanup.h"
 #include "symbolizer/base/log.h"
 
@@ -24,7 +21,7 @@ struct series_settings {
 
 static const struct option_row rows[] = {
 	{'o', "output", OPTION_CHOICE, AT(format), "FORMAT", "text (default), json or csv", .choices = formats},
-	{'C', "container", OPTION_LIST, AT(containers), "NAME,…", "only these containers (names or ids)"},
+	REPORT_CONTAINERS_ROW(struct series_settings, containers),
 	{'a', "all", OPTION_FLAG, AT(all), NULL, "measures that were 0 all the time, too"},
 	{0},
 };
@@ -42,10 +39,9 @@ static int show(const struct profile *profile, const void *data, enum exit_statu
 {
 	const struct series_settings *settings = data;
 	_cleanup_(profile_series_deinit) struct profile_series series = {0};
-	_cleanup_free_ bool *wanted = calloc(profile->rows.containers.count + 1, sizeof(*wanted));
-	struct series_options options = {settings->all, wanted, !settings->containers.entries.count};
-	char error[512];
-	int err = wanted ? profile_series_init(&series, profile) : -ENOMEM;
+	_cleanup_free_ bool *wanted = NULL;
+	struct series_options options = {.all = settings->all};
+	int err = profile_series_init(&series, profile);
 
 	if (err)
 		return err;
@@ -54,12 +50,10 @@ static int show(const struct profile *profile, const void *data, enum exit_statu
 		*ret_status = EXIT_NO_SAMPLES;
 		return 0;
 	}
-	if (profile_choose_containers(profile, (const char *const *)settings->containers.entries.items,
-				      settings->containers.entries.count, wanted, error, sizeof(error))) {
-		log_error("series: %s", error);
-		*ret_status = EXIT_FAILED;
-		return 0;
-	}
+	err = report_choose(profile, usage.command, &settings->containers, &wanted, ret_status);
+	if (err)
+		return err;
+	options.wanted = wanted;
 	switch (settings->format) {
 	case SERIES_JSON:
 		return render_series_json(&series, profile, &options, stdout);

@@ -14,6 +14,7 @@ static const char *const orders[] = {
 
 struct syscalls_settings {
 	int format, by, order;
+	struct option_list containers;
 	bool hot;
 	uint64_t max;
 };
@@ -25,6 +26,7 @@ static const struct option_row rows[] = {
 	{0, "by", OPTION_CHOICE, AT(by), "WHAT", "sum up by call, by container, or by both (default)",
 	 .choices = groupings},
 	{0, "sort", OPTION_CHOICE, AT(order), "WHAT", "cost (default), time, count, errors, lock", .choices = orders},
+	REPORT_CONTAINERS_ROW(struct syscalls_settings, containers),
 	{0, "hot", OPTION_FLAG, AT(hot), NULL, "what ran in the kernel for each call, by samples: of any recording"},
 	{'n', "number", OPTION_NUMBER, AT(max), "N", "show N rows (default 40)", .min = 1, .max = 100000},
 	{0},
@@ -51,7 +53,7 @@ static int show_hot(const struct profile *profile, const struct syscalls_setting
 		*ret_status = EXIT_NO_SAMPLES;
 		return 0;
 	}
-	err = hot_calls_init(&hot, profile, options->by);
+	err = hot_calls_init(&hot, profile, options->by, options->wanted);
 	if (err)
 		return err;
 	return settings->format == REPORT_JSON ? render_hot_calls_json(&hot, profile, options, stdout)
@@ -63,11 +65,15 @@ static int show(const struct profile *profile, const void *data, enum exit_statu
 	const struct syscalls_settings *settings = data;
 	_cleanup_(profile_calls_deinit) struct profile_calls calls = {0};
 	struct calls_options options = {.by = (enum calls_grouping)settings->by, .max = (uint32_t)settings->max};
-	int err;
+	_cleanup_free_ bool *wanted = NULL;
+	int err = report_choose(profile, usage.command, &settings->containers, &wanted, ret_status);
 
+	if (err)
+		return err;
+	options.wanted = wanted;
 	if (settings->hot)
 		return show_hot(profile, settings, &options, ret_status);
-	err = profile_calls_init(&calls, profile, options.by);
+	err = profile_calls_init(&calls, profile, options.by, wanted);
 	if (err)
 		return err;
 	if (!calls.rows.count) {
@@ -83,6 +89,8 @@ static int show(const struct profile *profile, const void *data, enum exit_statu
 int command_syscalls(int argc, char **argv)
 {
 	struct syscalls_settings settings = {0};
+	int status = report_run(&usage, argc, argv, &settings, show);
 
-	return report_run(&usage, argc, argv, &settings, show);
+	option_list_deinit(&settings.containers);
+	return status;
 }

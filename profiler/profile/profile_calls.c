@@ -7,13 +7,16 @@
 
 #include "symbolizer/base/cleanup.h"
 
+#define NOT_WANTED UINT32_MAX
+
 struct summing {
 	const struct profile *profile;
 	struct profile_calls *calls;
 	enum calls_grouping by;
+	const bool *wanted;	 /* [containers]; NULL: all */
 	struct hash_index index; /* of calls->rows */
 	struct hash_index seen;	 /* of recorded rows: the first one of each row and container */
-	uint32_t *place;	 /* [recorded rows]: the row that each is part of */
+	uint32_t *place;	 /* [recorded rows]: the row that each is part of, or NOT_WANTED */
 };
 
 static void summing_deinit(struct summing *summing)
@@ -85,13 +88,17 @@ static void add(struct call_sums *sums, const struct recording_call *row)
 static int add_call(struct summing *summing, uint32_t recorded)
 {
 	const struct recording_call *row = &summing->profile->rows.calls.items[recorded];
-	int err = find_or_add(summing, summing->by == CALLS_BY_CALL ? CALLS_ALL : row->container,
-			      summing->by == CALLS_BY_CONTAINER ? 0 : row->name, &summing->place[recorded]);
+	int err;
 
+	add(&summing->calls->total, row);
+	summing->place[recorded] = NOT_WANTED;
+	if (summing->wanted && !summing->wanted[row->container])
+		return 0;
+	err = find_or_add(summing, summing->by == CALLS_BY_CALL ? CALLS_ALL : row->container,
+			  summing->by == CALLS_BY_CONTAINER ? 0 : row->name, &summing->place[recorded]);
 	if (err)
 		return err;
 	add(&summing->calls->rows.items[summing->place[recorded]], row);
-	add(&summing->calls->total, row);
 	return count_container(summing, recorded, summing->place[recorded]);
 }
 
@@ -101,13 +108,16 @@ static void add_bucket(struct summing *summing, const struct recording_bucket *b
 	if (bucket->kind != HISTOGRAM_CALL || bucket->row >= summing->profile->rows.calls.count ||
 	    bucket->bucket >= RECORDING_BUCKETS)
 		return;
-	summing->calls->rows.items[summing->place[bucket->row]].histogram[bucket->bucket] += bucket->count;
+	if (summing->place[bucket->row] != NOT_WANTED)
+		summing->calls->rows.items[summing->place[bucket->row]].histogram[bucket->bucket] += bucket->count;
 	summing->calls->total.histogram[bucket->bucket] += bucket->count;
 }
 
-int profile_calls_init(struct profile_calls *calls, const struct profile *profile, enum calls_grouping by)
+int profile_calls_init(struct profile_calls *calls, const struct profile *profile, enum calls_grouping by,
+		       const bool *wanted)
 {
-	_cleanup_(summing_deinit) struct summing summing = {.profile = profile, .calls = calls, .by = by};
+	_cleanup_(summing_deinit) struct summing summing = {
+		.profile = profile, .calls = calls, .by = by, .wanted = wanted};
 	int err;
 
 	memset(calls, 0, sizeof(*calls));

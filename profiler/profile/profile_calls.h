@@ -38,8 +38,13 @@ struct profile_calls {
 	struct call_sums total;
 };
 
-/* Returns 0 or -ENOMEM; deinit it in both cases. */
-int profile_calls_init(struct profile_calls *calls, const struct profile *profile, enum calls_grouping by);
+/**
+ * profile_calls_init() - all calls, summed up
+ * @wanted: [containers of the profile] the rows are of these alone, the total is of all; NULL: all
+ * Returns 0 or -ENOMEM; deinit it in both cases.
+ */
+int profile_calls_init(struct profile_calls *calls, const struct profile *profile, enum calls_grouping by,
+		       const bool *wanted);
 void profile_calls_deinit(struct profile_calls *calls);
 
 #endif

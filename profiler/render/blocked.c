@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "profiler/render/chosen.h"
 #include "profiler/render/columns.h"
 #include "profiler/render/duration.h"
 #include "profiler/render/table.h"
@@ -82,16 +83,17 @@ static int put_containers(const struct profile_times *times, const struct profil
 {
 	_cleanup_(column_table_deinit) struct column_table table = {container_columns, C_COLUMNS, {0}};
 	_cleanup_free_ struct weighed_sums *order = NULL;
-	size_t count = 0, max = options->max ? options->max : CONTAINERS_SHOWN;
+	size_t count = 0, chosen = 0, max = options->max ? options->max : CONTAINERS_SHOWN;
 	int err = profile_times_order(times->containers.items, times->containers.count, trouble, &order, &count);
 
-	for (size_t i = 0; i < count && i < max && !err; i++)
-		err = put_container(&table, profile, order[i].sums);
+	for (size_t i = 0; i < count && !err; i++)
+		if (is_chosen(options->wanted, order[i].sums->container) && chosen++ < max)
+			err = put_container(&table, profile, order[i].sums);
 	if (err)
 		return err;
 	column_table_print(&table, out);
-	if (count > max)
-		fprintf(out, "(%zu more containers: -n shows them)\n", count - max);
+	if (chosen > max)
+		fprintf(out, "(%zu more containers: -n shows them)\n", chosen - max);
 	return 0;
 }
 
@@ -125,6 +127,30 @@ static void waker_text(const struct blocked_places *places, const struct profile
 	snprintf(text, size, "%s/%s %llu%%", label, name, percent);
 }
 
+static bool concerns(const struct blocked_place *place, const bool *wanted)
+{
+	bool any = is_chosen(wanted, place->container);
+
+	for (size_t i = 0; i < place->wakers.count && !any; i++)
+		any = is_chosen(wanted, place->wakers.items[i].container);
+	return any;
+}
+
+/* Where only a waker was asked for, it is told before those that ended more. */
+static const struct place_waker *waker_of(const struct blocked_place *place, const bool *wanted, size_t number)
+{
+	bool all = is_chosen(wanted, place->container);
+
+	for (int round = all; round < 2; round++)
+		for (size_t i = 0; i < place->wakers.count; i++) {
+			const struct place_waker *waker = &place->wakers.items[i];
+
+			if ((all || is_chosen(wanted, waker->container) == !round) && !number--)
+				return waker;
+		}
+	return NULL;
+}
+
 static int put_place(struct column_table *table, const struct blocked_places *places, const struct profile *profile,
 		     const struct blocked_place *place, const struct blocked_options *options)
 {
@@ -143,12 +169,14 @@ static int put_place(struct column_table *table, const struct blocked_places *pl
 	duration_text(place->ns / (place->count ? place->count : 1), cells[MEAN], COLUMN_CELL_BYTES);
 	duration_text(place->max_ns, cells[MAX], COLUMN_CELL_BYTES);
 	if (place->wakers.count)
-		waker_text(places, profile, &place->wakers.items[0], place->ns, cells[WAKER], COLUMN_CELL_BYTES);
+		waker_text(places, profile, waker_of(place, options->wanted, 0), place->ns, cells[WAKER],
+			   COLUMN_CELL_BYTES);
 	err = column_table_add(table, cells, place->by_design ? "waits by design" : NULL);
 	for (size_t i = 1; i < place->wakers.count && i < wakers && !err; i++) {
 		char more[COLUMNS][COLUMN_CELL_BYTES] = {""};
 
-		waker_text(places, profile, &place->wakers.items[i], place->ns, more[WAKER], COLUMN_CELL_BYTES);
+		waker_text(places, profile, waker_of(place, options->wanted, i), place->ns, more[WAKER],
+			   COLUMN_CELL_BYTES);
 		err = column_table_add(table, more, NULL);
 	}
 	return err;
@@ -158,21 +186,23 @@ int render_blocked_text(const struct blocked_places *places, const struct profil
 			const struct profile *profile, const struct blocked_options *options, FILE *out)
 {
 	_cleanup_(column_table_deinit) struct column_table table = {columns, COLUMNS, {0}};
-	size_t max = options->max ? options->max : PLACES_SHOWN;
+	size_t max = options->max ? options->max : PLACES_SHOWN, chosen = 0;
 	int err = put_containers(times, profile, options, out);
 
-	for (size_t i = 0; i < places->list.count && i < max && !err; i++)
-		err = put_place(&table, places, profile, &places->list.items[i], options);
+	for (size_t i = 0; i < places->list.count && !err; i++)
+		if (concerns(&places->list.items[i], options->wanted) && chosen++ < max)
+			err = put_place(&table, places, profile, &places->list.items[i], options);
 	if (err)
 		return err;
 	fputc('\n', out);
-	if (places->list.count)
+	if (chosen)
 		column_table_print(&table, out);
 	else
 		fputs("Nothing was blocked for so long.\n", out);
-	if (places->list.count > max)
-		fprintf(out, "(%zu more places: -n shows them)\n", places->list.count - max);
+	if (chosen > max)
+		fprintf(out, "(%zu more places: -n shows them)\n", chosen - max);
 	fputc('\n', out);
+	render_chosen(profile, options->wanted, out);
 	render_blocked_account(times, profile, out);
 	return render_accounting(profile, out);
 }
@@ -248,10 +278,13 @@ int render_blocked_json(const struct blocked_places *places, const struct profil
 	int err = top && containers && list ? 0 : -ENOMEM;
 
 	for (size_t i = 0; i < times->containers.count && !err; i++)
-		if (times->containers.items[i].seen)
+		if (times->containers.items[i].seen && is_chosen(options->wanted, (uint32_t)i))
 			err = json_append(containers, times_json(profile, &times->containers.items[i]));
 	for (size_t i = 0; i < places->list.count && !err; i++)
-		err = json_append(list, place_json(places, profile, &places->list.items[i]));
+		if (concerns(&places->list.items[i], options->wanted))
+			err = json_append(list, place_json(places, profile, &places->list.items[i]));
+	if (!err)
+		err = json_add_chosen(top, profile, options->wanted);
 	if (!err)
 		err = json_add(top, "containers", take_ptr(containers));
 	if (!err)

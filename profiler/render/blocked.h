@@ -11,8 +11,9 @@
 #include "profiler/profile/profile_times.h"
 
 struct blocked_options {
-	bool wakers;  /* a line for each waker of a place */
-	uint32_t max; /* containers and places shown; 0: 40 and 30. JSON has all of them. */
+	const bool *wanted; /* chosen.h: a place concerns who blocks there, and who wakes it */
+	bool wakers;	    /* a line for each waker of a place */
+	uint32_t max;	    /* containers and places shown; 0: 40 and 30. JSON has all of them. */
 };
 
 /* Both return 0, -ENOMEM, or -EIO and the like where @out cannot be written. */

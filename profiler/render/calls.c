@@ -7,9 +7,9 @@
 
 #include "profiler/analysis/lock_sites.h"
 #include "profiler/analysis/percentile.h"
+#include "profiler/render/chosen.h"
 #include "profiler/render/columns.h"
 #include "profiler/render/duration.h"
-#include "profiler/render/json.h"
 #include "profiler/render/table.h"
 #include "profiler/render/waits_account.h"
 #include "symbolizer/base/cleanup.h"
@@ -109,6 +109,7 @@ int render_calls_text(const struct profile_calls *calls, const struct profile *p
 	if (calls->rows.count > max)
 		fprintf(out, "(%zu more rows: -n shows them)\n", calls->rows.count - max);
 	fputc('\n', out);
+	render_chosen(profile, options->wanted, out);
 	put_account(calls, profile, out);
 	return render_accounting(profile, out);
 }
@@ -166,6 +167,8 @@ int render_calls_json(const struct profile_calls *calls, const struct profile *p
 		err = json_append(list, row_json(profile, &calls->rows.items[i], options->by));
 	if (!err)
 		err = json_add(top, "calls", take_ptr(list));
+	if (!err)
+		err = json_add_chosen(top, profile, options->wanted);
 	if (!err)
 		err = json_add_number(top, "count", calls->total.count);
 	if (!err)

@@ -10,6 +10,7 @@
 #include "profiler/analysis/calls.h"
 
 struct calls_options {
+	const bool *wanted;	/* chosen.h; as @calls was summed up */
 	enum calls_grouping by; /* as @calls was summed up */
 	uint32_t max;		/* rows shown; 0: 40. JSON has all of them. */
 };

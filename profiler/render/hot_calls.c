@@ -3,8 +3,8 @@
 
 #include <errno.h>
 
+#include "profiler/render/chosen.h"
 #include "profiler/render/columns.h"
-#include "profiler/render/json.h"
 #include "profiler/render/table.h"
 #include "symbolizer/base/cleanup.h"
 #include "symbolizer/base/text.h"
@@ -75,6 +75,7 @@ int render_hot_calls_text(const struct hot_calls *hot, const struct profile *pro
 		fprintf(out, "(%zu more rows: -o json has them; %d functions of a call are shown)\n",
 			hot->rows.count - table.rows.count, FUNCTIONS_SHOWN);
 	fputc('\n', out);
+	render_chosen(profile, options->wanted, out);
 	put_account(hot, out);
 	return render_accounting(profile, out);
 }
@@ -124,6 +125,8 @@ int render_hot_calls_json(const struct hot_calls *hot, const struct profile *pro
 		err = json_append(list, call_json(hot, profile, at, &at));
 	if (!err)
 		err = json_add(top, "hot_calls", take_ptr(list));
+	if (!err)
+		err = json_add_chosen(top, profile, options->wanted);
 	if (!err)
 		err = json_add_number(top, "samples_in_calls", hot->in_calls);
 	if (!err)

@@ -4,8 +4,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "profiler/render/chosen.h"
 #include "profiler/render/columns.h"
-#include "profiler/render/json.h"
 #include "profiler/render/table.h"
 #include "symbolizer/base/cleanup.h"
 #include "symbolizer/base/text.h"
@@ -39,14 +39,13 @@ static const char *kind_name(const struct hotspot *hotspot)
 	return hotspot->is_function ? "kernel function" : names[hotspot->kind];
 }
 
-static size_t shown_hotspots(const struct hotspots *hotspots, const struct hotspots_options *options)
+static bool concerns(const struct hotspot *hotspot, const bool *wanted)
 {
-	size_t max = options->max ? options->max : HOTSPOTS_SHOWN, count = 0;
+	bool any = !wanted;
 
-	while (count < hotspots->list.count && count < max &&
-	       (!count || part_of(hotspots->list.items[count].rank, hotspots->kernel_samples) >= SHARE_MIN))
-		count++;
-	return count;
+	for (size_t i = 0; i < hotspot->containers.count && !any; i++)
+		any = is_chosen(wanted, hotspot->containers.items[i].container);
+	return any;
 }
 
 static size_t shown_containers(const struct hotspot *hotspot)
@@ -94,16 +93,21 @@ static void put_names(const struct hotspots *hotspots, const char *lead, const s
 		put_wrapped(lead, line, out);
 }
 
-static void put_containers(const struct hotspot *hotspot, const struct profile *profile, FILE *out)
+static void put_containers(const struct hotspot *hotspot, const struct profile *profile, const bool *wanted, FILE *out)
 {
-	size_t shown = shown_containers(hotspot);
+	size_t first = shown_containers(hotspot), shown = 0;
 	char label[COLUMN_CELL_BYTES];
 
-	if (shown > CONTAINERS_SHOWN)
-		shown = CONTAINERS_SHOWN;
-	for (size_t i = 0; i < shown; i++) {
+	if (first > CONTAINERS_SHOWN)
+		first = CONTAINERS_SHOWN;
+	for (size_t i = 0; i < hotspot->containers.count; i++) {
 		const struct hotspot_container *part = &hotspot->containers.items[i];
 		size_t columns;
+
+		/* One that was asked for has its line, however small its part. */
+		if (i >= first && (!wanted || !wanted[part->container]))
+			continue;
+		shown++;
 
 		text_printable(profile_container_label(profile, part->container), label, sizeof(label));
 		text_cut(label, sizeof(label), 32);
@@ -138,7 +142,7 @@ static void put_rest(const struct hotspots *hotspots, const struct hotspot *hots
 }
 
 static void put_hotspot(const struct hotspots *hotspots, const struct hotspot *hotspot, size_t number,
-			const struct profile *profile, FILE *out)
+			const struct profile *profile, const bool *wanted, FILE *out)
 {
 	const char *kind = "";
 	char name[128], without[192] = "";
@@ -155,7 +159,7 @@ static void put_hotspot(const struct hotspots *hotspots, const struct hotspot *h
 	if (hotspot->containers_effective > 0)
 		fprintf(out, ", hot in %.1f containers", hotspot->containers_effective);
 	fputc('\n', out);
-	put_containers(hotspot, profile, out);
+	put_containers(hotspot, profile, wanted, out);
 	if (hotspot->functions.count > 1 || !hotspot->is_function)
 		put_names(hotspots, "in:    ", hotspot->functions.items, hotspot->functions.count, hotspot->samples,
 			  out);
@@ -170,40 +174,61 @@ static void put_hotspot(const struct hotspots *hotspots, const struct hotspot *h
 	fputc('\n', out);
 }
 
-static void put_more(const struct hotspots *hotspots, size_t shown, FILE *out)
-{
-	size_t worth = shown;
-	uint64_t samples = 0;
+/* What is not shown. */
+struct more {
+	size_t count, worth; /* of these: of SHARE_MIN and more */
+	uint64_t samples;
+};
 
-	for (size_t i = shown; i < hotspots->list.count; i++) {
-		samples += hotspots->list.items[i].samples;
-		worth += part_of(hotspots->list.items[i].rank, hotspots->kernel_samples) >= SHARE_MIN;
-	}
-	if (shown == hotspots->list.count)
+static void put_more(const struct hotspots *hotspots, const struct more *more, FILE *out)
+{
+	if (!more->count)
 		return;
-	fprintf(out, "(%zu more, %.1f%% of all kernel time", hotspots->list.count - shown,
-		100 * part_of(samples, hotspots->kernel_samples));
-	if (worth > shown)
-		fprintf(out, "; -n shows the %zu of 1%% and more", worth - shown);
+	fprintf(out, "(%zu more, %.1f%% of all kernel time", more->count,
+		100 * part_of(more->samples, hotspots->kernel_samples));
+	if (more->worth)
+		fprintf(out, "; -n shows the %zu of 1%% and more", more->worth);
 	fputs(")\n\n", out);
+}
+
+static void put_hotspots(const struct hotspots *hotspots, const struct profile *profile,
+			 const struct hotspots_options *options, FILE *out)
+{
+	size_t max = options->max ? options->max : HOTSPOTS_SHOWN, shown = 0;
+	struct more more = {0};
+
+	for (size_t i = 0; i < hotspots->list.count; i++) {
+		const struct hotspot *hotspot = &hotspots->list.items[i];
+		bool worth = part_of(hotspot->rank, hotspots->kernel_samples) >= SHARE_MIN;
+
+		if (!concerns(hotspot, options->wanted))
+			continue;
+		if (shown < max && (!shown || worth)) {
+			put_hotspot(hotspots, hotspot, i + 1, profile, options->wanted, out);
+			shown++;
+			continue;
+		}
+		more.count++;
+		more.worth += worth;
+		more.samples += hotspot->samples;
+	}
+	put_more(hotspots, &more, out);
 }
 
 int render_hotspots_text(const struct hotspots *hotspots, const struct profile *profile,
 			 const struct hotspots_options *options, FILE *out)
 {
 	char kernel[32], all[32];
-	size_t shown = shown_hotspots(hotspots, options);
 
 	fprintf(out, "Kernel time: %s of %s samples (%.0f%%). %s\n\n",
 		text_grouped(hotspots->kernel_samples, kernel, sizeof(kernel)),
 		text_grouped(hotspots->samples, all, sizeof(all)),
 		100 * part_of(hotspots->kernel_samples, hotspots->samples), not_seen);
-	if (!shown)
+	if (!hotspots->list.count)
 		fprintf(out, "Nothing found: fewer than %d samples were in the kernel, too few to say where.\n\n",
 			HOTSPOTS_SAMPLES_MIN);
-	for (size_t i = 0; i < shown; i++)
-		put_hotspot(hotspots, &hotspots->list.items[i], i + 1, profile, out);
-	put_more(hotspots, shown, out);
+	put_hotspots(hotspots, profile, options, out);
+	render_chosen(profile, options->wanted, out);
 	return render_accounting(profile, out);
 }
 
@@ -296,7 +321,10 @@ int render_hotspots_json(const struct hotspots *hotspots, const struct profile *
 	int err = top && list ? 0 : -ENOMEM;
 
 	for (size_t i = 0; i < hotspots->list.count && !err; i++)
-		err = json_append(list, hotspot_json(hotspots, &hotspots->list.items[i], profile));
+		if (concerns(&hotspots->list.items[i], options->wanted))
+			err = json_append(list, hotspot_json(hotspots, &hotspots->list.items[i], profile));
+	if (!err)
+		err = json_add_chosen(top, profile, options->wanted);
 	if (!err)
 		err = json_add_number(top, "samples", hotspots->samples);
 	if (!err)

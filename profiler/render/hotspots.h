@@ -10,7 +10,8 @@
 #include "profiler/analysis/hotspots.h"
 
 struct hotspots_options {
-	uint32_t max; /* hotspots shown; 0: 10. JSON has all of them. */
+	const bool *wanted; /* chosen.h: hotspots that one of them has samples in */
+	uint32_t max;	    /* hotspots shown; 0: 10. JSON has all of them. */
 };
 
 /* Both: 0, -ENOMEM, or -EIO and the like where @out cannot be written. */

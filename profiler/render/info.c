@@ -259,7 +259,7 @@ int render_info_json(const struct profile *profile, FILE *out)
 	if (!err)
 		err = json_add(top, "containers", containers_json(profile));
 	if (!err)
-		err = json_add_standouts(top, profile);
+		err = json_add_standouts(top, profile, NULL);
 	if (!err)
 		err = render_missing_json(profile, top);
 	if (!err)

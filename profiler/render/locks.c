@@ -5,6 +5,7 @@
 
 #include "profiler/analysis/lock_place.h"
 #include "profiler/analysis/percentile.h"
+#include "profiler/render/chosen.h"
 #include "profiler/render/columns.h"
 #include "profiler/render/duration.h"
 #include "profiler/render/lock_shares.h"
@@ -116,36 +117,45 @@ static int put_site(struct column_table *table, const struct lock_sites *sites, 
 	return column_table_add(table, cells, NULL);
 }
 
-static void put_pairs(const struct lock_sites *sites, const struct profile *profile, FILE *out)
+static void put_pairs(const struct lock_sites *sites, const struct profile *profile, const bool *wanted, FILE *out)
 {
 	const struct lock_site *total = &sites->total;
+	size_t pairs = 0;
 
-	if (total->blame.count)
-		fputs("\nWho waited for whom, the handoff left out:\n", out);
-	for (size_t i = 0; i < total->blame.count && i < PAIRS_SHOWN; i++) {
+	for (size_t i = 0; i < total->blame.count; i++) {
 		const struct lock_blame *pair = &total->blame.items[i];
 		char waiter[64], culprit[64], text[16];
+
+		if ((!is_chosen(wanted, pair->container) && !is_chosen(wanted, pair->culprit)) ||
+		    pairs++ >= PAIRS_SHOWN)
+			continue;
+		if (pairs == 1)
+			fputs("\nWho waited for whom, the handoff left out:\n", out);
 
 		lock_container_name(profile, pair->container, waiter, sizeof(waiter));
 		lock_container_name(profile, pair->culprit, culprit, sizeof(culprit));
 		fprintf(out, "   %s waited %s for %s\n", waiter, duration_text(pair->ns, text, sizeof(text)),
 			pair->culprit == pair->container ? "itself" : culprit);
 	}
-	if (total->blame.count > PAIRS_SHOWN)
-		fprintf(out, "   and %zu more pairs\n", total->blame.count - PAIRS_SHOWN);
+	if (pairs > PAIRS_SHOWN)
+		fprintf(out, "   and %zu more pairs\n", pairs - PAIRS_SHOWN);
 }
 
-static void put_spins(const struct lock_sites *sites, const struct profile *profile, FILE *out)
+static void put_spins(const struct lock_sites *sites, const struct profile *profile, const bool *wanted, FILE *out)
 {
 	uint64_t period_ns = profile_period_ns(profile);
+	size_t spins = 0;
 
-	if (sites->spins.count)
-		fputs("\nCPU burned spinning for a mutex or rwsem whose holder ran, as the samples tell:\n", out);
-	for (size_t i = 0; i < sites->spins.count && i < SPINS_SHOWN; i++) {
+	for (size_t i = 0; i < sites->spins.count; i++) {
 		const struct lock_spin *spin = &sites->spins.items[i];
 		const char *entry = string_table_text(&sites->strings, spin->entry);
 		char name[64], place[120], function[120], text[16];
 
+		if (!is_chosen(wanted, spin->container) || spins++ >= SPINS_SHOWN)
+			continue;
+		if (spins == 1)
+			fputs("\nCPU burned spinning for a mutex or rwsem whose holder ran, as the samples tell:\n",
+			      out);
 		lock_container_name(profile, spin->container, name, sizeof(name));
 		text_printable(*entry ? entry : "the kernel", place, sizeof(place));
 		text_printable(string_table_text(&sites->strings, spin->function), function, sizeof(function));
@@ -153,8 +163,8 @@ static void put_spins(const struct lock_sites *sites, const struct profile *prof
 			duration_text(spin->samples * period_ns, text, sizeof(text)), place, function,
 			100.0 * (double)spin->samples / (double)spin->own);
 	}
-	if (sites->spins.count > SPINS_SHOWN)
-		fprintf(out, "   (%zu more)\n", sites->spins.count - SPINS_SHOWN);
+	if (spins > SPINS_SHOWN)
+		fprintf(out, "   (%zu more)\n", spins - SPINS_SHOWN);
 }
 
 static void put_holder(const struct lock_sites *sites, const struct profile *profile, const struct lock_holder *holder,
@@ -181,11 +191,17 @@ static void put_holder(const struct lock_sites *sites, const struct profile *pro
 
 static void put_holders(const struct lock_sites *sites, const struct profile *profile, FILE *out)
 {
-	if (sites->list.count)
-		fputs("\nWhere they were while they made others wait: as the wait began, and as they let go:\n", out);
-	for (size_t i = 0; i < sites->list.count && i < HOLDERS_SHOWN; i++) {
+	size_t owners = 0;
+
+	for (size_t i = 0; i < sites->list.count && owners < HOLDERS_SHOWN; i++) {
 		const struct lock_site *site = &sites->list.items[i];
 		char name[64], text[16];
+
+		if (!site->concerned)
+			continue;
+		if (!owners++)
+			fputs("\nWhere they were while they made others wait: as the wait began, and as they let go:\n",
+			      out);
 
 		lock_container_name(profile, site->container, name, sizeof(name));
 		fprintf(out, "%s, %s:\n", name, duration_text(site->total_ns, text, sizeof(text)));
@@ -299,7 +315,7 @@ int render_locks_text(const struct lock_sites *sites, const struct profile *prof
 {
 	struct column shown[COLUMNS];
 	_cleanup_(column_table_deinit) struct column_table table = {shown, COLUMNS, {0}};
-	size_t max = options->max ? options->max : ROWS_SHOWN;
+	size_t max = options->max ? options->max : ROWS_SHOWN, rows = 0;
 	int err = 0;
 
 	memcpy(shown, columns, sizeof(shown));
@@ -311,19 +327,21 @@ int render_locks_text(const struct lock_sites *sites, const struct profile *prof
 		shown[LOCK].title = "WAITER";
 		table.column_count = HOLDERS;
 	}
-	for (size_t i = 0; i < sites->list.count && i < max && !err; i++)
-		err = put_site(&table, sites, profile, &sites->list.items[i], options->by);
+	for (size_t i = 0; i < sites->list.count && !err; i++)
+		if (sites->list.items[i].concerned && rows++ < max)
+			err = put_site(&table, sites, profile, &sites->list.items[i], options->by);
 	if (err)
 		return err;
-	if (sites->list.count)
+	if (rows)
 		column_table_print(&table, out);
-	if (sites->list.count > max)
-		fprintf(out, "(%zu more: -n shows them)\n", sites->list.count - max);
+	if (rows > max)
+		fprintf(out, "(%zu more: -n shows them)\n", rows - max);
 	if (options->by == LOCKS_BY_OWNER)
 		put_holders(sites, profile, out);
-	put_pairs(sites, profile, out);
-	put_spins(sites, profile, out);
+	put_pairs(sites, profile, options->wanted, out);
+	put_spins(sites, profile, options->wanted, out);
 	fputc('\n', out);
+	render_chosen(profile, options->wanted, out);
 	put_account(sites, profile, options, out);
 	return render_accounting(profile, out);
 }

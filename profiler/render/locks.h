@@ -10,6 +10,7 @@
 #include "profiler/analysis/lock_sites.h"
 
 struct locks_options {
+	const bool *wanted;	/* chosen.h; as @sites were made */
 	enum locks_grouping by; /* as @sites were summed up */
 	uint32_t max;		/* rows shown; 0: 20. JSON has all of them. */
 };

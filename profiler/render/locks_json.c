@@ -3,7 +3,7 @@
 
 #include "profiler/analysis/lock_place.h"
 #include "profiler/analysis/percentile.h"
-#include "profiler/render/json.h"
+#include "profiler/render/chosen.h"
 #include "profiler/render/locks.h"
 #include "symbolizer/base/cleanup.h"
 
@@ -142,7 +142,7 @@ static struct json_object *site_json(const struct lock_sites *sites, const struc
 	return err ? NULL : take_ptr(one);
 }
 
-static struct json_object *spins_json(const struct lock_sites *sites, const struct profile *profile)
+static struct json_object *spins_json(const struct lock_sites *sites, const struct profile *profile, const bool *wanted)
 {
 	uint64_t period_ns = profile_period_ns(profile);
 	_cleanup_json_ struct json_object *array = json_object_new_array();
@@ -155,8 +155,11 @@ static struct json_object *spins_json(const struct lock_sites *sites, const stru
 			{"ns", spin->samples * period_ns, !period_ns},
 			{"own_samples", spin->own},
 		};
-		_cleanup_json_ struct json_object *one = json_object_new_object();
+		_cleanup_json_ struct json_object *one = NULL;
 
+		if (!is_chosen(wanted, spin->container))
+			continue;
+		one = json_object_new_object();
 		err = one ? json_add(one, "container", json_container(profile, spin->container)) : -ENOMEM;
 		if (!err && spin->entry)
 			err = json_add_text(one, "in", string_table_text(&sites->strings, spin->entry));
@@ -181,12 +184,15 @@ int render_locks_json(const struct lock_sites *sites, const struct profile *prof
 	int err = top && list ? 0 : -ENOMEM;
 
 	for (size_t i = 0; i < sites->list.count && !err; i++)
-		err = json_append(list,
-				  site_json(sites, profile, &sites->list.items[i], options->by == LOCKS_BY_OWNER));
+		if (sites->list.items[i].concerned)
+			err = json_append(
+				list, site_json(sites, profile, &sites->list.items[i], options->by == LOCKS_BY_OWNER));
 	if (!err)
 		err = json_add(top, "locks", take_ptr(list));
 	if (!err)
-		err = json_add(top, "spinning", spins_json(sites, profile));
+		err = json_add_chosen(top, profile, options->wanted);
+	if (!err)
+		err = json_add(top, "spinning", spins_json(sites, profile, options->wanted));
 	if (!err)
 		err = json_add(top, "total", site_json(sites, profile, &sites->total, false));
 	for (size_t i = 0; i < ARRAY_LENGTH(facts) && !err; i++)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "profiler/analysis/percentile.h"
+#include "profiler/render/chosen.h"
 #include "profiler/render/columns.h"
 #include "profiler/render/duration.h"
 #include "profiler/render/table.h"
@@ -101,10 +102,68 @@ static void culprit_name(const struct profile *profile, const struct queue_sum *
 			 queue->reason && queue->reason < ARRAY_LENGTH(reasons) ? reasons[queue->reason] : "(unknown)");
 }
 
-/* "while it waited: itself 62%, web-1 30%, nobody 8%" */
-static void put_culprits(const struct profile_times *times, const struct profile *profile, const struct time_sums *sums,
-			 FILE *out)
+/* The pid namespaces that a chosen container has times in. */
+struct namespaces {
+	ARRAY(uint64_t) list; /* in order */
+};
+
+static int by_number(const void *left, const void *right)
 {
+	const uint64_t *a = left, *b = right;
+
+	return *a < *b ? -1 : *a > *b;
+}
+
+static int find_namespaces(const struct profile *profile, const bool *wanted, struct namespaces *ret_found)
+{
+	for (size_t i = 0; i < profile->rows.times.count; i++) {
+		const struct recording_times *row = &profile->rows.times.items[i];
+		uint64_t *added;
+
+		if (!is_chosen(wanted, row->container))
+			continue;
+		added = array_add(&ret_found->list);
+		if (!added)
+			return -ENOMEM;
+		*added = row->pid_namespace;
+	}
+	if (ret_found->list.count)
+		qsort(ret_found->list.items, ret_found->list.count, sizeof(uint64_t), by_number);
+	return 0;
+}
+
+static void namespaces_deinit(struct namespaces *namespaces)
+{
+	array_deinit(&namespaces->list);
+}
+
+/* A line of the table; of a namespace, where a chosen container is in it. */
+static bool is_row(const struct time_sums *sums, const struct run_queue_options *options,
+		   const struct namespaces *namespaces)
+{
+	if (!options->wanted || !sums->containers)
+		return is_chosen(options->wanted, sums->container);
+	return namespaces->list.count && bsearch(&sums->pid_namespace, namespaces->list.items, namespaces->list.count,
+						 sizeof(uint64_t), by_number);
+}
+
+/* Was it a chosen container's, or did one of them run meanwhile? */
+static bool waited_for_chosen(const struct profile_times *times, uint32_t container, const bool *wanted)
+{
+	bool any = is_chosen(wanted, container);
+
+	for (size_t i = 0; i < times->queues.count && !any; i++)
+		any = times->queues.items[i].container == container &&
+		      is_chosen(wanted, times->queues.items[i].culprit);
+	return any;
+}
+
+/* "while it waited: itself 62%, web-1 30%, nobody 8%" */
+/* Of one that was not chosen, what ran of those that were. */
+static void put_culprits(const struct profile_times *times, const struct profile *profile, const struct time_sums *sums,
+			 const bool *wanted, FILE *out)
+{
+	bool all = is_chosen(wanted, sums->container);
 	uint64_t whole = 0;
 	size_t shown = 0;
 	char name[64];
@@ -112,20 +171,24 @@ static void put_culprits(const struct profile_times *times, const struct profile
 	for (size_t i = 0; i < times->queues.count; i++)
 		if (times->queues.items[i].container == sums->container)
 			whole += times->queues.items[i].ns;
-	if (!whole)
-		return;
-	text_printable(profile_container_label(profile, sums->container), name, sizeof(name));
-	fprintf(out, "%s: while it waited", name);
 	for (size_t i = 0; i < times->queues.count && shown < CULPRITS_SHOWN; i++) {
 		const struct queue_sum *queue = &times->queues.items[i];
-		double part = (double)queue->ns / (double)whole;
+		double part = whole ? (double)queue->ns / (double)whole : 0;
 
-		if (queue->container != sums->container || (shown && part < CULPRIT_PART_MIN))
+		if (queue->container != sums->container || ((shown || !all) && part < CULPRIT_PART_MIN) ||
+		    !(all || is_chosen(wanted, queue->culprit)))
 			continue;
+		text_printable(profile_container_label(profile, sums->container), name, sizeof(name));
+		if (shown)
+			fputc(',', out);
+		else
+			fprintf(out, "%s: while it waited", name);
 		culprit_name(profile, queue, name, sizeof(name));
-		fprintf(out, "%s %s ran %.0f%%", shown++ ? "," : "", name, 100 * part);
+		fprintf(out, " %s ran %.0f%%", name, 100 * part);
+		shown++;
 	}
-	fputc('\n', out);
+	if (shown)
+		fputc('\n', out);
 }
 
 static void put_histogram(const char *title, const uint64_t *buckets, FILE *out)
@@ -153,7 +216,7 @@ static void put_more(const struct profile_times *times, const struct profile *pr
 	char label[COLUMN_CELL_BYTES];
 
 	if (!options->by_namespace) {
-		put_culprits(times, profile, sums, out);
+		put_culprits(times, profile, sums, options->wanted, out);
 	} else if (options->histograms) {
 		put_label(profile, sums, label);
 		fprintf(out, "\n%s\n", label);
@@ -170,7 +233,8 @@ int render_run_queue_text(const struct profile_times *times, const struct profil
 	struct column titled[COLUMNS];
 	_cleanup_(column_table_deinit) struct column_table table = {titled, COLUMNS, {0}};
 	_cleanup_free_ struct weighed_sums *order = NULL;
-	size_t max = options->max ? options->max : CONTAINERS_SHOWN, count = 0;
+	_cleanup_(namespaces_deinit) struct namespaces namespaces = {0};
+	size_t max = options->max ? options->max : CONTAINERS_SHOWN, count = 0, rows = 0;
 	int err = options->by_namespace ? profile_times_order(times->namespaces.items, times->namespaces.count,
 							      queued_or_throttled, &order, &count)
 					: profile_times_order(times->containers.items, times->containers.count,
@@ -180,18 +244,29 @@ int render_run_queue_text(const struct profile_times *times, const struct profil
 	if (options->by_namespace)
 		titled[CONTAINER].title = "PID NAMESPACE";
 
-	for (size_t i = 0; i < count && i < max && !err; i++)
-		err = put_container(&table, profile, order[i].sums);
+	if (!err)
+		err = find_namespaces(profile, options->wanted, &namespaces);
+	for (size_t i = 0; i < count && !err; i++)
+		if (is_row(order[i].sums, options, &namespaces) && rows++ < max)
+			err = put_container(&table, profile, order[i].sums);
 	if (err)
 		return err;
 	column_table_print(&table, out);
-	if (count > max)
-		fprintf(out, "(%zu more: -n shows them)\n", count - max);
+	if (rows > max)
+		fprintf(out, "(%zu more: -n shows them)\n", rows - max);
 	if (!options->by_namespace)
 		fputs("\nWho ran on the CPU that a ready task waited for, weighted by the tasks that waited:\n", out);
-	for (size_t i = 0; i < count && i < max; i++)
-		put_more(times, profile, order[i].sums, options, out);
+	rows = 0;
+	for (size_t i = 0; i < count; i++) {
+		if (!is_row(order[i].sums, options, &namespaces)) {
+			if (!options->by_namespace)
+				put_culprits(times, profile, order[i].sums, options->wanted, out);
+		} else if (rows++ < max) {
+			put_more(times, profile, order[i].sums, options, out);
+		}
+	}
 	fputc('\n', out);
+	render_chosen(profile, options->wanted, out);
 	render_queue_account(times, profile, out);
 	return render_accounting(profile, out);
 }
@@ -265,13 +340,17 @@ int render_run_queue_json(const struct profile_times *times, const struct profil
 {
 	_cleanup_json_ struct json_object *top = json_object_new_object(), *list = json_object_new_array(),
 					  *namespaces = json_object_new_array();
-	int err = top && list && namespaces ? 0 : -ENOMEM;
+	_cleanup_(namespaces_deinit) struct namespaces chosen = {0};
+	int err = top && list && namespaces ? find_namespaces(profile, options->wanted, &chosen) : -ENOMEM;
 
 	for (size_t i = 0; i < times->containers.count && !err; i++)
-		if (times->containers.items[i].seen)
+		if (times->containers.items[i].seen && waited_for_chosen(times, (uint32_t)i, options->wanted))
 			err = json_append(list, sums_json(times, profile, &times->containers.items[i]));
 	for (size_t i = 0; i < times->namespaces.count && !err; i++)
-		err = json_append(namespaces, sums_json(times, profile, &times->namespaces.items[i]));
+		if (is_row(&times->namespaces.items[i], options, &chosen))
+			err = json_append(namespaces, sums_json(times, profile, &times->namespaces.items[i]));
+	if (!err)
+		err = json_add_chosen(top, profile, options->wanted);
 	if (!err)
 		err = json_add(top, "containers", take_ptr(list));
 	if (!err)

@@ -10,9 +10,10 @@
 #include "profiler/profile/profile_times.h"
 
 struct run_queue_options {
-	bool by_namespace; /* pid namespaces instead of containers; who ran meanwhile is known by container alone */
-	bool histograms;   /* every bucket, too */
-	uint32_t max;	   /* of them shown; 0: 30. JSON has all of both. */
+	const bool *wanted; /* chosen.h: who waits, and who runs meanwhile; pid namespaces that have one of them */
+	bool by_namespace;  /* pid namespaces instead of containers; who ran meanwhile is known by container alone */
+	bool histograms;    /* every bucket, too */
+	uint32_t max;	    /* of them shown; 0: 30. JSON has all of both. */
 };
 
 /* Both return 0, -ENOMEM, or -EIO and the like where @out cannot be written. */

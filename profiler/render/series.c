@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "profiler/render/chosen.h"
 #include "profiler/render/columns.h"
 #include "profiler/render/duration.h"
 #include "profiler/render/table.h"
@@ -225,12 +226,12 @@ int render_series_text(const struct profile_series *series, const struct profile
 	int err = 0;
 
 	snprintf(line, sizeof(line), "OVER %s", duration_text(series->end_ns, time, sizeof(time)));
-	if (host && options->host)
+	if (host && !options->wanted)
 		err = put_series(&table, series, host, "(the host)", options->all);
 	for (size_t i = 0; i < series->list.count && !err; i++) {
 		const struct series_of *of = &series->list.items[i];
 
-		if (of->container != SERIES_HOST && options->wanted[of->container])
+		if (of->container != SERIES_HOST && is_of_series(of->container, options->wanted))
 			err = put_series(&table, series, of, profile_container_label(profile, of->container),
 					 options->all);
 	}
@@ -238,6 +239,7 @@ int render_series_text(const struct profile_series *series, const struct profile
 		return err;
 	column_table_print(&table, out);
 	fputc('\n', out);
+	render_chosen(profile, options->wanted, out);
 	put_unknown(series, profile, out);
 	put_account(profile, out);
 	return render_accounting(profile, out);

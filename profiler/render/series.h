@@ -13,10 +13,15 @@
 
 #include "profiler/analysis/standouts.h"
 
+/* SERIES_HOST is the host's, which nobody chooses. */
+static inline bool is_of_series(uint32_t container, const bool *wanted)
+{
+	return !wanted || (container != SERIES_HOST && wanted[container]);
+}
+
 struct series_options {
 	bool all;	    /* measures that were 0 all the time, too */
-	const bool *wanted; /* [containers of the profile] */
-	bool host;
+	const bool *wanted; /* chosen.h; the host is shown where all are */
 };
 
 /* All: 0, -ENOMEM, or -EIO and the like where @out cannot be written. */
@@ -32,8 +37,8 @@ int render_series_csv(const struct profile_series *series, const struct profile 
 /* "web: throttled in 62% of its periods …", @max lines and the host's; nothing where nothing stands out. 0 or -ENOMEM. */
 int render_standouts_text(const struct profile *profile, size_t max, FILE *out);
 
-/* "standouts" in @object. 0 or -ENOMEM. */
+/* "standouts" in @object, of the containers in @wanted (chosen.h). 0 or -ENOMEM. */
 struct json_object;
-int json_add_standouts(struct json_object *object, const struct profile *profile);
+int json_add_standouts(struct json_object *object, const struct profile *profile, const bool *wanted);
 
 #endif

@@ -2,17 +2,12 @@
 #include <errno.h>
 #include <inttypes.h>
 
-#include "profiler/render/json.h"
+#include "profiler/render/chosen.h"
 #include "profiler/render/series.h"
 #include "symbolizer/base/cleanup.h"
 #include "symbolizer/base/real.h"
 #include "symbolizer/base/stream.h"
 #include "symbolizer/base/text.h"
-
-static bool is_wanted(const struct series_of *of, const struct series_options *options)
-{
-	return of->container == SERIES_HOST ? options->host : options->wanted[of->container];
-}
 
 static struct json_object *values_json(const struct profile_series *series, const struct series_of *of,
 				       enum series_measure measure)
@@ -94,7 +89,7 @@ int render_series_json(const struct profile_series *series, const struct profile
 		const struct series_of *of = &series->list.items[i];
 		_cleanup_json_ struct json_object *one = NULL;
 
-		if (!is_wanted(of, options))
+		if (!is_of_series(of->container, options->wanted))
 			continue;
 		one = of->container == SERIES_HOST ? json_object_new_object() : json_container(profile, of->container);
 		err = one ? add_series(one, series, of) : -ENOMEM;
@@ -105,7 +100,9 @@ int render_series_json(const struct profile_series *series, const struct profile
 	if (!err)
 		err = json_add(top, "containers", take_ptr(list));
 	if (!err)
-		err = json_add_standouts(top, profile);
+		err = json_add_standouts(top, profile, options->wanted);
+	if (!err)
+		err = json_add_chosen(top, profile, options->wanted);
 	for (size_t i = 0; i < ARRAY_LENGTH(facts) && !err; i++) {
 		snprintf(key, sizeof(key), "series.%s", facts[i]);
 		err = json_add_fact(top, facts[i][0] == 'c' ? "containers_read" : facts[i], profile, key);
@@ -140,7 +137,7 @@ int render_series_csv(const struct profile_series *series, const struct profile 
 		const struct recording_series *row = series->rows.items[i];
 		bool host = row->container == SERIES_HOST;
 
-		if (host ? !options->host : !options->wanted[row->container])
+		if (!is_of_series(row->container, options->wanted))
 			continue;
 		put_quoted(host ? "(the host)" : profile_container_label(profile, row->container), out);
 		fputc(',', out);

@@ -112,7 +112,7 @@ static struct json_object *standout_json(const struct profile *profile, const st
 	return err ? NULL : take_ptr(object);
 }
 
-int json_add_standouts(struct json_object *object, const struct profile *profile)
+int json_add_standouts(struct json_object *object, const struct profile *profile, const bool *wanted)
 {
 	_cleanup_(profile_series_deinit) struct profile_series series = {0};
 	_cleanup_(standouts_deinit) struct standouts standouts = {0};
@@ -122,6 +122,7 @@ int json_add_standouts(struct json_object *object, const struct profile *profile
 	if (!err)
 		err = standouts_init(&standouts, &series);
 	for (size_t i = 0; i < standouts.list.count && !err; i++)
-		err = json_append(list, standout_json(profile, &standouts.list.items[i]));
+		if (is_of_series(standouts.list.items[i].container, wanted))
+			err = json_append(list, standout_json(profile, &standouts.list.items[i]));
 	return err ? err : json_add(object, "standouts", take_ptr(list));
 }

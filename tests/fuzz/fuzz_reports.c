@@ -79,12 +79,12 @@ static void show_calls(const struct profile *profile, enum calls_grouping by, FI
 	struct profile_calls calls = {0};
 	struct hot_calls hot = {0};
 
-	if (!profile_calls_init(&calls, profile, by)) {
+	if (!profile_calls_init(&calls, profile, by, NULL)) {
 		calls_sort(&calls, profile, CALLS_BY_COST);
 		render_calls_text(&calls, profile, &options, out);
 		render_calls_json(&calls, profile, &options, out);
 	}
-	if (!hot_calls_init(&hot, profile, by)) {
+	if (!hot_calls_init(&hot, profile, by, NULL)) {
 		render_hot_calls_text(&hot, profile, &options, out);
 		render_hot_calls_json(&hot, profile, &options, out);
 	}
@@ -97,7 +97,7 @@ static void show_locks(const struct profile *profile, enum locks_grouping by, FI
 	const struct locks_options options = {.by = by};
 	struct lock_sites sites = {0};
 
-	if (!lock_sites_init(&sites, profile, by)) {
+	if (!lock_sites_init(&sites, profile, by, NULL)) {
 		render_locks_text(&sites, profile, &options, out);
 		render_locks_json(&sites, profile, &options, out);
 	}
@@ -106,19 +106,15 @@ static void show_locks(const struct profile *profile, enum locks_grouping by, FI
 
 static void show_series(const struct profile *profile, FILE *out)
 {
-	bool *wanted = calloc(profile->rows.containers.count + 1, sizeof(*wanted));
-	const struct series_options options = {.all = true, .wanted = wanted, .host = true};
+	const struct series_options options = {.all = true};
 	struct profile_series series = {0};
 
-	for (size_t i = 0; i < profile->rows.containers.count; i++)
-		wanted[i] = true;
 	if (!profile_series_init(&series, profile)) {
 		render_series_text(&series, profile, &options, out);
 		render_series_json(&series, profile, &options, out);
 		render_series_csv(&series, profile, &options, out);
 	}
 	profile_series_deinit(&series);
-	free(wanted);
 }
 
 static void show(const struct profile *profile, FILE *out)

@@ -64,7 +64,7 @@ static void test_calls__rows_of_one_container_and_call_are_summed_up(void **stat
 	struct profile *profile = two_containers();
 	struct profile_calls calls;
 
-	assert_int_equal(profile_calls_init(&calls, profile, CALLS_BY_BOTH), 0);
+	assert_int_equal(profile_calls_init(&calls, profile, CALLS_BY_BOTH, NULL), 0);
 	assert_int_equal(calls.rows.count, 3);
 	assert_int_equal(calls.rows.items[0].count, 12);
 	assert_int_equal(calls.rows.items[0].errors, 2);
@@ -82,15 +82,31 @@ static void test_calls__by_call_says_in_how_many_containers(void **state)
 	struct profile *profile = two_containers();
 	struct profile_calls calls;
 
-	assert_int_equal(profile_calls_init(&calls, profile, CALLS_BY_CALL), 0);
+	assert_int_equal(profile_calls_init(&calls, profile, CALLS_BY_CALL, NULL), 0);
 	assert_int_equal(calls.rows.count, 2);
 	assert_int_equal(calls.rows.items[0].containers, 2);
 	assert_int_equal(calls.rows.items[0].count, 42);
 	assert_int_equal(calls.rows.items[1].containers, 1);
 	profile_calls_deinit(&calls);
-	assert_int_equal(profile_calls_init(&calls, profile, CALLS_BY_CONTAINER), 0);
+	assert_int_equal(profile_calls_init(&calls, profile, CALLS_BY_CONTAINER, NULL), 0);
 	assert_int_equal(calls.rows.count, 2);
 	assert_int_equal(calls.rows.items[0].count, 17);
+	profile_calls_deinit(&calls);
+	profile_free(profile);
+}
+
+static void test_calls__rows_are_of_the_chosen_and_the_total_is_of_all(void **state)
+{
+	static const bool wanted[] = {false, true};
+	struct profile *profile = two_containers();
+	struct profile_calls calls;
+
+	assert_int_equal(profile_calls_init(&calls, profile, CALLS_BY_CALL, wanted), 0);
+	assert_int_equal(calls.rows.count, 1);
+	assert_int_equal(calls.rows.items[0].count, 30);
+	assert_int_equal(calls.rows.items[0].containers, 1);
+	assert_int_equal(calls.total.count, 47);
+	assert_int_equal(calls.total.histogram[20], 10);
 	profile_calls_deinit(&calls);
 	profile_free(profile);
 }
@@ -100,7 +116,7 @@ static void test_calls__sleep_by_design_is_no_cost(void **state)
 	struct profile *profile = two_containers();
 	struct profile_calls calls;
 
-	assert_int_equal(profile_calls_init(&calls, profile, CALLS_BY_BOTH), 0);
+	assert_int_equal(profile_calls_init(&calls, profile, CALLS_BY_BOTH, NULL), 0);
 	calls_sort(&calls, profile, CALLS_BY_COST);
 	assert_string_equal(string_table_text(&profile->rows.strings, calls.rows.items[0].name), "fadvise64");
 	calls_sort(&calls, profile, CALLS_BY_TIME);
@@ -151,7 +167,7 @@ static char *printed(const struct profile *profile, enum calls_grouping by, bool
 	FILE *out = open_memstream(&text, &size);
 
 	assert_non_null(out);
-	assert_int_equal(profile_calls_init(&calls, profile, by), 0);
+	assert_int_equal(profile_calls_init(&calls, profile, by, NULL), 0);
 	calls_sort(&calls, profile, CALLS_BY_COST);
 	assert_int_equal((json ? render_calls_json : render_calls_text)(&calls, profile, &options, out), 0);
 	fclose(out);
@@ -212,6 +228,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_calls__rows_of_one_container_and_call_are_summed_up),
 		cmocka_unit_test(test_calls__by_call_says_in_how_many_containers),
+		cmocka_unit_test(test_calls__rows_are_of_the_chosen_and_the_total_is_of_all),
 		cmocka_unit_test(test_calls__sleep_by_design_is_no_cost),
 		cmocka_unit_test(test_calls__percentiles_lie_in_their_buckets),
 		cmocka_unit_test(test_calls__durations_have_three_digits_and_a_unit),

@@ -49,13 +49,27 @@ static void expect_row(const struct hot_calls *hot, const struct profile *profil
 	assert_int_equal(found->of_call, of_call);
 }
 
+static void test_hot_calls__rows_are_of_the_chosen_and_the_sums_are_of_all(void **state)
+{
+	static const bool wanted[] = {false, true};
+	struct profile *profile = two_containers(true);
+	struct hot_calls hot;
+
+	assert_int_equal(hot_calls_init(&hot, profile, CALLS_BY_BOTH, wanted), 0);
+	assert_int_equal(hot.rows.count, 2);
+	expect_row(&hot, profile, 0, "fsync", "ext4_sync_file", 20, 20);
+	assert_int_equal(hot.in_calls, 30);
+	hot_calls_deinit(&hot);
+	profile_free(profile);
+}
+
 static void test_hot_calls__the_largest_call_comes_first_with_its_functions(void **state)
 {
 	struct profile *profile = two_containers(true);
 	struct hot_calls hot;
 
 	assert_true(hot_calls_known(profile));
-	assert_int_equal(hot_calls_init(&hot, profile, CALLS_BY_BOTH), 0);
+	assert_int_equal(hot_calls_init(&hot, profile, CALLS_BY_BOTH, NULL), 0);
 	assert_int_equal(hot.rows.count, 4);
 	expect_row(&hot, profile, 0, "fsync", "ext4_sync_file", 20, 20);
 	expect_row(&hot, profile, 1, "newfstatat", "__d_lookup_rcu", 5, 9);
@@ -64,7 +78,7 @@ static void test_hot_calls__the_largest_call_comes_first_with_its_functions(void
 	assert_int_equal(hot.in_calls, 30);
 	assert_int_equal(hot.in_none, 7);
 	hot_calls_deinit(&hot);
-	assert_int_equal(hot_calls_init(&hot, profile, CALLS_BY_CALL), 0);
+	assert_int_equal(hot_calls_init(&hot, profile, CALLS_BY_CALL, NULL), 0);
 	expect_row(&hot, profile, 1, "newfstatat", "__d_lookup_rcu", 5, 10);
 	hot_calls_deinit(&hot);
 	profile_free(profile);
@@ -76,7 +90,7 @@ static void test_hot_calls__samples_that_know_no_call_are_not_guessed_at(void **
 	struct hot_calls hot;
 
 	assert_false(hot_calls_known(profile));
-	assert_int_equal(hot_calls_init(&hot, profile, CALLS_BY_BOTH), 0);
+	assert_int_equal(hot_calls_init(&hot, profile, CALLS_BY_BOTH, NULL), 0);
 	assert_int_equal(hot.rows.count, 0);
 	hot_calls_deinit(&hot);
 	profile_free(profile);
@@ -91,7 +105,7 @@ static char *printed(const struct profile *profile, bool json)
 	FILE *out = open_memstream(&text, &size);
 
 	assert_non_null(out);
-	assert_int_equal(hot_calls_init(&hot, profile, options.by), 0);
+	assert_int_equal(hot_calls_init(&hot, profile, options.by, NULL), 0);
 	assert_int_equal((json ? render_hot_calls_json : render_hot_calls_text)(&hot, profile, &options, out), 0);
 	fclose(out);
 	hot_calls_deinit(&hot);
@@ -134,6 +148,7 @@ static void test_hot_calls__a_call_is_a_box_below_its_process(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_hot_calls__rows_are_of_the_chosen_and_the_sums_are_of_all),
 		cmocka_unit_test(test_hot_calls__the_largest_call_comes_first_with_its_functions),
 		cmocka_unit_test(test_hot_calls__samples_that_know_no_call_are_not_guessed_at),
 		cmocka_unit_test(test_hot_calls__report_says_what_part_of_its_call_a_function_is),

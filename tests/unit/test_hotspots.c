@@ -336,6 +336,28 @@ static void test_hotspots__json_has_all_of_them_and_the_text_says_how_many_more(
 	profile_free(profile);
 }
 
+static void test_hotspots__a_chosen_container_has_its_line_where_it_takes_part(void **state)
+{
+	static const bool wanted[] = {false, false, false, true, false};
+	struct hotspots_options options = {.wanted = wanted};
+	struct profile *profile = fadvise_story();
+	struct hotspots hotspots;
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	assert_int_equal(hotspots_init(&hotspots, profile), 0);
+	assert_int_equal(render_hotspots_text(&hotspots, profile, &options, out), 0);
+	fclose(out);
+	assert_null(strstr(text, "fadvise64"));
+	assert_non_null(strstr(text, "4. interrupts: "));
+	assert_non_null(strstr(text, "   calm "));
+	assert_non_null(strstr(text, "Only what concerns calm; the lines below account for the whole recording.\n"));
+	free(text);
+	hotspots_deinit(&hotspots);
+	profile_free(profile);
+}
+
 static void test_hotspots__few_kernel_samples_find_nothing_and_say_so(void **state)
 {
 	struct profile *profile;
@@ -398,6 +420,7 @@ int main(void)
 		TEST(what_tracing_costs_is_not_the_calls),
 		TEST(the_rest_says_of_what_it_is_the_rest),
 		TEST(json_has_all_of_them_and_the_text_says_how_many_more),
+		TEST(a_chosen_container_has_its_line_where_it_takes_part),
 		TEST(few_kernel_samples_find_nothing_and_say_so),
 		TEST(json_is_valid_whatever_a_container_is_called),
 	};

@@ -134,7 +134,7 @@ static char *printed(const struct profile *profile, enum locks_grouping by, bool
 	FILE *out = open_memstream(&text, &size);
 
 	assert_non_null(out);
-	assert_int_equal(lock_sites_init(&sites, profile, by), 0);
+	assert_int_equal(lock_sites_init(&sites, profile, by, NULL), 0);
 	assert_int_equal((json ? render_locks_json : render_locks_text)(&sites, profile, &options, out), 0);
 	fclose(out);
 	lock_sites_deinit(&sites);
@@ -146,7 +146,7 @@ static void test_lock_sites__a_lock_is_called_by_what_took_it(void **state)
 	struct profile *profile = two_containers(false);
 	struct lock_sites sites;
 
-	assert_int_equal(lock_sites_init(&sites, profile, LOCKS_BY_LOCK), 0);
+	assert_int_equal(lock_sites_init(&sites, profile, LOCKS_BY_LOCK, NULL), 0);
 	assert_int_equal(sites.list.count, 3);
 	assert_string_equal(string_table_text(&sites.strings, sites.list.items[0].function), "lock_rename");
 	assert_int_equal(sites.list.items[0].count, 8);
@@ -155,7 +155,7 @@ static void test_lock_sites__a_lock_is_called_by_what_took_it(void **state)
 	assert_int_equal(sites.list.items[1].spun, 100);
 	assert_int_equal(sites.list.items[2].function, 0);
 	lock_sites_deinit(&sites);
-	assert_int_equal(lock_sites_init(&sites, profile, LOCKS_BY_STACK), 0);
+	assert_int_equal(lock_sites_init(&sites, profile, LOCKS_BY_STACK, NULL), 0);
 	assert_string_equal(string_table_text(&sites.strings, sites.list.items[0].entry), "rename");
 	lock_sites_deinit(&sites);
 	profile_free(profile);
@@ -167,7 +167,7 @@ static void test_lock_sites__owner_and_waker_have_half_each_without_the_handoff(
 	const struct lock_site *site;
 	struct lock_sites sites;
 
-	assert_int_equal(lock_sites_init(&sites, profile, LOCKS_BY_LOCK), 0);
+	assert_int_equal(lock_sites_init(&sites, profile, LOCKS_BY_LOCK, NULL), 0);
 	site = &sites.list.items[0];
 	/* 8 of 10 ms by both, 2 of 4 by one of them, 2 of 2 by the only one known. */
 	assert_int_equal(site->blame.count, 2);
@@ -212,7 +212,7 @@ static void test_lock_sites__who_let_go_is_blamed_for_what_it_held_the_lock_for(
 	row.waker_ns = UINT64_MAX;
 	assert_int_equal(recording_writer_lock(maker.writer, &row, &number), 0);
 	profile = maker_load(&maker);
-	assert_int_equal(lock_sites_init(&sites, profile, LOCKS_BY_LOCK), 0);
+	assert_int_equal(lock_sites_init(&sites, profile, LOCKS_BY_LOCK, NULL), 0);
 	assert_int_equal(sites.list.items[0].blame.count, 2);
 	assert_int_equal(sites.list.items[0].blame.items[0].culprit, row.waker_container);
 	assert_int_equal(sites.list.items[0].blame.items[0].ns, 1000 + 8000);
@@ -229,7 +229,7 @@ static void test_lock_sites__holders_of_a_lock_are_those_of_its_bit(void **state
 	struct profile *profile = two_containers(true);
 	struct lock_sites sites;
 
-	assert_int_equal(lock_sites_init(&sites, profile, LOCKS_BY_LOCK), 0);
+	assert_int_equal(lock_sites_init(&sites, profile, LOCKS_BY_LOCK, NULL), 0);
 	assert_int_equal(sites.list.items[0].holds.count, 3);
 	assert_int_equal(sites.list.items[0].holds.items[0].container, 1);
 	assert_int_equal(sites.list.items[0].holds.items[0].looks, 120);
@@ -301,7 +301,7 @@ static void test_lock_sites__by_owner_and_by_container(void **state)
 	struct profile *profile = two_containers(false);
 	struct lock_sites sites;
 
-	assert_int_equal(lock_sites_init(&sites, profile, LOCKS_BY_OWNER), 0);
+	assert_int_equal(lock_sites_init(&sites, profile, LOCKS_BY_OWNER, NULL), 0);
 	assert_int_equal(sites.list.items[0].container, 1);
 	assert_int_equal(sites.list.items[0].total_ns, 12000000);
 	/* db held it for half of 8 ms, asleep, and let go at the end of it, of 4 and of 2 ms more. */
@@ -317,9 +317,41 @@ static void test_lock_sites__by_owner_and_by_container(void **state)
 	assert_int_equal(sites.list.items[0].holders.items[1].ns, 4000000);
 	assert_string_equal(string_table_text(&sites.strings, sites.list.items[0].holders.items[1].entry), "fsync");
 	lock_sites_deinit(&sites);
-	assert_int_equal(lock_sites_init(&sites, profile, LOCKS_BY_CONTAINER), 0);
+	assert_int_equal(lock_sites_init(&sites, profile, LOCKS_BY_CONTAINER, NULL), 0);
 	assert_int_equal(sites.list.items[0].container, 0);
 	assert_int_equal(sites.list.items[0].total_ns, 16000000);
+	lock_sites_deinit(&sites);
+	profile_free(profile);
+}
+
+static void test_lock_sites__a_chosen_container_waits_or_makes_others_wait(void **state)
+{
+	static const bool wanted[] = {true, false};
+	struct locks_options options = {.wanted = wanted};
+	struct profile *profile = two_containers(false);
+	_cleanup_free_ char *text = NULL;
+	struct lock_sites sites;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	assert_int_equal(lock_sites_init(&sites, profile, LOCKS_BY_LOCK, wanted), 0);
+	/* The spinlock was db's alone. */
+	assert_true(sites.list.items[0].concerned);
+	assert_false(sites.list.items[1].concerned);
+	assert_int_equal(sites.total.count, 208);
+	assert_int_equal(render_locks_text(&sites, profile, &options, out), 0);
+	fclose(out);
+	lock_sites_deinit(&sites);
+	assert_non_null(strstr(text, "lock_rename"));
+	assert_null(strstr(text, "folio_add_lru"));
+	assert_null(strstr(text, "No wait for a spinlock"));
+	assert_non_null(strstr(text, "web waited 12.0 ms for db\n"));
+	assert_non_null(
+		strstr(text, "Only what concerns web; the lines below account for the whole recording.\n208 waits"));
+	assert_int_equal(lock_sites_init(&sites, profile, LOCKS_BY_OWNER, wanted), 0);
+	/* db made web wait; of the waits of db nobody is known to be the owner. */
+	for (size_t i = 0; i < sites.list.count; i++)
+		assert_int_equal(sites.list.items[i].concerned, sites.list.items[i].container != RECORDING_NONE);
 	lock_sites_deinit(&sites);
 	profile_free(profile);
 }
@@ -382,6 +414,7 @@ int main(void)
 		cmocka_unit_test(test_lock_sites__shares_of_the_waiting_and_of_the_time_are_told_apart),
 		cmocka_unit_test(test_lock_sites__who_spins_is_told_by_samples),
 		cmocka_unit_test(test_lock_sites__by_owner_and_by_container),
+		cmocka_unit_test(test_lock_sites__a_chosen_container_waits_or_makes_others_wait),
 		cmocka_unit_test(test_lock_sites__bits_tell_how_many_locks),
 		cmocka_unit_test(test_lock_sites__report_has_pairs_and_its_account),
 	};

@@ -164,8 +164,7 @@ static void test_profile_series__short_spans_make_no_extremes_and_lies_no_harm(v
 static char *render(const struct profile *profile, int (*how)(const struct profile_series *, const struct profile *,
 							      const struct series_options *, FILE *))
 {
-	bool wanted[16] = {true, true};
-	struct series_options options = {.wanted = wanted, .host = true};
+	struct series_options options = {0};
 	struct profile_series series;
 	char *text = NULL;
 	size_t size;
@@ -223,6 +222,7 @@ static void test_standouts__what_held_a_container_back_is_told_throttling_before
 	struct profile_series series;
 	struct standouts standouts;
 	struct profile *profile;
+	static const bool calm_alone[] = {false, true};
 	struct json_object *top;
 	struct maker maker;
 	const char *json;
@@ -266,11 +266,14 @@ static void test_standouts__what_held_a_container_back_is_told_throttling_before
 	contains(text, "web: some of its tasks waited for block I/O 30% of the time.\n");
 	free(text);
 	top = json_object_new_object();
-	assert_int_equal(json_add_standouts(top, profile), 0);
+	assert_int_equal(json_add_standouts(top, profile, NULL), 0);
 	json = json_object_to_json_string_ext(top, JSON_C_TO_STRING_PLAIN);
 	contains(json, "\"part\":0.620000,\"total_ns\":3000000000,\"limit_millicpus\":200}");
 	contains(json, "\"times\":7,\"limit_bytes\":64000000}");
 	contains(json, "\"part\":0.300000,\"total_ns\":3000000000}");
+	/* Of one in which nothing stands out. */
+	assert_int_equal(json_add_standouts(top, profile, calm_alone), 0);
+	contains(json_object_to_json_string_ext(top, JSON_C_TO_STRING_PLAIN), "{\"standouts\":[]}");
 	json_object_put(top);
 	profile_free(profile);
 }

@@ -265,10 +265,10 @@ static void test_waits__both_ends_are_in_the_calls_that_their_stacks_show(void *
 	profile_free(profile);
 }
 
-static char *printed(const struct profile *profile, bool queue, bool json)
+static char *printed_of(const struct profile *profile, bool queue, bool json, const bool *wanted, bool by_namespace)
 {
-	struct blocked_options options = {.wakers = true};
-	struct run_queue_options queue_options = {.histograms = true};
+	struct blocked_options options = {.wakers = true, .wanted = wanted};
+	struct run_queue_options queue_options = {.histograms = true, .wanted = wanted, .by_namespace = by_namespace};
 	struct profile_times times;
 	struct blocked_places places;
 	char *text = NULL;
@@ -289,6 +289,49 @@ static char *printed(const struct profile *profile, bool queue, bool json)
 	blocked_places_deinit(&places);
 	profile_times_deinit(&times);
 	return text;
+}
+
+static char *printed(const struct profile *profile, bool queue, bool json)
+{
+	return printed_of(profile, queue, json, NULL, false);
+}
+
+static void test_waits__a_chosen_container_is_told_as_waiter_and_as_waker(void **state)
+{
+	static const bool wanted[] = {false, true};
+	struct profile *profile = two_containers();
+	_cleanup_free_ char *text = printed_of(profile, false, false, wanted, false),
+			    *json = printed_of(profile, false, true, wanted, false);
+
+	assert_null(strstr(text, "\nweb        5.00 ms"));
+	assert_non_null(strstr(text, "\nweb        S      read   pipe_read "));
+	assert_non_null(strstr(text, "db/worker 100%"));
+	assert_non_null(strstr(text, "\ndb         io     fsync"));
+	/* What nobody but web takes part in. */
+	assert_null(strstr(text, "interrupt 67%"));
+	assert_non_null(strstr(text,
+			       "\nOnly what concerns db; the lines below account for the whole recording.\n1.09 s "
+			       "blocked = "));
+	assert_non_null(strstr(json, "\"only\": ["));
+	assert_non_null(strstr(json, "\"blocked_ns\": 1093000000"));
+	assert_null(strstr(json, "\"name\": \"interrupt\""));
+	profile_free(profile);
+}
+
+static void test_waits__a_chosen_container_is_told_where_it_runs_while_others_wait(void **state)
+{
+	static const bool wanted[] = {false, true};
+	struct profile *profile = two_containers();
+	_cleanup_free_ char *text = printed_of(profile, true, false, wanted, false),
+			    *json = printed_of(profile, true, true, wanted, false),
+			    *namespaces = printed_of(profile, true, false, wanted, true);
+
+	assert_null(strstr(text, "\nweb  "));
+	assert_non_null(strstr(text, "\nweb: while it waited db ran 75%\n"));
+	assert_non_null(strstr(text, "12.0 ms queued = "));
+	assert_non_null(strstr(json, "\"while_waiting\""));
+	assert_non_null(strstr(namespaces, "(kernel, or not known)"));
+	profile_free(profile);
 }
 
 static void test_waits__offcpu_shows_wakers_and_its_account(void **state)
@@ -453,6 +496,8 @@ int main(void)
 		cmocka_unit_test(test_waits__times_and_queues_are_summed_up),
 		cmocka_unit_test(test_waits__flame_graph_has_both_ends_joined),
 		cmocka_unit_test(test_waits__both_ends_are_in_the_calls_that_their_stacks_show),
+		cmocka_unit_test(test_waits__a_chosen_container_is_told_as_waiter_and_as_waker),
+		cmocka_unit_test(test_waits__a_chosen_container_is_told_where_it_runs_while_others_wait),
 		cmocka_unit_test(test_waits__offcpu_shows_wakers_and_its_account),
 		cmocka_unit_test(test_waits__n_bounds_both_tables),
 		cmocka_unit_test(test_waits__no_two_columns_of_runqlat_are_called_the_same),
