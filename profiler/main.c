@@ -2,9 +2,11 @@
 /*
  * stoker: one kernel, every container, one flame graph.
  */
+#include <fcntl.h>
 #include <malloc.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "profiler/commands/commands.h"
 #include "profiler/commands/options.h"
@@ -40,11 +42,27 @@ static enum exit_status help(void)
 	return options_shown();
 }
 
+/*
+ * One that our parent has closed would be the number of the next file that is opened, and a table would be written into a
+ * recording. What stands in its place can be neither read nor written, as it could not before.
+ */
+static bool hold_standard_streams(void)
+{
+	bool held = true;
+
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO && held; fd++)
+		if (fcntl(fd, F_GETFD) < 0)
+			held = open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) == fd;
+	return held;
+}
+
 int main(int argc, char **argv)
 {
 	char shown[64];
 	uint64_t seconds;
 
+	if (!hold_standard_streams())
+		return EXIT_FAILED;
 	/* Large tables come and go: each a mapping of its own, so that their memory goes back when they are freed. */
 	mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
 	if (argc < 2)
