@@ -69,6 +69,21 @@ static int list_add(struct option_list *list, const char *text)
 	return 0;
 }
 
+/* -C "$NAME" with nothing in NAME means no container, and not every one. */
+static bool set_list(const struct option_usage *usage, const struct option_row *row, const char *text,
+		     struct option_list *list)
+{
+	size_t before = list->entries.count;
+
+	if (list_add(list, text))
+		log_error("%s: out of memory", usage->command);
+	else if (list->entries.count == before)
+		log_error("%s: --%s needs a value; see 'stoker %s --help'", usage->command, row->name, usage->command);
+	else
+		return true;
+	return false;
+}
+
 void option_list_deinit(struct option_list *list)
 {
 	for (size_t i = 0; i < list->entries.count; i++)
@@ -139,7 +154,7 @@ static bool set_value(const struct option_usage *usage, const struct option_row 
 		*(const char **)place = text;
 		return true;
 	case OPTION_LIST:
-		return !list_add(place, text);
+		return set_list(usage, row, text, place);
 	case OPTION_CHOICE:
 		return set_choice(usage, row, text, place);
 	}
