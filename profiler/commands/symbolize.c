@@ -62,6 +62,7 @@ struct symbolizing {
 	struct symbols symbols;
 	char input[INPUT_BYTES];
 	size_t used; /* bytes of @input: at most one line that is not whole after each round */
+	enum { THE_ANSWERS, THE_INPUT, WHAT_IS_NAMED } failed_at;
 };
 
 static const char *text_of(const struct symbolizing *run, string_id id)
@@ -148,6 +149,8 @@ static int answer_all(struct symbolizing *run)
 			print_text(run, &run->symbols.list.items[span.first + j]);
 	}
 	run->addresses.count = 0;
+	if (err)
+		run->failed_at = WHAT_IS_NAMED;
 	return err ? err : stream_end(stdout);
 }
 
@@ -197,8 +200,10 @@ static int answer_input(struct symbolizing *run)
 
 		if (got < 0 && errno == EINTR)
 			continue;
-		if (got < 0)
+		if (got < 0) {
+			run->failed_at = THE_INPUT;
 			return -errno;
+		}
 		run->used += (size_t)got;
 		err = take_input(run, !got);
 		if (err || !got)
@@ -229,10 +234,26 @@ static int open_process(struct symbolizing *run)
 	return EXIT_OK;
 }
 
+static void complain(const struct symbolizing *run, int err)
+{
+	char text[256];
+
+	if (err == -ENOMEM)
+		log_error("symbolize: out of memory");
+	else if (run->failed_at == THE_ANSWERS)
+		log_error("symbolize: cannot write: %s", strerror(-err));
+	else if (run->failed_at == THE_INPUT)
+		log_error("symbolize: cannot read standard input: %s", strerror(-err));
+	else if (run->settings->file)
+		log_error("symbolize: cannot read %s: %s", text_printable(run->settings->file, text, sizeof(text)),
+			  err == -EINVAL ? "it is no regular file" : strerror(-err));
+	else
+		log_error("symbolize: %s", strerror(-err));
+}
+
 static int run_with(struct symbolizing *run)
 {
 	const struct symbolizer_options options = {.lines = run->settings->lines, .inlines = run->settings->inlines};
-	char text[256];
 	int err, status = EXIT_OK;
 
 	err = symbolizer_new(&options, &run->symbolizer);
@@ -247,11 +268,8 @@ static int run_with(struct symbolizing *run)
 	err = answer_input(run);
 	if (err == -EPIPE)
 		return EXIT_OK;
-	if (err && run->settings->file)
-		log_error("cannot read %s: %s", text_printable(run->settings->file, text, sizeof(text)),
-			  err == -EINVAL ? "it is no regular file" : strerror(-err));
-	else if (err)
-		log_error("%s", strerror(-err));
+	if (err)
+		complain(run, err);
 	if (run->settings->kernel && symbolizer_kernel_hidden(run->symbolizer))
 		log_warning("kernel functions have no names: set kernel.kptr_restrict to 0 or 1 and run as root");
 	return err ? EXIT_FAILED : EXIT_OK;
