@@ -5,10 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
 #include "profiler/collect/count_set.h"
+#include "profiler/collect/map_entries.h"
 #include "symbolizer/base/array.h"
 
 void map_pair_init(struct map_pair *pair, struct bpf_map *first, struct bpf_map *second, uint32_t *active)
@@ -26,26 +26,28 @@ void map_pair_deinit(struct map_pair *pair)
 	free(pair->entries);
 }
 
+static int add(void *data, const void *key, const void *value)
+{
+	struct map_pair *pair = data;
+	char *entry;
+
+	if (array_reserve_bytes((void **)&pair->entries, pair->count, &pair->capacity, 1, pair->entry_bytes))
+		return -ENOMEM;
+	entry = pair->entries + pair->count * pair->entry_bytes;
+	memcpy(entry, key, pair->key_bytes);
+	memcpy(entry + pair->key_bytes, value, pair->entry_bytes - pair->key_bytes);
+	pair->count++;
+	return 0;
+}
+
 int map_pair_fetch(struct map_pair *pair)
 {
 	struct bpf_map *map = pair->maps[*pair->active];
-	int fd = bpf_map__fd(map);
-	char *entry;
 
 	__atomic_store_n(pair->active, !*pair->active, __ATOMIC_SEQ_CST);
 	count_set_wait_for_programs();
-	/* Nobody else writes to it now: each round takes one out. */
-	for (uint32_t i = 0; i < bpf_map__max_entries(map); i++) {
-		if (array_reserve_bytes((void **)&pair->entries, pair->count, &pair->capacity, 1, pair->entry_bytes))
-			return -ENOMEM;
-		entry = pair->entries + pair->count * pair->entry_bytes;
-		if (bpf_map_get_next_key(fd, NULL, entry))
-			return 0;
-		if (bpf_map_lookup_elem(fd, entry, entry + pair->key_bytes) || bpf_map_delete_elem(fd, entry))
-			return -errno;
-		pair->count++;
-	}
-	return 0;
+	/* Nobody else writes to it now. */
+	return map_entries_each(bpf_map__fd(map), true, add, pair);
 }
 
 const void *map_pair_entry(const struct map_pair *pair, size_t number)

@@ -5,8 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <bpf/bpf.h>
-
+#include "profiler/collect/map_entries.h"
 #include "profiler/collect/unnamed_stacks.h"
 #include "symbolizer/base/array.h"
 #include "symbolizer/base/hash_index.h"
@@ -149,13 +148,15 @@ static void take_name(void *data, uint64_t tag, uint32_t stack, enum stack_end e
 	known->named = true;
 }
 
+static int forget_one(void *data, const void *key, const void *value)
+{
+	return 0;
+}
+
+/* What is left of it is forgotten the next time. */
 static void empty_known(struct wait_stacks *stacks)
 {
-	struct count_key key;
-
-	/* Bounded: the programs may add while we delete. */
-	for (uint32_t i = 0; i < 4 * KNOWN_MAX && !bpf_map_get_next_key(stacks->parts.known_fd, NULL, &key); i++)
-		bpf_map_delete_elem(stacks->parts.known_fd, &key);
+	map_entries_each(stacks->parts.known_fd, true, forget_one, NULL);
 	stacks->sent = 0;
 }
 
