@@ -24,7 +24,7 @@ struct perf_map {
 	bool in_long_line; /* the offset lies in a line that is being skipped */
 	off_t seen_size;   /* as fstat(2) said when all there was had been read */
 	struct timespec seen_modified;
-	size_t entries; /* lines taken since the file's start */
+	size_t entries;		    /* lines taken since the file's start */
 	struct range_layers layers; /* values: offsets in text */
 	ARRAY(struct range) fresh;  /* of the read that goes on */
 	ARRAY(char) text;

@@ -88,8 +88,7 @@ struct lock_sites {
 	ARRAY(struct lock_spin) spins; /* the most first */
 	ARRAY(struct lock_site) list;  /* the longest first */
 	struct lock_site total;
-	uint64_t
-		counted_twice; /* with LOCKS_BY_OWNER: waits for one that held the lock, and for another one that let go of it */
+	uint64_t counted_twice; /* by owner: waits for one that held the lock, and for another one that let go of it */
 };
 
 /**

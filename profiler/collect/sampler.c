@@ -159,7 +159,8 @@ int sampler_new(const struct sampler_settings *settings, struct sampler **ret_sa
 	if (!err)
 		err = count_set_init(&sampler->sets[1], bpf_map__fd(sampler->skeleton->maps.counts_1), keys);
 	if (!err)
-		err = event_rings_add(&sampler->rings, bpf_map__fd(sampler->skeleton->maps.events), take_event, sampler);
+		err = event_rings_add(&sampler->rings, bpf_map__fd(sampler->skeleton->maps.events), take_event,
+				      sampler);
 	if (err) {
 		sampler_free(sampler);
 		return say(error, error_size, -ENOMEM, "no memory for the ring buffer");

@@ -10,8 +10,8 @@
 #include "symbolizer/base/array.h"
 #include "symbolizer/base/hash_index.h"
 
-#define KEYS_MAX (1u << 16)		 /* of a generation: 4 MB */
-#define KNOWN_MAX 16384u		 /* half of the programs' set */
+#define KEYS_MAX (1u << 16) /* of a generation: 4 MB */
+#define KNOWN_MAX 16384u    /* half of the programs' set */
 
 struct known_key {
 	struct count_key key;

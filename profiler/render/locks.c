@@ -217,9 +217,8 @@ static void put_counts_account(const struct lock_sites *sites, FILE *out)
 	char twice[32];
 
 	fprintf(out,
-		"WAITS: those that slept; %s count twice, for who held the lock as they began and for who let go of "
-		"it. "
-		"TOTAL: without the handoff.\n",
+		"WAITS: those that slept; %s count twice, for who held the lock as they began and for who let "
+		"go of it. TOTAL: without the handoff.\n",
 		text_grouped(sites->counted_twice, twice, sizeof(twice)));
 }
 
