@@ -20,8 +20,7 @@
 
 #define OPEN_FILES_MAX 512
 #define IDLE_TICKS 15 /* a process that has ended and was not sampled for so many seconds is forgotten */
-#define RARE_TICKS \
-	60 /* seconds between two returns of free memory to the kernel, and looks for cgroups that nobody told of */
+#define RARE_TICKS 60 /* seconds between two trims of memory, and looks for cgroups that nobody told of */
 
 struct recorder {
 	struct recorder_parts parts;
