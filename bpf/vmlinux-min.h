@@ -259,6 +259,7 @@ struct task_struct {
 	struct task_struct *group_leader;
 	struct pid *thread_pid;
 	long unsigned int nvcsw;
+	long unsigned int nivcsw;
 	u64 start_time;
 	u64 start_boottime;
 	char comm[16];
@@ -375,6 +376,7 @@ struct signal_struct {
 	unsigned int flags;
 	int leader;
 	long unsigned int nvcsw;
+	long unsigned int nivcsw;
 };
 
 struct css_set {
