@@ -10,6 +10,8 @@
 #   expect_contains WHAT FILE PATTERN  a line of FILE matches the extended regular expression
 #   wait_until SECONDS COMMAND…        until the command succeeds; else fails
 #   wait_until_recording PID           until `stoker record` with waits or calls counts them
+#   programs_of PID                    the ids of the BPF programs that a process holds, a line each
+#   programs_gone ID…                  none of them is in the kernel
 #   expect_top_hotspot FILE PATTERN ID… not ID…
 #                                      the first of `stoker hotspots -o json` matches, and speaks of these containers only
 #
@@ -60,6 +62,18 @@ wait_until() {
 
 wait_until_recording() {
 	wait_until 60 sh -c 'grep -qsE "^tp_name:.*(sched_waking|sys_exit)$" /proc/"$0"/fdinfo/*' "$1"
+}
+
+# A process closes files while they are looked at: that is no failure.
+programs_of() {
+	{ cat "/proc/$1/fdinfo/"* 2>/dev/null || true; } | awk '$1 == "prog_id:" { print $2 }' | sort -u
+}
+
+programs_gone() {
+	local id
+	for id; do
+		! bpftool prog show id "$id" >/dev/null 2>&1 || return 1
+	done
 }
 
 expect_top_hotspot() {
