@@ -10,12 +10,18 @@
 #include "symbolizer/base/cleanup.h"
 
 #define FRAMES_MAX 256
-#define WAKERS_MAX 64 /* of one place */
+
+/* Where a waker is kept. */
+struct waker_at {
+	uint32_t place, number; /* in blocked_places.list, in its wakers */
+};
 
 struct finding {
 	const struct profile *profile;
 	struct blocked_places *places;
 	struct hash_index index;
+	ARRAY(struct waker_at) wakers; /* of all places; many, where a pool's threads have a name each */
+	struct hash_index waker_index;
 };
 
 /* The kernel's part of a stack. */
@@ -128,29 +134,28 @@ static int describe(struct finding *finding, const struct recording_wait *wait, 
 	return err;
 }
 
-static int find_or_add(struct finding *finding, const struct blocked_place *wanted, struct blocked_place **ret_place)
+static int find_or_add(struct finding *finding, const struct blocked_place *wanted, uint32_t *ret_place)
 {
 	uint64_t hash = hash_words((uint64_t)wanted->container << 9 | (uint64_t)wanted->by_design << 8 | wanted->state,
 				   (uint64_t)wanted->entry << 32 | wanted->function);
-	struct blocked_place *place;
 	uint32_t number;
 
 	for (size_t at = hash_index_first(&finding->index, hash);
 	     hash_index_next(&finding->index, hash, &at, &number);) {
-		place = &finding->places->list.items[number];
+		const struct blocked_place *place = &finding->places->list.items[number];
+
 		if (place->container == wanted->container && place->state == wanted->state &&
 		    place->by_design == wanted->by_design && place->entry == wanted->entry &&
 		    place->function == wanted->function) {
-			*ret_place = place;
+			*ret_place = number;
 			return 0;
 		}
 	}
 	number = (uint32_t)finding->places->list.count;
 	if (array_reserve(&finding->places->list, 1) || hash_index_insert(&finding->index, hash, number))
 		return -ENOMEM;
-	place = array_add(&finding->places->list);
-	*place = *wanted;
-	*ret_place = place;
+	*array_add(&finding->places->list) = *wanted;
+	*ret_place = number;
 	return 0;
 }
 
@@ -178,31 +183,29 @@ static int name_waker(struct finding *finding, const struct recording_wait *wait
 			string_table_text(&rows->strings, rows->threads.items[wait->waker_thread].comm), &waker->name);
 }
 
-static int add_waker(struct finding *finding, struct blocked_place *place, struct place_waker waker)
+static int add_waker(struct finding *finding, uint32_t place, const struct place_waker *waker)
 {
-	struct place_waker *added;
-	int err;
+	struct blocked_place *places = finding->places->list.items;
+	uint64_t hash = hash_words((uint64_t)place << 32 | waker->container, waker->name);
+	uint32_t number;
 
-	/* A handful nearly always; beyond it the rest is one. */
-	if (place->wakers.count >= WAKERS_MAX) {
-		waker.container = RECORDING_NONE;
-		err = add_text(finding->places, "[others]", &waker.name);
-		if (err)
-			return err;
-	}
-	for (size_t i = 0; i < place->wakers.count; i++) {
-		struct place_waker *known = &place->wakers.items[i];
+	for (size_t at = hash_index_first(&finding->waker_index, hash);
+	     hash_index_next(&finding->waker_index, hash, &at, &number);) {
+		const struct waker_at *where = &finding->wakers.items[number];
+		struct place_waker *known = &places[where->place].wakers.items[where->number];
 
-		if (known->container == waker.container && known->name == waker.name) {
-			known->ns += waker.ns;
-			known->count += waker.count;
+		if (where->place == place && known->container == waker->container && known->name == waker->name) {
+			known->ns += waker->ns;
+			known->count += waker->count;
 			return 0;
 		}
 	}
-	added = array_add(&place->wakers);
-	if (!added)
+	number = (uint32_t)finding->wakers.count;
+	if (array_reserve(&finding->wakers, 1) || array_reserve(&places[place].wakers, 1) ||
+	    hash_index_insert(&finding->waker_index, hash, number))
 		return -ENOMEM;
-	*added = waker;
+	*array_add(&finding->wakers) = (struct waker_at){place, (uint32_t)places[place].wakers.count};
+	*array_add(&places[place].wakers) = *waker;
 	return 0;
 }
 
@@ -210,14 +213,16 @@ static int add_wait(struct finding *finding, const struct recording_wait *wait)
 {
 	struct blocked_place wanted = {.container = wait->container, .state = wait->state}, *place;
 	struct place_waker waker = {.ns = wait->total_ns, .count = wait->count};
+	uint32_t number;
 	int err = name_waker(finding, wait, &waker);
 
 	if (!err)
 		err = describe(finding, wait, waker.container, &wanted);
 	if (!err)
-		err = find_or_add(finding, &wanted, &place);
+		err = find_or_add(finding, &wanted, &number);
 	if (err)
 		return err;
+	place = &finding->places->list.items[number];
 	place->count += wait->count;
 	place->ns += wait->total_ns;
 	if (wait->max_ns > place->max_ns)
@@ -226,7 +231,7 @@ static int add_wait(struct finding *finding, const struct recording_wait *wait)
 		place->unfinished_ns += wait->total_ns;
 	finding->places->ns += wait->total_ns;
 	finding->places->count += wait->count;
-	return add_waker(finding, place, waker);
+	return add_waker(finding, number, &waker);
 }
 
 static int compare_places(const void *left, const void *right)
@@ -263,6 +268,8 @@ int blocked_places_init(struct blocked_places *places, const struct profile *pro
 			err = add_wait(&finding, wait);
 	}
 	hash_index_deinit(&finding.index);
+	hash_index_deinit(&finding.waker_index);
+	array_deinit(&finding.wakers);
 	if (err || !places->list.count)
 		return err;
 	qsort(places->list.items, places->list.count, sizeof(*places->list.items), compare_places);

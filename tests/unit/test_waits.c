@@ -183,6 +183,62 @@ static void test_waits__who_is_killed_has_not_waited_for_it(void **state)
 				    "main;k:do_syscall_64;k:__x64_sys_kill;k:__send_signal_locked;k:complete_signal"));
 }
 
+/* A read of @waiter that a thread of this name ended. */
+static void add_wait_for_thread(struct maker *maker, uint32_t waiter, uint32_t waker, const char *comm, uint64_t ms)
+{
+	static uint32_t tid = 10000;
+	struct recording_thread thread = {.process = waker, .tid = tid++, .comm = maker_text(maker, comm)};
+	struct recording_wait row = {
+		.state = WAIT_SLEEPING,
+		.container = waiter,
+		.thread = waiter,
+		.stack = stack_of(maker, READ_STACK),
+		.waker_container = waker,
+		.waker_stack = RECORDING_STACK_ROOT,
+		.count = 1,
+		.total_ns = ms * 1000000,
+		.max_ns = ms * 1000000,
+	};
+
+	assert_int_equal(recording_writer_thread(maker->writer, &thread, &row.waker_thread), 0);
+	assert_int_equal(recording_writer_wait(maker->writer, &row), 0);
+}
+
+static void test_waits__who_ended_most_is_told_however_many_ended_little(void **state)
+{
+	struct blocked_places places;
+	const struct blocked_place *read;
+	struct profile *profile;
+	uint32_t kernel, web, db;
+	struct maker maker;
+
+	maker_start(&maker);
+	kernel = maker_container(&maker, CONTAINER_KERNEL, "kernel", "", "");
+	web = maker_container(&maker, CONTAINER_CONTAINER, "web", "abc", "");
+	db = maker_container(&maker, CONTAINER_CONTAINER, "db", "def", "");
+	for (int i = 0; i < 200; i++) {
+		char comm[32];
+
+		snprintf(comm, sizeof(comm), "kworker/%d:1", i);
+		add_wait_for_thread(&maker, web, kernel, comm, 2);
+	}
+	add_wait_for_thread(&maker, web, kernel, "jbd2", 5000);
+	add_wait_for_thread(&maker, web, db, "postgres", 4000);
+	add_wait_for_thread(&maker, web, kernel, "jbd2", 1);
+	profile = maker_load(&maker);
+	assert_int_equal(blocked_places_init(&places, profile, 0), 0);
+	assert_int_equal(places.list.count, 2);
+	assert_int_equal(places.list.items[0].wakers.count, 1);
+	assert_string_equal(text_of(&places, places.list.items[0].wakers.items[0].name), "postgres");
+	read = &places.list.items[1];
+	assert_int_equal(read->wakers.count, 201);
+	assert_string_equal(text_of(&places, read->wakers.items[0].name), "jbd2");
+	assert_int_equal(read->wakers.items[0].ns, 5001000000);
+	assert_int_equal(read->wakers.items[0].count, 2);
+	blocked_places_deinit(&places);
+	profile_free(profile);
+}
+
 static void test_waits__an_interrupt_wakes_not_whom_it_interrupted(void **state)
 {
 	struct profile *profile = two_containers();
@@ -492,6 +548,7 @@ int main(void)
 		cmocka_unit_test(test_waits__a_wait_for_another_container_is_not_by_design),
 		cmocka_unit_test(test_waits__nobody_waits_for_kernel_threads_and_shims),
 		cmocka_unit_test(test_waits__who_is_killed_has_not_waited_for_it),
+		cmocka_unit_test(test_waits__who_ended_most_is_told_however_many_ended_little),
 		cmocka_unit_test(test_waits__an_interrupt_wakes_not_whom_it_interrupted),
 		cmocka_unit_test(test_waits__times_and_queues_are_summed_up),
 		cmocka_unit_test(test_waits__flame_graph_has_both_ends_joined),
