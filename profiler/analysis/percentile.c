@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "profiler/analysis/percentile.h"
 
+#define OCTAVE_BUCKETS 4
+
 uint64_t percentile_count(const uint64_t *buckets)
 {
 	uint64_t count = 0;
@@ -10,25 +12,45 @@ uint64_t percentile_count(const uint64_t *buckets)
 	return count;
 }
 
-uint64_t percentile_ns(const uint64_t *buckets, double part, uint64_t max_ns)
+/* What @width buckets hold from @first on. */
+static double sum_of(const uint64_t *buckets, unsigned int first, unsigned int width)
 {
-	double below = 0, wanted = 0;
+	double sum = 0;
 
-	for (unsigned int i = 0; i < RECORDING_BUCKETS; i++)
-		wanted += (double)buckets[i];
-	if (wanted <= 0)
+	for (unsigned int i = first; i < first + width && i < RECORDING_BUCKETS; i++)
+		sum += (double)buckets[i];
+	return sum;
+}
+
+/* Of buckets that hold what belongs to @width of them together. */
+static uint64_t percentile(const uint64_t *buckets, unsigned int width, double part, uint64_t max_ns)
+{
+	double below = 0, wanted = sum_of(buckets, 0, RECORDING_BUCKETS) * part;
+
+	if (!percentile_count(buckets))
 		return 0;
-	wanted *= part;
-	for (unsigned int i = 0; i < RECORDING_BUCKETS; i++) {
-		double first = (double)recording_bucket_ns(i), next = (double)recording_bucket_ns(i + 1);
-		double here = (double)buckets[i];
+	for (unsigned int i = 0; i < RECORDING_BUCKETS; i += width) {
+		double first = (double)recording_bucket_ns(i), next = (double)recording_bucket_ns(i + width);
+		double here = sum_of(buckets, i, width), max = (double)max_ns;
 
 		if (here > 0 && below + here >= wanted) {
-			uint64_t ns = (uint64_t)(first + (next - first) * ((wanted - below) / here));
-
-			return max_ns && ns > max_ns ? max_ns : ns;
+			/* The longest is in here, and nothing is above it. */
+			if (max > first && max < next)
+				next = max;
+			first += (next - first) * ((wanted - below) / here);
+			return max_ns && first > max ? max_ns : (uint64_t)first;
 		}
 		below += here;
 	}
 	return max_ns;
+}
+
+uint64_t percentile_ns(const uint64_t *buckets, double part, uint64_t max_ns)
+{
+	return percentile(buckets, 1, part, max_ns);
+}
+
+uint64_t percentile_octaves_ns(const uint64_t *buckets, double part, uint64_t max_ns)
+{
+	return percentile(buckets, OCTAVE_BUCKETS, part, max_ns);
 }

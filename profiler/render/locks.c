@@ -101,7 +101,8 @@ static int put_site(struct column_table *table, const struct lock_sites *sites, 
 	if (site->max_ns)
 		duration_text(site->max_ns, cells[MAX], COLUMN_CELL_BYTES);
 	if (slept && by != LOCKS_BY_OWNER) {
-		duration_text(percentile_ns(site->histogram, 0.99, site->max_ns), cells[P99], COLUMN_CELL_BYTES);
+		duration_text(percentile_octaves_ns(site->histogram, 0.99, site->max_ns), cells[P99],
+			      COLUMN_CELL_BYTES);
 		duration_text(site->handoff_ns, cells[HANDOFF], COLUMN_CELL_BYTES);
 		if (different)
 			snprintf(cells[LOCKS], COLUMN_CELL_BYTES, "%s%u", different > 3 ? "~" : "", different);
@@ -243,6 +244,19 @@ static void put_owners_account(const struct lock_site *total, FILE *out)
 	fputs(" of the time.\n", out);
 }
 
+/* Counters of waits without sleep have no histogram. */
+static void put_percentiles_account(const struct lock_sites *sites, FILE *out)
+{
+	for (size_t i = 0; i < sites->list.count; i++) {
+		const struct lock_site *site = &sites->list.items[i];
+
+		if (site->concerned && site->spun && site->spun < site->count) {
+			fputs("P99: of the waits that slept. WAITS, TOTAL, MEAN and MAX: of all.\n", out);
+			return;
+		}
+	}
+}
+
 static void put_looks_account(const struct profile *profile, FILE *out)
 {
 	uint64_t hz = profile_fact_number(profile, "locks.looks_hz");
@@ -301,6 +315,8 @@ static void put_account(const struct lock_sites *sites, const struct profile *pr
 		text_grouped(total->spun, spun, sizeof(spun)), duration_text(total->total_ns, time, sizeof(time)));
 	if (options->by == LOCKS_BY_OWNER)
 		put_counts_account(sites, out);
+	else
+		put_percentiles_account(sites, out);
 	put_owners_account(total, out);
 	if (options->by == LOCKS_BY_LOCK || options->by == LOCKS_BY_STACK)
 		put_looks_account(profile, out);

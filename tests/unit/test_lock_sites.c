@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include "profiler/analysis/lock_sites.h"
+#include "profiler/analysis/percentile.h"
 #include "profiler/render/locks.h"
 #include "symbolizer/base/cleanup.h"
 #include "tests/unit/recordings.h"
@@ -356,6 +357,44 @@ static void test_lock_sites__a_chosen_container_waits_or_makes_others_wait(void 
 	profile_free(profile);
 }
 
+static void test_lock_sites__percentiles_lie_anywhere_in_their_octave(void **state)
+{
+	struct recording_bucket bucket = {.kind = HISTOGRAM_LOCK, .bucket = 68, .count = 100};
+	_cleanup_free_ char *text = NULL;
+	struct profile *profile;
+	struct lock_sites sites;
+	struct maker maker;
+	uint32_t web;
+
+	maker_start(&maker);
+	web = maker_container(&maker, CONTAINER_CONTAINER, "web", "abc", "");
+	bucket.row = add_lock(&maker, web, web, web, 7, 0);
+	assert_int_equal(recording_bucket_ns(bucket.bucket), 4194304);
+	assert_int_equal(recording_writer_bucket(maker.writer, &bucket), 0);
+	profile = maker_load(&maker);
+	assert_int_equal(lock_sites_init(&sites, profile, LOCKS_BY_LOCK, NULL), 0);
+	assert_in_range(percentile_octaves_ns(sites.total.histogram, 0.99, 0), 8300000, 8388608);
+	assert_in_range(percentile_octaves_ns(sites.total.histogram, 0.5, 0), 6291455, 6291457);
+	lock_sites_deinit(&sites);
+	/* None was longer than 7 ms. */
+	text = printed(profile, LOCKS_BY_LOCK, false);
+	assert_non_null(strstr(text, "6.97 ms"));
+	profile_free(profile);
+}
+
+static void test_lock_sites__a_row_of_both_kinds_tells_of_which_its_percentile_is(void **state)
+{
+	struct profile *profile = two_containers(false);
+	_cleanup_free_ char *locks = printed(profile, LOCKS_BY_LOCK, false),
+			    *waiters = printed(profile, LOCKS_BY_CONTAINER, false),
+			    *owners = printed(profile, LOCKS_BY_OWNER, false);
+
+	assert_null(strstr(locks, "P99: of"));
+	assert_non_null(strstr(waiters, "P99: of the waits that slept. WAITS, TOTAL, MEAN and MAX: of all.\n"));
+	assert_null(strstr(owners, "P99: of"));
+	profile_free(profile);
+}
+
 static void test_lock_sites__bits_tell_how_many_locks(void **state)
 {
 	assert_int_equal(lock_sites_different(1), 1);
@@ -415,6 +454,8 @@ int main(void)
 		cmocka_unit_test(test_lock_sites__who_spins_is_told_by_samples),
 		cmocka_unit_test(test_lock_sites__by_owner_and_by_container),
 		cmocka_unit_test(test_lock_sites__a_chosen_container_waits_or_makes_others_wait),
+		cmocka_unit_test(test_lock_sites__percentiles_lie_anywhere_in_their_octave),
+		cmocka_unit_test(test_lock_sites__a_row_of_both_kinds_tells_of_which_its_percentile_is),
 		cmocka_unit_test(test_lock_sites__bits_tell_how_many_locks),
 		cmocka_unit_test(test_lock_sites__report_has_pairs_and_its_account),
 	};
