@@ -6,6 +6,7 @@
 
 #include "profiler/render/columns.h"
 #include "profiler/render/json.h"
+#include "profiler/render/name_text.h"
 #include "symbolizer/base/cleanup.h"
 #include "symbolizer/base/stream.h"
 #include "symbolizer/base/text.h"
@@ -16,6 +17,11 @@
 static void set_text(char *cell, const char *text)
 {
 	text_printable(text[0] ? text : "-", cell, COLUMN_CELL_BYTES);
+}
+
+static void set_name(char *cell, const char *name, const struct column *column)
+{
+	name_text(name[0] ? name : "-", column->max, cell, COLUMN_CELL_BYTES);
 }
 
 static void set_id(char *cell, const struct ps_process *process)
@@ -57,11 +63,11 @@ static int add_container(const struct ps_list *list, const struct ps_group *grou
 	const struct ps_process *first = &list->shown.items[group->first];
 	char cells[COLUMNS_MAX][COLUMN_CELL_BYTES] = {0};
 
-	set_text(cells[0], first->info.name);
+	set_name(cells[0], first->info.name, &table->columns[0]);
 	set_text(cells[1], first->info.runtime);
 	set_id(cells[2], first);
-	set_text(cells[3], first->info.image);
-	set_text(cells[4], first->info.pod);
+	set_name(cells[3], first->info.image, &table->columns[3]);
+	set_name(cells[4], first->info.pod, &table->columns[4]);
 	set_cpu(group, cells[5], cells[6], cells[7]);
 	snprintf(cells[8], COLUMN_CELL_BYTES, "%zu", group->count);
 	snprintf(cells[9], COLUMN_CELL_BYTES, "%u (%u)%s", first->process->pid, first->process->ns_pid,
@@ -118,7 +124,7 @@ int ps_print_processes(const struct ps_list *list, bool color, FILE *out)
 		snprintf(cells[0], COLUMN_CELL_BYTES, "%u", shown->process->pid);
 		snprintf(cells[1], COLUMN_CELL_BYTES, "%u", shown->process->ns_pid);
 		set_text(cells[2], shown->process->comm);
-		set_text(cells[3], shown->info.name);
+		set_name(cells[3], shown->info.name, &columns[3]);
 		set_id(cells[4], shown);
 		set_shared(cells[5], shown->process->shared, color);
 		err = column_table_add(&table, cells, NULL);

@@ -7,6 +7,7 @@
 #include "profiler/render/chosen.h"
 #include "profiler/render/columns.h"
 #include "profiler/render/duration.h"
+#include "profiler/render/name_text.h"
 #include "profiler/render/table.h"
 #include "profiler/render/waits_account.h"
 #include "symbolizer/base/cleanup.h"
@@ -16,6 +17,7 @@
 #define PLACES_SHOWN 30
 #define WAKERS_SHOWN 5
 #define CONTAINERS_SHOWN 40
+#define WAKER_COLUMNS 32
 
 static const char *const state_names[WAIT_STATES] = {"S", "D", "io", "stopped"};
 
@@ -67,7 +69,8 @@ static int put_container(struct column_table *table, const struct profile *profi
 		[C_THROTTLED] = sums->throttled_ns,
 	};
 
-	text_printable(profile_container_label(profile, sums->container), cells[C_CONTAINER], COLUMN_CELL_BYTES);
+	name_text(profile_container_label(profile, sums->container), container_columns[C_CONTAINER].max,
+		  cells[C_CONTAINER], COLUMN_CELL_BYTES);
 	for (size_t i = C_ONCPU; i <= C_THROTTLED; i++) {
 		if (times[i])
 			duration_text(times[i], cells[i], COLUMN_CELL_BYTES);
@@ -114,7 +117,7 @@ static const struct column columns[COLUMNS] = {
 static void waker_text(const struct blocked_places *places, const struct profile *profile,
 		       const struct place_waker *waker, uint64_t whole, char *text, size_t size)
 {
-	char name[64], label[64];
+	char name[64], label[4 * WAKER_COLUMNS + 1];
 	unsigned long long percent = whole ? real_to_u64(100.0 * (double)waker->ns / (double)whole + 0.5) : 0;
 
 	text_printable(string_table_text(&places->strings, waker->name), name, sizeof(name));
@@ -122,8 +125,7 @@ static void waker_text(const struct blocked_places *places, const struct profile
 		snprintf(text, size, "%s %llu%%", name, percent);
 		return;
 	}
-	text_printable(profile_container_label(profile, waker->container), label, sizeof(label));
-	text_cut(label, sizeof(label), 32);
+	name_text(profile_container_label(profile, waker->container), WAKER_COLUMNS, label, sizeof(label));
 	snprintf(text, size, "%s/%s %llu%%", label, name, percent);
 }
 
@@ -158,7 +160,8 @@ static int put_place(struct column_table *table, const struct blocked_places *pl
 	size_t wakers = options->wakers ? WAKERS_SHOWN : 1;
 	int err;
 
-	text_printable(profile_container_label(profile, place->container), cells[CONTAINER], COLUMN_CELL_BYTES);
+	name_text(profile_container_label(profile, place->container), columns[CONTAINER].max, cells[CONTAINER],
+		  COLUMN_CELL_BYTES);
 	snprintf(cells[STATE], COLUMN_CELL_BYTES, "%s", state_name(place->state));
 	text_printable(place->entry ? string_table_text(&places->strings, place->entry) : "-", cells[CALL],
 		       COLUMN_CELL_BYTES);

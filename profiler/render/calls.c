@@ -10,6 +10,7 @@
 #include "profiler/render/chosen.h"
 #include "profiler/render/columns.h"
 #include "profiler/render/duration.h"
+#include "profiler/render/name_text.h"
 #include "profiler/render/table.h"
 #include "profiler/render/waits_account.h"
 #include "symbolizer/base/cleanup.h"
@@ -66,7 +67,8 @@ static int put_row(struct column_table *table, const struct profile *profile, co
 	if (by == CALLS_BY_CALL)
 		snprintf(cells[CONTAINER], COLUMN_CELL_BYTES, "(%u of them)", sums->containers);
 	else
-		text_printable(profile_container_label(profile, sums->container), cells[CONTAINER], COLUMN_CELL_BYTES);
+		name_text(profile_container_label(profile, sums->container), columns[CONTAINER].max, cells[CONTAINER],
+			  COLUMN_CELL_BYTES);
 	text_printable(by == CALLS_BY_CONTAINER ? "(all)" : name, cells[CALL], COLUMN_CELL_BYTES);
 	text_grouped(sums->count, cells[COUNT], COLUMN_CELL_BYTES);
 	text_grouped(sums->errors, cells[ERRORS], COLUMN_CELL_BYTES);

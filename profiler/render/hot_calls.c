@@ -5,6 +5,7 @@
 
 #include "profiler/render/chosen.h"
 #include "profiler/render/columns.h"
+#include "profiler/render/name_text.h"
 #include "profiler/render/table.h"
 #include "symbolizer/base/cleanup.h"
 #include "symbolizer/base/text.h"
@@ -31,7 +32,8 @@ static int put_row(struct column_table *table, const struct hot_calls *hot, cons
 	char cells[COLUMNS][COLUMN_CELL_BYTES] = {"(all)"};
 
 	if (row->container != CALLS_ALL)
-		text_printable(profile_container_label(profile, row->container), cells[CONTAINER], COLUMN_CELL_BYTES);
+		name_text(profile_container_label(profile, row->container), columns[CONTAINER].max, cells[CONTAINER],
+			  COLUMN_CELL_BYTES);
 	text_printable(call_name_of(profile, row), cells[CALL], COLUMN_CELL_BYTES);
 	text_grouped(row->samples, cells[SAMPLES], COLUMN_CELL_BYTES);
 	snprintf(cells[SHARE], COLUMN_CELL_BYTES, "%.0f%%", 100.0 * (double)row->samples / (double)row->of_call);

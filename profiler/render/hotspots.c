@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "profiler/render/chosen.h"
-#include "profiler/render/columns.h"
+#include "profiler/render/name_text.h"
 #include "profiler/render/table.h"
 #include "symbolizer/base/cleanup.h"
 #include "symbolizer/base/text.h"
@@ -17,6 +17,7 @@
 #define NAME_PART_MIN 0.01
 #define CONTAINERS_SHOWN 12
 #define LINE_COLUMNS 96
+#define NAME_COLUMNS 32
 
 static const char not_seen[] = "On-CPU samples only: who waits (for locks, for disks, for a CPU) is not seen here.";
 
@@ -96,7 +97,7 @@ static void put_names(const struct hotspots *hotspots, const char *lead, const s
 static void put_containers(const struct hotspot *hotspot, const struct profile *profile, const bool *wanted, FILE *out)
 {
 	size_t first = shown_containers(hotspot), shown = 0;
-	char label[COLUMN_CELL_BYTES];
+	char label[4 * NAME_COLUMNS + 1];
 
 	if (first > CONTAINERS_SHOWN)
 		first = CONTAINERS_SHOWN;
@@ -109,12 +110,11 @@ static void put_containers(const struct hotspot *hotspot, const struct profile *
 			continue;
 		shown++;
 
-		text_printable(profile_container_label(profile, part->container), label, sizeof(label));
-		text_cut(label, sizeof(label), 32);
+		name_text(profile_container_label(profile, part->container), NAME_COLUMNS, label, sizeof(label));
 		columns = text_columns(label);
 		fprintf(out, "   %s%*s %3.0f%% of it, %3.0f%% of this container's own CPU time\n", label,
-			(int)(columns < 32 ? 32 - columns : 0), "", 100 * part_of(part->samples, hotspot->samples),
-			100 * part_of(part->samples, part->own));
+			(int)(columns < NAME_COLUMNS ? NAME_COLUMNS - columns : 0), "",
+			100 * part_of(part->samples, hotspot->samples), 100 * part_of(part->samples, part->own));
 	}
 	if (shown < hotspot->containers.count)
 		fprintf(out, "   and %zu more\n", hotspot->containers.count - shown);

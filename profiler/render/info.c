@@ -10,6 +10,7 @@
 #include "profiler/render/columns.h"
 #include "profiler/render/json.h"
 #include "profiler/render/missing.h"
+#include "profiler/render/name_text.h"
 #include "profiler/render/python_account.h"
 #include "profiler/render/series.h"
 #include "profiler/render/table.h"
@@ -147,7 +148,7 @@ static int put_container(struct column_table *table, const struct profile *profi
 	const struct recording_container *container = &profile->rows.containers.items[row];
 	char cells[COLUMNS][COLUMN_CELL_BYTES] = {""}, id[COLUMN_CELL_BYTES];
 
-	text_printable(profile_container_label(profile, row), cells[CONTAINER], COLUMN_CELL_BYTES);
+	name_text(profile_container_label(profile, row), columns[CONTAINER].max, cells[CONTAINER], COLUMN_CELL_BYTES);
 	snprintf(cells[KIND], COLUMN_CELL_BYTES, "%s", container_kind_name(container->kind));
 	text_printable(string_table_text(&profile->rows.strings, container->runtime), cells[RUNTIME],
 		       COLUMN_CELL_BYTES);

@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 #include "profiler/analysis/lock_holds.h"
-#include "profiler/render/columns.h"
+#include "profiler/render/name_text.h"
 #include "symbolizer/base/text.h"
 
 #define SHARES_SHOWN 3
@@ -24,8 +24,7 @@ void lock_container_name(const struct profile *profile, uint32_t container, char
 	if (container == RECORDING_NONE)
 		snprintf(text, size, "unknown");
 	else
-		text_printable(profile_container_label(profile, container), text, size);
-	text_cut(text, size, 24);
+		name_text(profile_container_label(profile, container), LOCK_NAME_COLUMNS, text, size);
 }
 
 /* Each container once. */
@@ -47,7 +46,7 @@ static void put(const struct profile *profile, const struct shares *shares, char
 {
 	snprintf(text, size, "%s", shares->whole ? "" : "-");
 	for (size_t i = 0; i < shares->count && shares->whole; i++) {
-		char name[64];
+		char name[LOCK_NAME_BYTES];
 
 		lock_container_name(profile, shares->items[i].container, name, sizeof(name));
 		text_append(text, size, "%s%s %.0f%%", i ? ", " : "", name,

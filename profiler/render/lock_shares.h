@@ -9,7 +9,10 @@
 
 #include "profiler/analysis/lock_sites.h"
 
-/* A container's name as this report has it, "unknown" for RECORDING_NONE. */
+#define LOCK_NAME_COLUMNS 24
+#define LOCK_NAME_BYTES (4 * LOCK_NAME_COLUMNS + 1)
+
+/* A container's name in [LOCK_NAME_BYTES] as this report has it, "unknown" for RECORDING_NONE. */
 void lock_container_name(const struct profile *profile, uint32_t container, char *text, size_t size);
 
 /* WAITED FOR: shares of the waiting, by looks where there were enough, else of single waits. @text is "-" where none is known. */

@@ -37,8 +37,8 @@ static const struct column columns[COLUMNS] = {
 	[HANDOFF] = {"HANDOFF", true, 12},
 	[LOCKS] = {"LOCKS", true, 8},
 	[AGREE] = {"AGREE", true, 8},
-	[CULPRITS] = {"WAITED FOR", false, 80},
-	[HOLDERS] = {"HELD BY", false, 80},
+	[CULPRITS] = {"WAITED FOR", false, 88},
+	[HOLDERS] = {"HELD BY", false, 88},
 };
 
 static void site_name(const struct lock_sites *sites, const struct profile *profile, const struct lock_site *site,
@@ -125,7 +125,7 @@ static void put_pairs(const struct lock_sites *sites, const struct profile *prof
 
 	for (size_t i = 0; i < total->blame.count; i++) {
 		const struct lock_blame *pair = &total->blame.items[i];
-		char waiter[64], culprit[64], text[16];
+		char waiter[LOCK_NAME_BYTES], culprit[LOCK_NAME_BYTES], text[16];
 
 		if ((!is_chosen(wanted, pair->container) && !is_chosen(wanted, pair->culprit)) ||
 		    pairs++ >= PAIRS_SHOWN)
@@ -150,7 +150,7 @@ static void put_spins(const struct lock_sites *sites, const struct profile *prof
 	for (size_t i = 0; i < sites->spins.count; i++) {
 		const struct lock_spin *spin = &sites->spins.items[i];
 		const char *entry = string_table_text(&sites->strings, spin->entry);
-		char name[64], place[120], function[120], text[16];
+		char name[LOCK_NAME_BYTES], place[120], function[120], text[16];
 
 		if (!is_chosen(wanted, spin->container) || spins++ >= SPINS_SHOWN)
 			continue;
@@ -196,7 +196,7 @@ static void put_holders(const struct lock_sites *sites, const struct profile *pr
 
 	for (size_t i = 0; i < sites->list.count && owners < HOLDERS_SHOWN; i++) {
 		const struct lock_site *site = &sites->list.items[i];
-		char name[64], text[16];
+		char name[LOCK_NAME_BYTES], text[16];
 
 		if (!site->concerned)
 			continue;

@@ -7,6 +7,7 @@
 #include "profiler/profile/profile_summary.h"
 #include "profiler/render/columns.h"
 #include "profiler/render/json.h"
+#include "profiler/render/name_text.h"
 #include "symbolizer/base/cleanup.h"
 #include "symbolizer/base/text.h"
 
@@ -73,7 +74,8 @@ static int put_row(struct column_table *table, const struct profile *profile, co
 	const char *reason = string_table_text(&summary->strings, missing->reason);
 	char cells[COLUMNS][COLUMN_CELL_BYTES];
 
-	text_printable(profile_container_label(profile, missing->container), cells[CONTAINER], COLUMN_CELL_BYTES);
+	name_text(profile_container_label(profile, missing->container), columns[CONTAINER].max, cells[CONTAINER],
+		  COLUMN_CELL_BYTES);
 	snprintf(cells[SHARE], COLUMN_CELL_BYTES, "%.1f%%", share_of(summary, missing));
 	text_printable(reason, cells[WHY], COLUMN_CELL_BYTES);
 	snprintf(cells[FIX], COLUMN_CELL_BYTES, "%s", fix_of(reason));

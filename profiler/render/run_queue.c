@@ -10,6 +10,7 @@
 #include "profiler/render/chosen.h"
 #include "profiler/render/columns.h"
 #include "profiler/render/duration.h"
+#include "profiler/render/name_text.h"
 #include "profiler/render/table.h"
 #include "profiler/render/waits_account.h"
 #include "symbolizer/base/cleanup.h"
@@ -19,16 +20,24 @@
 #define CULPRITS_SHOWN 6
 #define CULPRIT_PART_MIN 0.01
 #define BAR_COLUMNS 40
+#define NAME_COLUMNS 40
+#define NAME_IN_NAMESPACE_COLUMNS 24 /* less "4026532401 " and " +12" */
+#define NAME_BYTES (4 * NAME_COLUMNS + 1)
 #define HOST_PID_NAMESPACE 0xeffffffcu /* PROC_PID_INIT_INO, include/linux/proc_ns.h */
 
 enum { CONTAINER, RAN, WAITS, WOKEN, WOKEN_P50, WOKEN_P99, TURNS, PREEMPTED, TURNS_P50, TURNS_P99, THROTTLED, COLUMNS };
 
 static const struct column columns[COLUMNS] = {
-	[CONTAINER] = {"CONTAINER", false, 40},	 [RAN] = {"ON-CPU", true, 12},
-	[WAITS] = {"WAKINGS", true, 27},	 [WOKEN] = {"WOKEN-WAIT", true, 12},
-	[WOKEN_P50] = {"WOKEN-P50", true, 12},	 [WOKEN_P99] = {"WOKEN-P99", true, 12},
-	[TURNS] = {"PREEMPTIONS", true, 27},	 [PREEMPTED] = {"PREEMPT-WAIT", true, 12},
-	[TURNS_P50] = {"PREEMPT-P50", true, 12}, [TURNS_P99] = {"PREEMPT-P99", true, 12},
+	[CONTAINER] = {"CONTAINER", false, NAME_COLUMNS},
+	[RAN] = {"ON-CPU", true, 12},
+	[WAITS] = {"WAKINGS", true, 27},
+	[WOKEN] = {"WOKEN-WAIT", true, 12},
+	[WOKEN_P50] = {"WOKEN-P50", true, 12},
+	[WOKEN_P99] = {"WOKEN-P99", true, 12},
+	[TURNS] = {"PREEMPTIONS", true, 27},
+	[PREEMPTED] = {"PREEMPT-WAIT", true, 12},
+	[TURNS_P50] = {"PREEMPT-P50", true, 12},
+	[TURNS_P99] = {"PREEMPT-P99", true, 12},
 	[THROTTLED] = {"THROTTLED", true, 12},
 };
 
@@ -47,21 +56,21 @@ static void put_kind(char cells[][COLUMN_CELL_BYTES], size_t first, const uint64
 /* A pid namespace by its number, and the container in it that waits most: "4026532401 web", "4026532401 web +2". */
 static void put_label(const struct profile *profile, const struct time_sums *sums, char *cell)
 {
-	const char *name = profile_container_label(profile, sums->container);
-	char text[COLUMN_CELL_BYTES];
+	char name[NAME_BYTES];
+	size_t max = sums->containers ? NAME_IN_NAMESPACE_COLUMNS : NAME_COLUMNS;
 
+	name_text(profile_container_label(profile, sums->container), max, name, sizeof(name));
 	if (!sums->containers)
-		snprintf(text, sizeof(text), "%s", name);
+		snprintf(cell, COLUMN_CELL_BYTES, "%s", name);
 	else if ((uint32_t)sums->pid_namespace == HOST_PID_NAMESPACE)
-		snprintf(text, sizeof(text), "the host's");
+		snprintf(cell, COLUMN_CELL_BYTES, "the host's");
 	else if (!sums->pid_namespace)
-		snprintf(text, sizeof(text), "(kernel, or not known)");
+		snprintf(cell, COLUMN_CELL_BYTES, "(kernel, or not known)");
 	else if (sums->containers == 1)
-		snprintf(text, sizeof(text), "%" PRIu32 " %.200s", (uint32_t)sums->pid_namespace, name);
+		snprintf(cell, COLUMN_CELL_BYTES, "%" PRIu32 " %s", (uint32_t)sums->pid_namespace, name);
 	else
-		snprintf(text, sizeof(text), "%" PRIu32 " %.200s +%u", (uint32_t)sums->pid_namespace, name,
+		snprintf(cell, COLUMN_CELL_BYTES, "%" PRIu32 " %s +%u", (uint32_t)sums->pid_namespace, name,
 			 sums->containers - 1);
-	text_printable(text, cell, COLUMN_CELL_BYTES);
 }
 
 static int put_container(struct column_table *table, const struct profile *profile, const struct time_sums *sums)
@@ -96,7 +105,7 @@ static void culprit_name(const struct profile *profile, const struct queue_sum *
 	if (queue->reason == QUEUE_CONTAINER && queue->culprit == queue->container)
 		snprintf(text, size, "itself");
 	else if (queue->reason == QUEUE_CONTAINER && queue->culprit != RECORDING_NONE)
-		text_printable(profile_container_label(profile, queue->culprit), text, size);
+		name_text(profile_container_label(profile, queue->culprit), NAME_COLUMNS, text, size);
 	else
 		snprintf(text, size, "%s",
 			 queue->reason && queue->reason < ARRAY_LENGTH(reasons) ? reasons[queue->reason] : "(unknown)");
@@ -166,7 +175,7 @@ static void put_culprits(const struct profile_times *times, const struct profile
 	bool all = is_chosen(wanted, sums->container);
 	uint64_t whole = 0;
 	size_t shown = 0;
-	char name[64];
+	char name[NAME_BYTES];
 
 	for (size_t i = 0; i < times->queues.count; i++)
 		if (times->queues.items[i].container == sums->container)
@@ -178,7 +187,7 @@ static void put_culprits(const struct profile_times *times, const struct profile
 		if (queue->container != sums->container || ((shown || !all) && part < CULPRIT_PART_MIN) ||
 		    !(all || is_chosen(wanted, queue->culprit)))
 			continue;
-		text_printable(profile_container_label(profile, sums->container), name, sizeof(name));
+		name_text(profile_container_label(profile, sums->container), NAME_COLUMNS, name, sizeof(name));
 		if (shown)
 			fputc(',', out);
 		else

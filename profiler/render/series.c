@@ -10,10 +10,13 @@
 #include "profiler/render/chosen.h"
 #include "profiler/render/columns.h"
 #include "profiler/render/duration.h"
+#include "profiler/render/name_text.h"
 #include "profiler/render/table.h"
 #include "symbolizer/base/cleanup.h"
 #include "symbolizer/base/real.h"
 #include "symbolizer/base/text.h"
+
+#define NAME_COLUMNS 32
 
 enum unit {
 	UNIT_CPUS, /* of ns in a second */
@@ -149,7 +152,7 @@ static int put_series(struct column_table *table, const struct profile_series *s
 		if (!profile_series_ask(series, of, &shown[i].question, &answer) ||
 		    (!all && !answer.max && !answer.total))
 			continue;
-		text_printable(label, cells[CONTAINER], COLUMN_CELL_BYTES);
+		name_text(label, NAME_COLUMNS, cells[CONTAINER], COLUMN_CELL_BYTES);
 		label = "";
 		snprintf(cells[MEASURE], COLUMN_CELL_BYTES, "%s", shown[i].title);
 		put_value(answer.min, shown[i].unit, cells[MIN]);
@@ -213,7 +216,7 @@ int render_series_text(const struct profile_series *series, const struct profile
 {
 	char line[32], time[16];
 	const struct column columns[COLUMNS] = {
-		[CONTAINER] = {"CONTAINER", false, 32},
+		[CONTAINER] = {"CONTAINER", false, NAME_COLUMNS},
 		[MEASURE] = {"MEASURE", false, 24},
 		[MIN] = {"MIN", true, 12},
 		[MEAN] = {"MEAN", true, 12},

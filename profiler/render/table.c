@@ -7,6 +7,7 @@
 
 #include "profiler/profile/profile_summary.h"
 #include "profiler/render/columns.h"
+#include "profiler/render/name_text.h"
 #include "symbolizer/base/cleanup.h"
 #include "symbolizer/base/text.h"
 
@@ -49,7 +50,7 @@ static int put_container(struct column_table *table, const struct profile_summar
 	double cpus = profile_summary_cpus(summary, container->samples);
 	uint64_t unnamed = container->frames - container->named;
 
-	text_printable(label, cells[CONTAINER], sizeof(cells[CONTAINER]));
+	name_text(label, columns[CONTAINER].max, cells[CONTAINER], sizeof(cells[CONTAINER]));
 	if (cpus >= 0)
 		snprintf(cells[CPU], sizeof(cells[CPU]), "%.2f", cpus);
 	put_share(cells[KERNEL], sizeof(cells[KERNEL]), container->kernel_samples, container->samples, 0);
