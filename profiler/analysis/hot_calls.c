@@ -102,7 +102,12 @@ static int add_sample(struct finding *finding, size_t number)
 	if (sample->kind != SAMPLE_ONCPU)
 		return 0;
 	if (!call) {
-		finding->hot->in_none += is_in_kernel(finding->profile, sample->stack) ? sample->count : 0;
+		if (!is_in_kernel(finding->profile, sample->stack))
+			return 0;
+		if (profile_call_is_told(finding->profile, number))
+			finding->hot->in_none += sample->count;
+		else
+			finding->hot->untold += sample->count;
 		return 0;
 	}
 	finding->hot->in_calls += sample->count;

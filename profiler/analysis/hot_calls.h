@@ -21,13 +21,13 @@ struct hot_call {
 struct hot_calls {
 	struct string_table strings;
 	ARRAY(struct hot_call) rows; /* those of a call together: the largest call first, its largest function first */
-	/* Samples in the kernel: in calls, and in none (interrupts, page faults, kernel threads). */
-	uint64_t in_calls, in_none;
+	/* Samples in the kernel: in calls, in none (interrupts, page faults, kernel threads), and behind a cut. */
+	uint64_t in_calls, in_none, untold;
 };
 
 /**
  * hot_calls_init() - all samples in calls, summed up
- * @wanted: [containers of the profile] the rows are of these alone, .in_calls and .in_none are of all; NULL: all
+ * @wanted: [containers of the profile] the rows are of these alone, the sums of all samples are of all; NULL: all
  * Returns 0 or -ENOMEM; deinit it in both cases.
  */
 int hot_calls_init(struct hot_calls *hot, const struct profile *profile, enum calls_grouping by, const bool *wanted);

@@ -49,7 +49,8 @@ static int show_hot(const struct profile *profile, const struct syscalls_setting
 
 	if (!hot_calls_known(profile)) {
 		log_error("syscalls: no sample in this recording was taken in a system call, or it is older than "
-			  "samples that know theirs");
+			  "samples that know theirs%s",
+			  profile->whole ? "" : ", or it was cut before these");
 		*ret_status = EXIT_NO_SAMPLES;
 		return 0;
 	}

@@ -300,6 +300,11 @@ const struct recording_accounting *profile_accounting(const struct profile *prof
 	return container < containers ? &profile->rows.accounting.items[container] : NULL;
 }
 
+bool profile_call_is_told(const struct profile *profile, size_t sample)
+{
+	return profile->rows.sample_calls.count && sample < profile->rows.calls_told;
+}
+
 bool profile_is_empty(const struct profile *profile)
 {
 	const struct recording_tables *rows = &profile->rows;

@@ -63,6 +63,9 @@ const struct recording_accounting *profile_accounting(const struct profile *prof
 /* Whether it says what became of all samples; a recording that was cut early does not, and its accounts are zeros. */
 bool profile_is_accounted(const struct profile *profile);
 
+/* Whether it says of this sample (row) if it was taken in a system call: not in older recordings, nor behind a cut. */
+bool profile_call_is_told(const struct profile *profile, size_t sample);
+
 /* Whether there is nothing to report: no sample, and no wait or call either where those were recorded. */
 bool profile_is_empty(const struct profile *profile);
 

@@ -241,12 +241,11 @@ static bool is_wanted(const struct query_run *run, const struct place *place)
 	return !run->query->comm || !regexec(run->query->comm, comm, 0, NULL, 0);
 }
 
-/* A recording without any was made before samples knew their call. */
 static const char *call_of(const struct profile *profile, size_t sample)
 {
 	if (profile->calls.items[sample])
 		return text_of(profile, profile->calls.items[sample]);
-	return profile->rows.sample_calls.count ? "[no call]" : NULL;
+	return profile_call_is_told(profile, sample) ? "[no call]" : NULL;
 }
 
 static int add_samples(struct query_run *run)

@@ -185,6 +185,7 @@ struct recording_tables {
 	ARRAY(struct recording_lock) locks;
 	ARRAY(struct recording_hold) holds;
 	ARRAY(struct recording_sample_call) sample_calls;
+	size_t calls_told; /* read: of so many samples, from the first one on, all rows of sample_calls are there */
 	ARRAY(struct recording_series) series;
 };
 

@@ -395,6 +395,9 @@ static int read_chunks(FILE *file, struct recording_tables *tables, struct conde
 		if (header.type > CHUNK_MORE)
 			continue;
 		err = header.type ? decode_chunk(&part, (enum chunk_type)header.type) : -EBADMSG;
+		/* The calls of samples come in a later chunk than these. */
+		if (!err && header.type == CHUNK_MORE)
+			tables->calls_told = tables->samples.count;
 		if (!err && condensed)
 			err = condense(&part);
 		if (err)
@@ -402,6 +405,8 @@ static int read_chunks(FILE *file, struct recording_tables *tables, struct conde
 	}
 	if (err && err != -EBADMSG)
 		return err;
+	if (whole)
+		tables->calls_told = tables->samples.count;
 	*ret_whole = whole;
 	*ret_ignored = ignored + rest_of(file);
 	return 0;

@@ -48,13 +48,16 @@ static bool same_call(const struct hot_call *a, const struct hot_call *b)
 
 static void put_account(const struct hot_calls *hot, FILE *out)
 {
-	char all[32], in[32], none[32];
+	char all[32], in[32], none[32], untold[32];
 
 	fprintf(out,
 		"%s samples in the kernel = %s in system calls + %s in none (interrupts, page faults, kernel "
-		"threads).\n",
-		text_grouped(hot->in_calls + hot->in_none, all, sizeof(all)),
+		"threads)",
+		text_grouped(hot->in_calls + hot->in_none + hot->untold, all, sizeof(all)),
 		text_grouped(hot->in_calls, in, sizeof(in)), text_grouped(hot->in_none, none, sizeof(none)));
+	if (hot->untold)
+		fprintf(out, " + %s whose calls were not written", text_grouped(hot->untold, untold, sizeof(untold)));
+	fputs(".\n", out);
 }
 
 int render_hot_calls_text(const struct hot_calls *hot, const struct profile *profile,
@@ -133,6 +136,8 @@ int render_hot_calls_json(const struct hot_calls *hot, const struct profile *pro
 		err = json_add_number(top, "samples_in_calls", hot->in_calls);
 	if (!err)
 		err = json_add_number(top, "samples_in_none", hot->in_none);
+	if (!err)
+		err = json_add_number(top, "samples_untold", hot->untold);
 	if (!err)
 		err = json_add_account(top, profile);
 	return err ? err : json_print(top, out);

@@ -3,9 +3,11 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/stat.h>
 #include <cmocka.h>
 
 #include "profiler/analysis/hot_calls.h"
+#include "profiler/render/folded.h"
 #include "profiler/render/hot_calls.h"
 #include "symbolizer/base/cleanup.h"
 #include "tests/unit/recordings.h"
@@ -145,6 +147,62 @@ static void test_hot_calls__a_call_is_a_box_below_its_process(void **state)
 	profile_free(profile);
 }
 
+static bool has_path(const struct profile *profile, const char *path)
+{
+	struct profile_query query = {.by = PROFILE_BY_CALL};
+	_cleanup_free_ char *text = NULL;
+	struct call_tree tree;
+	char error[128];
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+	bool found;
+
+	assert_non_null(out);
+	assert_int_equal(call_tree_init(&tree), 0);
+	assert_int_equal(profile_call_tree(profile, &query, &tree, error, sizeof(error)), 0);
+	assert_int_equal(render_folded(&tree, NULL, out), 0);
+	fclose(out);
+	found = strstr(text, path);
+	call_tree_deinit(&tree);
+	return found;
+}
+
+static void test_hot_calls__calls_behind_the_cut_of_a_recording_are_not_known(void **state)
+{
+	_cleanup_free_ char *text = NULL, *json = NULL;
+	struct profile *profile = NULL;
+	char error[256] = "";
+	struct maker maker;
+	struct stat status;
+	uint32_t web;
+
+	maker_start(&maker);
+	web = maker_container(&maker, CONTAINER_CONTAINER, "web", "abc", "");
+	sample_in(&maker, web, "fsync", "main;k:do_syscall_64;k:ext4_sync_file", 20);
+	sample_in(&maker, web, NULL, "main;k:asm_exc_page_fault;k:handle_mm_fault", 3);
+	assert_int_equal(recording_writer_flush(maker.writer), 0);
+	sample_in(&maker, web, "read", "main;k:do_syscall_64;k:vfs_read", 5);
+	maker_sample(&maker, web, "user", 100);
+	assert_int_equal(recording_writer_flush(maker.writer), 0);
+	/* The last chunk is that of the calls. */
+	assert_int_equal(stat(maker.path, &status), 0);
+	assert_int_equal(truncate(maker.path, status.st_size - 1), 0);
+	recording_writer_free(maker.writer);
+	assert_int_equal(profile_load(maker.path, &profile, error, sizeof(error)), 0);
+	unlink(maker.path);
+	assert_false(profile->whole);
+	assert_int_equal(profile->rows.samples.count, 4);
+	assert_true(has_path(profile, ";[call_not_known];main;do_syscall_64_[k];vfs_read_[k] 5"));
+	assert_true(has_path(profile, ";[no_call];main;asm_exc_page_fault_[k];handle_mm_fault_[k] 3"));
+	text = printed(profile, false);
+	json = printed(profile, true);
+	assert_non_null(strstr(text,
+			       "28 samples in the kernel = 20 in system calls + 3 in none (interrupts, page faults, "
+			       "kernel threads) + 5 whose calls were not written.\n"));
+	assert_non_null(strstr(json, "\"samples_untold\": 5"));
+	profile_free(profile);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -153,6 +211,7 @@ int main(void)
 		cmocka_unit_test(test_hot_calls__samples_that_know_no_call_are_not_guessed_at),
 		cmocka_unit_test(test_hot_calls__report_says_what_part_of_its_call_a_function_is),
 		cmocka_unit_test(test_hot_calls__a_call_is_a_box_below_its_process),
+		cmocka_unit_test(test_hot_calls__calls_behind_the_cut_of_a_recording_are_not_known),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
