@@ -190,11 +190,12 @@ static struct json_object *group_json(const struct ps_list *list, const struct p
 {
 	_cleanup_json_ struct json_object *object = json_object_new_object();
 	const struct ps_process *first = &list->shown.items[group->first];
+	const struct container_info *info = &first->info;
 
-	if (!object || json_add_text(object, "name", first->info.name) ||
-	    json_add_text(object, "runtime", first->info.runtime) || json_add_text(object, "id", first->info.id) ||
-	    json_add_text(object, "image", first->info.image) || json_add_text(object, "pod", first->info.pod) ||
-	    json_add_text(object, "namespace", first->info.namespace) ||
+	if (!object || json_add_text_or_null(object, "name", info->name) ||
+	    json_add_text_or_null(object, "runtime", info->runtime) || json_add_text_or_null(object, "id", info->id) ||
+	    json_add_text_or_null(object, "image", info->image) || json_add_text_or_null(object, "pod", info->pod) ||
+	    json_add_text_or_null(object, "namespace", info->namespace) ||
 	    json_add_text(object, "cgroup", group->cgroup) || json_add(object, "cpu", cpu_json(group)) ||
 	    json_add(object, "shared_namespaces", shared_json(first->process->shared)) ||
 	    json_add(object, "processes", processes_json(first, group->count)))

@@ -108,21 +108,32 @@ static bool is_now(const struct series_question *question)
 	return SERIES_NOW & SERIES_BIT(question->measure);
 }
 
+bool profile_series_value(const struct recording_series *row, enum series_measure measure, uint64_t *ret_value)
+{
+	uint64_t value = row->values.values[measure];
+	bool is_limit = measure == SERIES_CPU_LIMIT || measure == SERIES_MEMORY_LIMIT;
+
+	if (!(row->values.known & SERIES_BIT(measure)) || (is_limit && !value))
+		return false;
+	*ret_value = value;
+	return true;
+}
+
 static void answer_of(const struct recording_series *row, const struct series_question *question,
 		      struct stretch *stretch)
 {
-	const struct series_values *values = &row->values;
+	uint64_t value;
 
 	stretch->part = stretch->whole = 0;
-	if (!(values->known & SERIES_BIT(question->measure)))
+	if (!profile_series_value(row, question->measure, &value))
 		return;
-	stretch->part = (double)values->values[question->measure];
+	stretch->part = (double)value;
 	if (is_now(question))
 		stretch->whole = 1;
 	else if (question->part_of == SERIES_BY_TIME)
 		stretch->whole = (double)row->span_ns / NS_PER_S;
 	else
-		stretch->whole = (double)values->values[question->part_of];
+		stretch->whole = (double)row->values.values[question->part_of];
 }
 
 /*

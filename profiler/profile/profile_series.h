@@ -31,6 +31,9 @@ const struct series_of *profile_series_host(const struct profile_series *series)
 /* "cpu_usage_ns": what CSV and JSON call a measure. */
 extern const char *const profile_series_names[SERIES_MEASURES];
 
+/* What a row says; false where that is not known, and of a limit where there is none: 0 would be the tightest one. */
+bool profile_series_value(const struct recording_series *row, enum series_measure measure, uint64_t *ret_value);
+
 /*
  * What is asked of a series: one that is "now" as it is, others by the second (so that ns become CPUs, or parts of the time,
  * times 1e9), or as a part of another one.
@@ -47,7 +50,7 @@ struct series_answer {
 	double total;	 /* what came in all; 0 for what is "now" */
 };
 
-/* False where it is not known at any time. */
+/* False where it is not known at any time, and where there never was such a limit. */
 bool profile_series_ask(const struct profile_series *series, const struct series_of *of,
 			const struct series_question *question, struct series_answer *ret_answer);
 

@@ -16,10 +16,10 @@ static struct json_object *values_json(const struct profile_series *series, cons
 	int err = array ? 0 : -ENOMEM;
 
 	for (size_t i = 0; i < of->count && !err; i++) {
-		const struct series_values *values = &series->rows.items[of->first + i]->values;
+		uint64_t value;
 
-		if (values->known & SERIES_BIT(measure))
-			err = json_append(array, json_object_new_uint64(values->values[measure]));
+		if (profile_series_value(series->rows.items[of->first + i], measure, &value))
+			err = json_append(array, json_object_new_uint64(value));
 		else if (json_object_array_add(array, NULL))
 			err = -ENOMEM;
 	}
@@ -147,9 +147,11 @@ int render_series_csv(const struct profile_series *series, const struct profile 
 				   out);
 		fprintf(out, ",%" PRIu64 ",%" PRIu64, row->time_ns, row->span_ns);
 		for (unsigned int m = 0; m < SERIES_MEASURES; m++) {
+			uint64_t value;
+
 			fputc(',', out);
-			if (row->values.known & SERIES_BIT(m))
-				fprintf(out, "%" PRIu64, row->values.values[m]);
+			if (profile_series_value(row, (enum series_measure)m, &value))
+				fprintf(out, "%" PRIu64, value);
 		}
 		fputs("\r\n", out);
 	}

@@ -216,6 +216,33 @@ static void test_profile_series__reports_show_rates_lines_and_what_is_not_known(
 	profile_free(profile);
 }
 
+static void test_profile_series__no_limit_is_not_a_limit_of_0(void **state)
+{
+	struct profile *profile;
+	struct maker maker;
+	uint32_t web, free_one;
+	char *text;
+
+	maker_start(&maker);
+	web = maker_container(&maker, CONTAINER_CONTAINER, "web", "abc", "");
+	free_one = maker_container(&maker, CONTAINER_CONTAINER, "free", "def", "");
+	add(&maker, web, 0, 1, SERIES_CPU_LIMIT, 0);
+	add(&maker, web, 1, 2, SERIES_CPU_LIMIT, 500);
+	add(&maker, free_one, 0, 1, SERIES_MEMORY_LIMIT, 0);
+	profile = maker_load(&maker);
+	text = render(profile, render_series_json);
+	contains(text, "\"min\": 500.0");
+	contains(text, "\"values\": [\n            null,\n            500\n          ]");
+	assert_null(strstr(text, "memory_limit_bytes"));
+	free(text);
+	text = render(profile, render_series_csv);
+	contains(text, "\"web\",\"abc\",1000000000,1000000000,,,,,,");
+	contains(text, "\"web\",\"abc\",2000000000,1000000000,,,,500,,");
+	assert_null(strstr(text, ",0,"));
+	free(text);
+	profile_free(profile);
+}
+
 static void test_standouts__what_held_a_container_back_is_told_throttling_before_pressure(void **state)
 {
 	struct recording_series row = {.time_ns = 10 * S, .span_ns = 10 * S};
@@ -286,6 +313,7 @@ int main(void)
 		cmocka_unit_test(test_profile_series__parts_are_of_what_they_are_parts_of),
 		cmocka_unit_test(test_profile_series__short_spans_make_no_extremes_and_lies_no_harm),
 		cmocka_unit_test(test_profile_series__reports_show_rates_lines_and_what_is_not_known),
+		cmocka_unit_test(test_profile_series__no_limit_is_not_a_limit_of_0),
 		cmocka_unit_test(test_standouts__what_held_a_container_back_is_told_throttling_before_pressure),
 	};
 
