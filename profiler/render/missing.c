@@ -23,12 +23,22 @@ static const struct column columns[COLUMNS] = {
 	[FIX] = {"WHAT HELPS", false, 100},
 };
 
+static bool walked_by_tables(const struct profile *profile)
+{
+	static const char by_tables[] = "tables";
+	const char *how = profile_fact(profile, "user_stacks");
+
+	return how && !strncmp(how, by_tables, strlen(by_tables));
+}
+
 /*
  * What to do about a reason ("[stripped libfoo.so]"), by how it starts; "" where nothing helps. The symbolizer's naming.c and, of
- * Python, stacks.c of the recorder write them.
+ * Python and of stacks that are lost, the recorder write them.
  */
-static const char *fix_of(const char *reason)
+static const char *fix_of(const struct profile *profile, const char *reason)
 {
+	static const char no_mapping[] = "[no mapping]";
+
 	static const struct {
 		const char *reason, *fix;
 	} known[] = {
@@ -41,7 +51,9 @@ static const char *fix_of(const char *reason)
 		{"[jit: map is no regular file]", "a map that is a file"},
 		{"[python: thread state not found]", "an interpreter that is linked with glibc"},
 		{"[python: version not known]", "CPython 3.11, 3.12 or 3.13"},
-		{"[no mapping]", "stacks walked by tables: --unwind auto; their frame pointers lead nowhere"},
+		{no_mapping, "stacks walked by tables: --unwind auto; their frame pointers lead nowhere"},
+		{"[memory is locked]", "a process that does not hold the lock of its memory for seconds"},
+		{"[too many stacks at once]", "fewer samples (-F), or a recording of fewer containers (-C)"},
 		{"[exited]", "nothing: it ended before it could be looked at"},
 		{"[too many files", "a recording of fewer containers (-C)"},
 		{"[quarantined ", "a report to us: the file made the parser fail twice"},
@@ -55,6 +67,8 @@ static const char *fix_of(const char *reason)
 		{"[kernel: kptr_restrict]", "sysctl kernel.kptr_restrict=0"},
 	};
 
+	if (!strcmp(reason, no_mapping) && walked_by_tables(profile))
+		return "nothing: its mappings were not known yet, or a guessed frame led nowhere";
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
 		if (!strncmp(reason, known[i].reason, strlen(known[i].reason)))
 			return known[i].fix;
@@ -78,7 +92,7 @@ static int put_row(struct column_table *table, const struct profile *profile, co
 		  COLUMN_CELL_BYTES);
 	snprintf(cells[SHARE], COLUMN_CELL_BYTES, "%.1f%%", share_of(summary, missing));
 	text_printable(reason, cells[WHY], COLUMN_CELL_BYTES);
-	snprintf(cells[FIX], COLUMN_CELL_BYTES, "%s", fix_of(reason));
+	snprintf(cells[FIX], COLUMN_CELL_BYTES, "%s", fix_of(profile, reason));
 	return column_table_add(table, cells, NULL);
 }
 
@@ -121,8 +135,8 @@ static int add_one(struct json_object *array, const struct profile *profile, con
 		err = json_add_text(one, "reason", reason);
 	if (!err)
 		err = json_add(one, "frames", json_object_new_uint64(missing->frames));
-	if (!err && *fix_of(reason))
-		err = json_add_text(one, "fix", fix_of(reason));
+	if (!err && *fix_of(profile, reason))
+		err = json_add_text(one, "fix", fix_of(profile, reason));
 	return err ? err : json_append(array, take_ptr(one));
 }
 

@@ -404,6 +404,37 @@ static void test_render_table__info_says_what_would_name_the_rest(void **state)
 	profile_free(profile);
 }
 
+static void test_render_table__info_does_not_advise_what_was_done(void **state)
+{
+	static const struct {
+		const char *stacks, *reason, *fix;
+	} cases[] = {
+		{"frame pointers", "[no mapping]", "[no mapping]  stacks walked by tables: --unwind auto"},
+		{"tables and frame pointers", "[no mapping]", "[no mapping]  nothing: its mappings were not known yet"},
+		{"tables and frame pointers", "[memory is locked]", "[memory is locked]  a process that"},
+		{"tables and frame pointers", "[too many stacks at once]", "[too many stacks at once]  fewer samples"},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct profile *profile;
+		struct maker maker;
+		char *text = NULL;
+		size_t size;
+		FILE *out = open_memstream(&text, &size);
+
+		start(&maker);
+		maker_fact(&maker, "user_stacks", cases[i].stacks);
+		maker_container(&maker, CONTAINER_CONTAINER, "web", "abc", "");
+		maker_sample(&maker, 0, cases[i].reason, 2);
+		profile = maker_load(&maker);
+		assert_int_equal(render_info_text(profile, &(struct info_options){0}, out), 0);
+		fclose(out);
+		assert_non_null(strstr(text, cases[i].fix));
+		free(text);
+		profile_free(profile);
+	}
+}
+
 static void test_render_table__text_is_cut_at_characters(void **state)
 {
 	char text[32] = "日本語のコンテナ", tight[8] = "abcdefg";
@@ -435,6 +466,7 @@ int main(void)
 		TEST(info_is_valid_json_with_facts_and_containers),
 		TEST(ids_are_as_long_as_it_takes_to_tell_them_apart),
 		TEST(info_says_what_would_name_the_rest),
+		TEST(info_does_not_advise_what_was_done),
 		TEST(text_is_cut_at_characters),
 	};
 
