@@ -167,7 +167,7 @@ static int take_line(struct symbolizing *run, char *line)
 	length = strcspn(line, " \t\r");
 	line[length] = '\0';
 	if (!text_to_u64(line, 16, address))
-		log_warning("'%s' is no hexadecimal address", text_printable(line, text, sizeof(text)));
+		log_warning("symbolize: '%s' is no hexadecimal address", text_printable(line, text, sizeof(text)));
 	return 0;
 }
 
@@ -218,16 +218,17 @@ static int open_process(struct symbolizing *run)
 	int err = symbolizer_identify(pid, &identity);
 
 	if (err) {
-		log_error("no process %d", pid);
+		log_error("symbolize: no process %d", pid);
 		return EXIT_FAILED;
 	}
 	err = symbolizer_process_new(run->symbolizer, &identity, &run->process);
 	if (err) {
-		log_error("process %d cannot be read: %s", pid, strerror(-err));
+		log_error("symbolize: process %d cannot be read: %s", pid, strerror(-err));
 		return EXIT_FAILED;
 	}
 	if (!symbolizer_process_mappings(run->process)) {
-		log_error("process %d shows no memory: it is another user's (try sudo), a kernel thread, or has ended",
+		log_error("symbolize: process %d shows no memory: it is another user's (try sudo), a kernel thread, "
+			  "or has ended",
 			  pid);
 		return EXIT_UNSUPPORTED;
 	}
@@ -258,7 +259,7 @@ static int run_with(struct symbolizing *run)
 
 	err = symbolizer_new(&options, &run->symbolizer);
 	if (err) {
-		log_error("cannot start the process that parses: %s", strerror(-err));
+		log_error("symbolize: cannot start the process that parses: %s", strerror(-err));
 		return EXIT_FAILED;
 	}
 	if (run->settings->pid)
@@ -271,7 +272,8 @@ static int run_with(struct symbolizing *run)
 	if (err)
 		complain(run, err);
 	if (run->settings->kernel && symbolizer_kernel_hidden(run->symbolizer))
-		log_warning("kernel functions have no names: set kernel.kptr_restrict to 0 or 1 and run as root");
+		log_warning("symbolize: kernel functions have no names: set kernel.kptr_restrict to 0 or 1 and run as "
+			    "root");
 	return err ? EXIT_FAILED : EXIT_OK;
 }
 
@@ -281,7 +283,7 @@ static int symbolize(const struct symbolize_settings *settings)
 	int status;
 
 	if (!run) {
-		log_error("out of memory");
+		log_error("symbolize: out of memory");
 		return EXIT_FAILED;
 	}
 	run->settings = settings;

@@ -8,8 +8,10 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
+#include "profiler/analysis/lock_sites.h"
 #include "profiler/commands/report.h"
 #include "profiler/profile/folded_reader.h"
+#include "profiler/profile/profile_times.h"
 #include "profiler/recording/recording_format.h"
 #include "symbolizer/base/cleanup.h"
 #include "symbolizer/base/log.h"
@@ -195,6 +197,24 @@ static bool is_recording(const struct opened *opened)
 	return !opened->peeked || memchr(opened->peek, '\0', opened->peeked);
 }
 
+/* Whether the recording was made without what @settings ask for, which is then said. */
+static bool say_not_recorded(const struct opened *opened, const struct query_settings *settings,
+			     const struct profile *profile)
+{
+	_cleanup_(profile_times_deinit) struct profile_times times = {0};
+	bool locks = settings->kind == PROFILE_LOCKS;
+	char what[64];
+
+	if (!profile || settings->kind == PROFILE_ONCPU)
+		return false;
+	if (locks ? lock_sites_recorded(profile)
+		  : profile_times_init(&times, profile) || profile_times_have_blocks(&times, profile))
+		return false;
+	snprintf(what, sizeof(what), "%s: no %s", opened->command, locks ? "lock waits" : "blocked time");
+	report_nothing(profile, what, locks ? "--locks" : "--offcpu");
+	return true;
+}
+
 static enum exit_status load(struct opened *opened, const struct query_settings *settings, struct tree_input *input)
 {
 	enum exit_status status;
@@ -210,6 +230,8 @@ static enum exit_status load(struct opened *opened, const struct query_settings 
 			report_cut(opened->command, opened->path, input->profile);
 		return EXIT_OK;
 	}
+	if (say_not_recorded(opened, settings, input->profile))
+		return EXIT_NO_SAMPLES;
 	log_error("%s: no samples in %s%s%s", opened->command, opened->shown,
 		  query_needs_recording(settings) ? " for these options" : "",
 		  input->profile && !input->profile->whole ? ", which was cut early" : "");

@@ -204,6 +204,31 @@ static void test_tree_input__a_recording_answers_what_is_asked(void **state)
 	query_settings_deinit(&settings);
 }
 
+static void test_tree_input__what_was_not_recorded_is_said_with_its_option(void **state)
+{
+	static const struct {
+		int kind;
+		const char *line;
+	} kinds[] = {
+		{PROFILE_OFFCPU, "t: no blocked time in this recording: record with --offcpu"},
+		{PROFILE_WAKERS, "t: no blocked time in this recording: record with --offcpu"},
+		{PROFILE_LOCKS, "t: no lock waits in this recording: record with --locks"},
+	};
+	struct world *world = *state;
+	struct tree_input input;
+
+	write_recording(world);
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		struct query_settings settings = QUERY_SETTINGS_DEFAULT;
+
+		settings.kind = kinds[i].kind;
+		assert_int_equal(ftruncate(world->log, 0), 0);
+		assert_int_equal(lseek(world->log, 0, SEEK_SET), 0);
+		assert_int_equal(tree_input_load("t", world->path, &settings, &input), EXIT_NO_SAMPLES);
+		logged(world, kinds[i].line);
+	}
+}
+
 static void test_tree_input__folded_stacks_are_not_asked_what_they_do_not_tell(void **state)
 {
 	struct query_settings settings = {.by = PROFILE_BY_POD};
@@ -261,6 +286,7 @@ int main(void)
 		T(folded_stacks_from_a_file_and_from_a_pipe),
 		T(a_recording_from_a_file_and_from_a_pipe),
 		T(a_recording_answers_what_is_asked),
+		T(what_was_not_recorded_is_said_with_its_option),
 		T(folded_stacks_are_not_asked_what_they_do_not_tell),
 		T(nothing_to_show_is_not_success),
 		T(lines_that_are_no_stacks_are_said),
