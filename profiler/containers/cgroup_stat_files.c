@@ -95,9 +95,17 @@ static void take_memory_hits(const char *text, struct series_values *values)
 	take_number(text, SERIES_MEMORY_LIMIT_HITS, values);
 }
 
-static void take_memory_events(const char *text, struct series_values *values)
+/* Since Linux 5.2. */
+static void take_local_memory_events(const char *text, struct series_values *values)
 {
 	take_value(text, "max", SERIES_MEMORY_LIMIT_HITS, values);
+}
+
+/* Limits of cgroups below are hit in here, too: not what is asked for, where it is known without them. */
+static void take_memory_events(const char *text, struct series_values *values)
+{
+	if (!(values->known & SERIES_BIT(SERIES_MEMORY_LIMIT_HITS)))
+		take_value(text, "max", SERIES_MEMORY_LIMIT_HITS, values);
 	take_value(text, "oom_kill", SERIES_MEMORY_OOM_KILLS, values);
 }
 
@@ -187,6 +195,7 @@ const struct cgroup_stat_file cgroup_stat_files[CGROUP_STAT_FILES] = {
 	{CGROUP_STAT_UNIFIED, "memory.pressure", SERIES_BIT(SERIES_MEMORY_SOME), stat_take_memory_pressure},
 	{CGROUP_STAT_UNIFIED, "io.pressure", SERIES_BIT(SERIES_IO_SOME), stat_take_io_pressure},
 	{CGROUP_STAT_UNIFIED, "memory.current", SERIES_BIT(SERIES_MEMORY_USAGE), take_memory_usage},
+	{CGROUP_STAT_UNIFIED, "memory.events.local", SERIES_BIT(SERIES_MEMORY_LIMIT_HITS), take_local_memory_events},
 	{CGROUP_STAT_UNIFIED, "memory.events", SERIES_BIT(SERIES_MEMORY_OOM_KILLS), take_memory_events},
 	{CGROUP_STAT_UNIFIED, "memory.stat", SERIES_BIT(SERIES_MEMORY_ANONYMOUS), take_memory_stat},
 	{CGROUP_STAT_MEMORY, "memory.usage_in_bytes", SERIES_BIT(SERIES_MEMORY_USAGE), take_memory_usage},

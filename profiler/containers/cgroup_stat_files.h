@@ -26,7 +26,7 @@ struct cgroup_stat_file {
 };
 
 /* In the order in which they are to be read. */
-#define CGROUP_STAT_FILES 18
+#define CGROUP_STAT_FILES 19
 extern const struct cgroup_stat_file cgroup_stat_files[CGROUP_STAT_FILES];
 
 /* "some avg10=0.00 … total=12" and "full …" in microseconds: of a cgroup, or the host's in /proc/pressure. */

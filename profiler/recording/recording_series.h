@@ -34,7 +34,7 @@ enum series_measure {
 	SERIES_MEMORY_ANONYMOUS = 15,  /* now, of the usage: what cannot be dropped, but only swapped out */
 	SERIES_MEMORY_KERNEL = 16,     /* now, of the usage: the kernel's own, on its behalf */
 	SERIES_MEMORY_SLAB = 17,       /* now, of that: slab */
-	SERIES_MEMORY_LIMIT_HITS = 18, /* times that the limit stood in the way of an allocation */
+	SERIES_MEMORY_LIMIT_HITS = 18, /* times that its own limit stood in the way of an allocation */
 	SERIES_MEMORY_OOM_KILLS = 19,  /* processes */
 	SERIES_MEMORY_MAJOR_FAULTS = 20,
 	SERIES_IO_READ = 21,

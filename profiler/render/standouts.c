@@ -24,11 +24,15 @@ static void put_one(const struct standout *one, bool host, FILE *out)
 		fprintf(out, "throttled in %.0f%% of its periods", 100 * one->part);
 		if (!isnan(one->total))
 			fprintf(out, ", %s in all", duration_text(real_to_u64(one->total), text, sizeof(text)));
-		fprintf(out, "; its limit is %.2f CPUs", one->limit / 1000);
+		if (one->limit > 0)
+			fprintf(out, "; its limit is %.2f CPUs", one->limit / 1000);
 		break;
 	case STANDOUT_MEMORY_LIMIT:
-		fprintf(out, "reached its memory limit of %.1f MB %s times", one->limit / 1e6,
-			text_grouped(real_to_u64(one->total), text, sizeof(text)));
+		if (one->limit > 0)
+			fprintf(out, "reached its memory limit of %.1f MB", one->limit / 1e6);
+		else
+			fputs("reached a memory limit", out);
+		fprintf(out, " %s times", text_grouped(real_to_u64(one->total), text, sizeof(text)));
 		break;
 	case STANDOUT_OOM_KILLS:
 		fprintf(out, "%s of its processes were killed: out of memory",

@@ -252,6 +252,19 @@ static void test_cgroup_stat__a_limit_that_changes_is_seen_after_some_readings(v
 	end(&reading);
 }
 
+static void test_cgroup_stat__limits_of_cgroups_below_are_not_its_own(void **state)
+{
+	struct reading reading;
+
+	write_v2(*state);
+	write_file(*state, V2 "memory.events.local", "low 0\nhigh 0\nmax 2\noom 0\noom_kill 0\noom_group_kill 0\n");
+	assert_true(start(&reading, *state, "/pod/a", 100));
+	expect(&reading.values, SERIES_MEMORY_LIMIT_HITS, 2);
+	/* Who is killed below it is its own. */
+	expect(&reading.values, SERIES_MEMORY_OOM_KILLS, 1);
+	end(&reading);
+}
+
 static void test_cgroup_stat__what_is_not_there_yet_comes_and_what_is_gone_is_gone(void **state)
 {
 	struct reading reading;
@@ -369,6 +382,7 @@ int main(void)
 		TEST(test_cgroup_stat__hybrid_takes_use_and_pressure_from_v2_and_the_rest_from_v1),
 		TEST(test_cgroup_stat__new_numbers_are_read_with_and_without_files_that_stay_open),
 		TEST(test_cgroup_stat__a_limit_that_changes_is_seen_after_some_readings),
+		TEST(test_cgroup_stat__limits_of_cgroups_below_are_not_its_own),
 		TEST(test_cgroup_stat__what_is_not_there_yet_comes_and_what_is_gone_is_gone),
 		TEST(test_cgroup_stat__paths_out_of_the_hierarchy_links_and_garbage_tell_nothing),
 		TEST(test_stat_text__what_does_not_fit_ends_with_a_whole_line),

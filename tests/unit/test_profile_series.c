@@ -12,6 +12,7 @@
 #include "profiler/profile/profile_containers.h"
 #include "profiler/profile/profile_series.h"
 #include "profiler/render/series.h"
+#include "symbolizer/base/cleanup.h"
 #include "tests/unit/recordings.h"
 
 #define S 1000000000ull
@@ -305,6 +306,36 @@ static void test_standouts__what_held_a_container_back_is_told_throttling_before
 	profile_free(profile);
 }
 
+static void test_standouts__a_limit_that_is_none_is_not_told(void **state)
+{
+	struct recording_series row = {.time_ns = 10 * S, .span_ns = 10 * S};
+	_cleanup_free_ char *text = NULL;
+	struct json_object *top;
+	struct profile *profile;
+	struct maker maker;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	maker_start(&maker);
+	row.container = maker_container(&maker, CONTAINER_CONTAINER, "web", "", "");
+	series_put(&row.values, SERIES_CPU_LIMIT, 0);
+	series_put(&row.values, SERIES_CPU_PERIODS, 100);
+	series_put(&row.values, SERIES_CPU_THROTTLED_PERIODS, 62);
+	series_put(&row.values, SERIES_MEMORY_LIMIT, 0);
+	series_put(&row.values, SERIES_MEMORY_LIMIT_HITS, 7);
+	assert_int_equal(recording_writer_series(maker.writer, &row), 0);
+	profile = maker_load(&maker);
+	assert_int_equal(render_standouts_text(profile, 10, out), 0);
+	fclose(out);
+	contains(text, "web: throttled in 62% of its periods.\n");
+	contains(text, "web: reached a memory limit 7 times.\n");
+	top = json_object_new_object();
+	assert_int_equal(json_add_standouts(top, profile, NULL), 0);
+	contains(json_object_to_json_string_ext(top, JSON_C_TO_STRING_PLAIN), "\"times\":7,\"limit_bytes\":null}");
+	json_object_put(top);
+	profile_free(profile);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -315,6 +346,7 @@ int main(void)
 		cmocka_unit_test(test_profile_series__reports_show_rates_lines_and_what_is_not_known),
 		cmocka_unit_test(test_profile_series__no_limit_is_not_a_limit_of_0),
 		cmocka_unit_test(test_standouts__what_held_a_container_back_is_told_throttling_before_pressure),
+		cmocka_unit_test(test_standouts__a_limit_that_is_none_is_not_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
