@@ -112,14 +112,21 @@ static void take_kubernetes(struct json_object *labels, struct container_names *
 	}
 }
 
-static int take_docker(const char *root, const char *data_root, const char *id, struct container_names *names)
+/* An image brings labels of its own, and may call itself what it likes: the kubelet's containers are told by more than that. */
+static bool is_of_kubelet(const struct cgroup_owner *owner, const char *docker_name)
+{
+	return owner->pod[0] || !strncmp(docker_name, "/k8s_", 5);
+}
+
+static int take_docker(const char *root, const char *data_root, const struct cgroup_owner *owner,
+		       struct container_names *names)
 {
 	_cleanup_(cleanup_json) struct json_object *object = NULL;
 	struct json_object *config;
 	char path[1024];
 	const char *name;
 
-	snprintf(path, sizeof(path), "%s%s/containers/%s/config.v2.json", root, data_root, id);
+	snprintf(path, sizeof(path), "%s%s/containers/%s/config.v2.json", root, data_root, owner->id);
 	object = read_json(path);
 	if (!object)
 		return -ENOENT;
@@ -127,7 +134,8 @@ static int take_docker(const char *root, const char *data_root, const char *id, 
 	config = object_at(object, "Config");
 	SET(names->name, name + (name[0] == '/'));
 	SET(names->image, text_at(config, "Image"));
-	take_kubernetes(object_at(config, "Labels"), names);
+	if (is_of_kubelet(owner, name))
+		take_kubernetes(object_at(config, "Labels"), names);
 	SET(names->runtime, "docker");
 	return 0;
 }
@@ -163,7 +171,8 @@ static bool is_of_host(const char *root, const char *pid)
 	return readlink("/proc/self/ns/pid", own, sizeof(own) - 1) > 0 && !strcmp(own, of);
 }
 
-static int docker_of_process(const char *root, const char *pid, const char *id, struct container_names *names)
+static int docker_of_process(const char *root, const char *pid, const struct cgroup_owner *owner,
+			     struct container_names *names)
 {
 	_cleanup_close_ int fd = -1;
 	char path[512], text[4096], data_root[512];
@@ -181,11 +190,12 @@ static int docker_of_process(const char *root, const char *pid, const char *id, 
 	if (got <= 0)
 		return -ENOENT;
 	text[got] = '\0';
-	return data_root_of(text, (size_t)got, data_root, sizeof(data_root)) ? take_docker(root, data_root, id, names)
-									     : -ENOENT;
+	return data_root_of(text, (size_t)got, data_root, sizeof(data_root))
+		       ? take_docker(root, data_root, owner, names)
+		       : -ENOENT;
 }
 
-static int docker_of_running(const char *root, const char *id, struct container_names *names)
+static int docker_of_running(const char *root, const struct cgroup_owner *owner, struct container_names *names)
 {
 	_cleanup_closedir_ DIR *dir = NULL;
 	struct dirent *entry;
@@ -196,23 +206,23 @@ static int docker_of_running(const char *root, const char *id, struct container_
 	dir = opendir(path);
 	while (dir && (entry = readdir(dir)) && looked_at++ < PROCESSES_MAX)
 		if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9' &&
-		    !docker_of_process(root, entry->d_name, id, names))
+		    !docker_of_process(root, entry->d_name, owner, names))
 			return 0;
 	return -ENOENT;
 }
 
-static int find_docker(const char *root, const char *id, struct container_names *names)
+static int find_docker(const char *root, const struct cgroup_owner *owner, struct container_names *names)
 {
 	_cleanup_(cleanup_json) struct json_object *daemon = NULL;
 	char path[512];
 
-	if (!take_docker(root, "/var/lib/docker", id, names))
+	if (!take_docker(root, "/var/lib/docker", owner, names))
 		return 0;
 	snprintf(path, sizeof(path), "%s/etc/docker/daemon.json", root);
 	daemon = read_json(path);
-	if (text_at(daemon, "data-root")[0] && !take_docker(root, text_at(daemon, "data-root"), id, names))
+	if (text_at(daemon, "data-root")[0] && !take_docker(root, text_at(daemon, "data-root"), owner, names))
 		return 0;
-	return docker_of_running(root, id, names);
+	return docker_of_running(root, owner, names);
 }
 
 /* An OCI bundle's config.json: containerd's tasks, and the userdata of podman and CRI-O. */
@@ -326,7 +336,7 @@ int container_names_find(const char *root, const struct cgroup_owner *owner, str
 	} else if (owner->kind == CONTAINER_CONTAINER && owner->id[0] && !strchr(owner->id, '/')) {
 		/* Looking for a daemon's data root walks /proc: only where it may be Docker's. */
 		if (!owner->runtime[0] || !strcmp(owner->runtime, "docker"))
-			err = find_docker(root, owner->id, &names);
+			err = find_docker(root, owner, &names);
 		if (err)
 			err = find_containerd(root, owner->id, &names);
 		if (err)

@@ -95,6 +95,38 @@ static void test_containers__docker_tells_name_and_image_and_a_rename_is_seen(vo
 	container_resolver_free(resolver);
 }
 
+static void expect_name(const char *root, const char *path, const char *name, const char *pod, const char *image)
+{
+	struct container_resolver *resolver;
+	struct container_info info;
+
+	assert_int_equal(container_resolver_new(root, &resolver), 0);
+	assert_int_equal(container_resolver_describe(resolver, path, &info), 0);
+	assert_string_equal(info.name, name);
+	assert_string_equal(info.pod, pod);
+	assert_string_equal(info.image, image);
+	container_resolver_free(resolver);
+}
+
+static void test_containers__an_images_labels_do_not_rename_a_docker_container(void **state)
+{
+	static const char config[] = "/var/lib/docker/containers/" ID "/config.v2.json";
+
+#define SCOPE "docker-" ID ".scope"
+#define LABELS                                                                                  \
+	"\"Config\":{\"Image\":\"shop:1\",\"Labels\":{\"io.kubernetes.container.name\":\"db\"," \
+	"\"io.kubernetes.pod.name\":\"db-0\",\"io.kubernetes.cri.image-name\":\"postgres\"}}"
+	write_file(*state, config, "{\"Name\":\"/shop\"," LABELS "}");
+	expect_name(*state, "/system.slice/" SCOPE, "shop", "", "shop:1");
+	/* The kubelet's by its name, or by the path, which no image chooses. */
+	write_file(*state, config, "{\"Name\":\"/k8s_db_db-0_default_1a2b3c4d_0\"," LABELS "}");
+	expect_name(*state, "/system.slice/" SCOPE, "db", "db-0", "postgres");
+	write_file(*state, config, "{\"Name\":\"/shop\"," LABELS "}");
+	expect_name(*state, "/kubepods.slice/kubepods-pod1a2b3c4d_1111.slice/" SCOPE, "db", "db-0", "postgres");
+#undef LABELS
+#undef SCOPE
+}
+
 static void test_containers__what_does_not_parse_leaves_the_short_id(void **state)
 {
 	struct container_resolver *resolver;
@@ -227,6 +259,8 @@ int main(void)
 		cmocka_unit_test(test_containers__every_path_of_the_table_is_what_it_says),
 		cmocka_unit_test(test_containers__hostile_paths_end_in_bounds),
 		cmocka_unit_test_setup_teardown(test_containers__docker_tells_name_and_image_and_a_rename_is_seen,
+						make_root, remove_root),
+		cmocka_unit_test_setup_teardown(test_containers__an_images_labels_do_not_rename_a_docker_container,
 						make_root, remove_root),
 		cmocka_unit_test_setup_teardown(test_containers__what_does_not_parse_leaves_the_short_id, make_root,
 						remove_root),
