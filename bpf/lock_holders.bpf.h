@@ -145,7 +145,7 @@ static __always_inline u32 known_slot_of(struct task_struct *owner)
 	if (BPF_CORE_READ(owner, flags) & PF_KTHREAD)
 		return SLOT_KERNEL;
 	key = (struct slot_key){cgroup_id_at(owner), pid_namespace_of(owner)};
-	slot = bpf_map_lookup_elem(&cgroup_slots, &key);
+	slot = known_slot(&key);
 	return slot ? *slot : SLOT_UNWANTED;
 }
 

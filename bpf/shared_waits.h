@@ -29,8 +29,14 @@
 
 struct slot_key {
 	u64 cgroup_id;
-	u64 pid_namespace; /* PID_NAMESPACE(); 0 for a task that has ended */
+	u64 pid_namespace; /* PID_NAMESPACE(); 0 for a task that has ended, and for those beyond CGROUP_SLOTS_MAX */
 };
+
+/*
+ * A cgroup may go on making pid namespaces (builds in sandboxes do), and its slots are given back only as it goes: from so many
+ * on they share one.
+ */
+#define CGROUP_SLOTS_MAX 16u
 
 /* A number is another namespace's as soon as one is gone: when its first process began tells them apart. */
 #define PID_NAMESPACE(inode, began_ns) ((u64)(u32)((began_ns) >> 20) << 32 | (u32)(inode))

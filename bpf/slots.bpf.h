@@ -22,6 +22,14 @@ struct {
 	__type(value, u32);
 } cgroup_slots __weak SEC(".maps");
 
+/* How many a cgroup has. User space forgets it with the cgroup. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, SLOTS_MAX);
+	__type(key, u64);
+	__type(value, u32);
+} cgroup_shares __weak SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_QUEUE);
 	__uint(max_entries, SLOTS_MAX);
@@ -62,13 +70,40 @@ static __always_inline bool slot_is_wanted(u32 tgid, u64 cgroup_id)
 	return filter_cgroups && bpf_map_lookup_elem(&wanted_cgroups, &cgroup_id);
 }
 
+static __always_inline bool has_its_share(u64 cgroup_id)
+{
+	u32 *slots = bpf_map_lookup_elem(&cgroup_shares, &cgroup_id);
+
+	return slots && *slots >= CGROUP_SLOTS_MAX;
+}
+
+static __always_inline void add_to_share(u64 cgroup_id)
+{
+	u32 *slots = bpf_map_lookup_elem(&cgroup_shares, &cgroup_id), one = 1;
+
+	if (slots)
+		__sync_fetch_and_add(slots, 1);
+	else
+		bpf_map_update_elem(&cgroup_shares, &cgroup_id, &one, BPF_NOEXIST);
+}
+
+/* Makes no new one. */
+static __always_inline u32 *known_slot(struct slot_key *key)
+{
+	u32 *slot = bpf_map_lookup_elem(&cgroup_slots, key);
+
+	if (slot || !key->pid_namespace || !has_its_share(key->cgroup_id))
+		return slot;
+	key->pid_namespace = 0;
+	return bpf_map_lookup_elem(&cgroup_slots, key);
+}
+
 /* A global function, which the verifier follows once and not for each place that calls it. */
 __weak __noinline u32 slot_of_key(u64 cgroup_id, u64 pid_namespace)
 {
 	struct slot_key key = {cgroup_id, pid_namespace};
-	u32 *known, slot;
+	u32 *known = known_slot(&key), slot;
 
-	known = bpf_map_lookup_elem(&cgroup_slots, &key);
 	if (known)
 		return *known;
 	if (slot_is_valid(SLOT_OTHERS))
@@ -80,6 +115,8 @@ __weak __noinline u32 slot_of_key(u64 cgroup_id, u64 pid_namespace)
 	/* Another CPU may have been first: its number counts, and ours is for the next one. */
 	if (bpf_map_update_elem(&cgroup_slots, &key, &slot, BPF_NOEXIST))
 		bpf_map_push_elem(&free_slots, &slot, 0);
+	else
+		add_to_share(cgroup_id);
 	known = bpf_map_lookup_elem(&cgroup_slots, &key);
 	return known ? *known : SLOT_OTHERS;
 }

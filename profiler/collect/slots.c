@@ -18,6 +18,7 @@ int slots_init(struct slots *slots, struct stoker_bpf *skeleton, struct owners *
 	memset(slots, 0, sizeof(*slots));
 	slots->owners = owners;
 	slots->keys_fd = bpf_map__fd(skeleton->maps.cgroup_slots);
+	slots->shares_fd = bpf_map__fd(skeleton->maps.cgroup_shares);
 	slots->free_fd = bpf_map__fd(skeleton->maps.free_slots);
 	slots->valid = skeleton->bss->slots_valid;
 	for (uint32_t slot = 0; slot < SLOTS_MAX; slot++) {
@@ -89,6 +90,7 @@ bool slots_end(struct slots *slots)
 			continue;
 		/* First the key: who sees that the slot is not valid asks for another one. */
 		bpf_map_delete_elem(slots->keys_fd, &slots->at[i].key);
+		bpf_map_delete_elem(slots->shares_fd, &slots->at[i].key.cgroup_id);
 		store_valid(slots, i, SLOT_NOBODYS);
 		any = true;
 	}

@@ -30,7 +30,7 @@ struct slot_place {
 
 struct slots {
 	struct owners *owners; /* the caller's */
-	int keys_fd, free_fd;
+	int keys_fd, shares_fd, free_fd;
 	uint32_t *valid; /* [SLOTS_MAX], the programs' */
 	struct slot_place at[SLOTS_MAX];
 	bool due[SLOTS_MAX]; /* ended: counters are to be read for the last time, and emptied */

@@ -156,6 +156,7 @@ static void configure_maps(struct stoker_bpf *skeleton, const struct wait_settin
 	bpf_map__set_autocreate(skeleton->maps.task_storage, storage);
 	bpf_map__set_autocreate(skeleton->maps.task_hash, any && !storage);
 	bpf_map__set_autocreate(skeleton->maps.cgroup_slots, any);
+	bpf_map__set_autocreate(skeleton->maps.cgroup_shares, any);
 	bpf_map__set_autocreate(skeleton->maps.free_slots, any);
 	bpf_map__set_autocreate(skeleton->maps.slot_rows, times);
 	bpf_map__set_autocreate(skeleton->maps.cpu_stretches, settings->runq);

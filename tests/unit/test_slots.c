@@ -18,6 +18,7 @@
 
 #define KEYS_FD 1
 #define FREE_FD 2
+#define SHARES_FD 3
 
 /* What the kernel side has: who has which slot, and the queue of free ones. */
 static struct {
@@ -26,6 +27,7 @@ static struct {
 	size_t count;
 	uint32_t queue[SLOTS_MAX];
 	size_t queued;
+	uint64_t forgotten; /* the last cgroup whose share was */
 } kernel;
 
 int bpf_map__fd(const struct bpf_map *map)
@@ -66,8 +68,13 @@ int bpf_map_lookup_elem(int fd, const void *key, void *value)
 
 int bpf_map_delete_elem(int fd, const void *key)
 {
-	size_t at = find(key);
+	size_t at;
 
+	if (fd == SHARES_FD) {
+		memcpy(&kernel.forgotten, key, sizeof(kernel.forgotten));
+		return 0;
+	}
+	at = find(key);
 	assert_int_equal(fd, KEYS_FD);
 	assert_true(at < kernel.count);
 	kernel.keys[at] = kernel.keys[--kernel.count];
@@ -114,6 +121,7 @@ static int make_host(void **state)
 	memset(&kernel, 0, sizeof(kernel));
 	host->skeleton.bss = &host->bss;
 	host->skeleton.maps.cgroup_slots = (struct bpf_map *)KEYS_FD;
+	host->skeleton.maps.cgroup_shares = (struct bpf_map *)SHARES_FD;
 	host->skeleton.maps.free_slots = (struct bpf_map *)FREE_FD;
 	return slots_init(&host->slots, &host->skeleton, host->fake.owners);
 }
@@ -199,7 +207,9 @@ static void test_slots__the_place_of_a_cgroup_that_is_gone_is_anothers_two_round
 	tell(host, EVENT_CGROUP_REMOVED, 50);
 	assert_false(slots_end(&host->slots));
 	assert_false(slots_over(&host->slots, slot));
+	assert_int_equal(kernel.forgotten, 0);
 	assert_true(slots_end(&host->slots));
+	assert_int_equal(kernel.forgotten, 50);
 	/* Nobody counts for it; what was counted can be read. */
 	assert_int_equal(kernel.count, 0);
 	assert_int_equal(host->bss.slots_valid[slot], SLOT_NOBODYS);
