@@ -27,6 +27,7 @@ struct processes {
 	struct sampler *sampler;
 	ARRAY(struct process *) list;
 	struct hash_index index;
+	struct hash_index newest; /* by pid; while some are being forgotten */
 	ARRAY(struct known_thread) threads;
 	struct hash_index thread_index;
 };
@@ -63,6 +64,7 @@ void processes_free(struct processes *processes)
 		free_process(processes->list.items[i]);
 	array_deinit(&processes->list);
 	hash_index_deinit(&processes->index);
+	hash_index_deinit(&processes->newest);
 	array_deinit(&processes->threads);
 	hash_index_deinit(&processes->thread_index);
 	free(processes);
@@ -275,9 +277,47 @@ int processes_thread(struct processes *processes, const struct process *process,
 	return 0;
 }
 
+/* Whether @a has the pid that @b had: a later process, or a later program of the same one. */
+static bool comes_after(const struct process *a, const struct process *b)
+{
+	if (a->tgid != b->tgid || a->start_ns != b->start_ns)
+		return a->tgid == b->tgid && a->start_ns > b->start_ns;
+	return (int32_t)(a->exec_generation - b->exec_generation) > 0;
+}
+
+static bool is_newest(const struct processes *processes, const struct process *process, uint64_t hash)
+{
+	uint32_t number;
+
+	for (size_t at = hash_index_first(&processes->newest, hash);
+	     hash_index_next(&processes->newest, hash, &at, &number);)
+		if (comes_after(processes->list.items[number], process))
+			return false;
+	return true;
+}
+
+/* From the end, where the newest are: of each pid few come into the index. Without memory for it, old ones stay. */
+static void find_replaced(struct processes *processes)
+{
+	size_t count = processes->list.count;
+
+	hash_index_clear(&processes->newest);
+	for (size_t i = count; i > 0; i--) {
+		uint64_t hash = hash_words(processes->list.items[i - 1]->tgid, 0);
+
+		if (is_newest(processes, processes->list.items[i - 1], hash))
+			hash_index_insert(&processes->newest, hash, (uint32_t)(i - 1));
+	}
+	for (size_t i = 0; i < count; i++) {
+		struct process *process = processes->list.items[i];
+
+		process->replaced = !is_newest(processes, process, hash_words(process->tgid, 0));
+	}
+}
+
 static bool has_ended(const struct process *process)
 {
-	return kill((pid_t)process->tgid, 0) && errno == ESRCH;
+	return process->replaced || (kill((pid_t)process->tgid, 0) && errno == ESRCH);
 }
 
 /* Rows are given in the order of the list. */
@@ -310,6 +350,7 @@ void processes_forget(struct processes *processes, uint64_t before)
 {
 	size_t kept = 0;
 
+	find_replaced(processes);
 	for (size_t i = 0; i < processes->list.count; i++) {
 		struct process *process = processes->list.items[i];
 

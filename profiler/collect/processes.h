@@ -3,7 +3,7 @@
  * processes: who was sampled. Each (pid, start, exec generation) once, with the snapshot that names its frames.
  *
  * A process is pinned when its first sample arrives: mappings read, files opened. It is held as long as it lives, and
- * forgotten, and its files with it, some time after it has ended.
+ * forgotten, and its files with it, some time after it has ended. By execve(2) it ends, too, and another one begins.
  */
 #ifndef STOKER_PROCESSES_H
 #define STOKER_PROCESSES_H
@@ -36,6 +36,7 @@ struct process {
 	uint64_t look_after_ns;	   /* as refresh_after_ns, for the unwinder's tables */
 	uint64_t look_wait_ns;
 	uint64_t seen; /* tick of the last sample */
+	bool replaced; /* another one with its pid was sampled since; while some are being forgotten */
 
 	/* java_maps.h */
 	uint64_t java_ask_after_ns; /* the recorder's clock */
@@ -77,7 +78,7 @@ int processes_look_late(struct process *process, const uint64_t *user, size_t co
 int processes_thread(struct processes *processes, const struct process *process, const struct stack_event *event,
 		     uint32_t *ret_row);
 
-/* Lets go of processes that have ended and were not sampled since @before. */
+/* Lets go of processes that have ended, or run another program by now, and were not sampled since @before. */
 void processes_forget(struct processes *processes, uint64_t before);
 
 /* Those known now, for a walk. */
