@@ -74,14 +74,14 @@ static int show(const struct profile *profile, const void *data, enum exit_statu
 	options.wanted = wanted;
 	if (settings->hot)
 		return show_hot(profile, settings, &options, ret_status);
-	err = profile_calls_init(&calls, profile, options.by, wanted);
-	if (err)
-		return err;
-	if (!calls.rows.count) {
+	if (!profile->rows.calls.count) {
 		report_nothing(profile, "syscalls: no system calls were counted", "--syscalls, or see --hot");
 		*ret_status = EXIT_NO_SAMPLES;
 		return 0;
 	}
+	err = profile_calls_init(&calls, profile, options.by, wanted);
+	if (err)
+		return err;
 	calls_sort(&calls, profile, (enum calls_order)settings->order);
 	return settings->format == REPORT_JSON ? render_calls_json(&calls, profile, &options, stdout)
 					       : render_calls_text(&calls, profile, &options, stdout);

@@ -108,6 +108,8 @@ int render_calls_text(const struct profile_calls *calls, const struct profile *p
 		return err;
 	if (calls->rows.count)
 		column_table_print(&table, out);
+	else
+		render_none("No system calls", options->wanted, out);
 	if (calls->rows.count > max)
 		fprintf(out, "(%zu more rows: -n shows them)\n", calls->rows.count - max);
 	fputc('\n', out);

@@ -6,6 +6,11 @@
 #include "symbolizer/base/cleanup.h"
 #include "symbolizer/base/text.h"
 
+void render_none(const char *what, const bool *wanted, FILE *out)
+{
+	fprintf(out, "%s%s.\n", what, wanted ? " of the containers asked for" : "");
+}
+
 void render_chosen(const struct profile *profile, const bool *wanted, FILE *out)
 {
 	const char *before = "Only what concerns ";

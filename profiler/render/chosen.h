@@ -18,6 +18,9 @@ static inline bool is_chosen(const bool *wanted, uint32_t container)
 	return !wanted || (container != RECORDING_NONE && wanted[container]);
 }
 
+/* The line instead of a table that would have no rows: "No readings of the containers asked for.", or "No readings." of all. */
+void render_none(const char *what, const bool *wanted, FILE *out);
+
 /* A line to stand before the account; nothing where @wanted is NULL. */
 void render_chosen(const struct profile *profile, const bool *wanted, FILE *out);
 

@@ -75,7 +75,10 @@ int render_hot_calls_text(const struct hot_calls *hot, const struct profile *pro
 	}
 	if (err)
 		return err;
-	column_table_print(&table, out);
+	if (table.rows.count)
+		column_table_print(&table, out);
+	else
+		render_none("No samples in system calls", options->wanted, out);
 	if (hot->rows.count > table.rows.count)
 		fprintf(out, "(%zu more rows: -o json has them; %d functions of a call are shown)\n",
 			hot->rows.count - table.rows.count, FUNCTIONS_SHOWN);

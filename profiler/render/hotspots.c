@@ -212,6 +212,10 @@ static void put_hotspots(const struct hotspots *hotspots, const struct profile *
 		more.worth += worth;
 		more.samples += hotspot->samples;
 	}
+	if (!shown && hotspots->list.count) {
+		render_none("No hotspots", options->wanted, out);
+		fputc('\n', out);
+	}
 	put_more(hotspots, &more, out);
 }
 

@@ -350,6 +350,8 @@ int render_locks_text(const struct lock_sites *sites, const struct profile *prof
 		return err;
 	if (rows)
 		column_table_print(&table, out);
+	else
+		render_none("No waits for locks", options->wanted, out);
 	if (rows > max)
 		fprintf(out, "(%zu more: -n shows them)\n", rows - max);
 	if (options->by == LOCKS_BY_OWNER)

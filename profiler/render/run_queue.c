@@ -260,7 +260,10 @@ int render_run_queue_text(const struct profile_times *times, const struct profil
 			err = put_container(&table, profile, order[i].sums);
 	if (err)
 		return err;
-	column_table_print(&table, out);
+	if (rows)
+		column_table_print(&table, out);
+	else
+		render_none("No times", options->wanted, out);
 	if (rows > max)
 		fprintf(out, "(%zu more: -n shows them)\n", rows - max);
 	if (!options->by_namespace)

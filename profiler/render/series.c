@@ -240,7 +240,10 @@ int render_series_text(const struct profile_series *series, const struct profile
 	}
 	if (err)
 		return err;
-	column_table_print(&table, out);
+	if (table.rows.count)
+		column_table_print(&table, out);
+	else
+		render_none(options->all ? "No readings" : "No readings above 0", options->wanted, out);
 	fputc('\n', out);
 	render_chosen(profile, options->wanted, out);
 	put_unknown(series, profile, out);

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The commands that read a recording, as they are called: what they print, and how they end. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <sys/wait.h>
+
+#include "profiler/commands/commands.h"
+#include "tests/unit/recordings.h"
+
+#define ARGUMENTS_MAX 8
+
+static struct {
+	char recording[64];
+	char output[16384]; /* of the last command, and what it logged */
+} the;
+
+/* "web" calls read and takes samples there; "idle" does nothing. */
+static int set_up(void **state)
+{
+	struct recording_call call = {.count = 3, .timed = 3, .wall_ns = 3000, .wall_max_ns = 1000};
+	struct recording_series reading = {.time_ns = 1000000000, .span_ns = 1000000000};
+	struct recording_times times = {.oncpu_ns = 1000000, .woken_ns = 1000};
+	struct recording_queue queue = {.culprit = RECORDING_NONE, .reason = QUEUE_IDLE, .ns = 1000};
+	struct maker maker;
+	uint32_t row;
+
+	maker_start(&maker);
+	assert_int_equal(maker_container(&maker, CONTAINER_CONTAINER, "web", "abc", ""), 0);
+	maker_container(&maker, CONTAINER_CONTAINER, "idle", "def", "");
+	maker_sample(&maker, 0, "main;k:entry_SYSCALL_64_after_hwframe;k:do_syscall_64;k:ksys_read;k:pipe_read", 60);
+	call.name = maker_text(&maker, "read");
+	assert_int_equal(recording_writer_sample_call(maker.writer, call.name), 0);
+	assert_int_equal(recording_writer_call(maker.writer, &call, &row), 0);
+	assert_int_equal(recording_writer_times(maker.writer, &times, &row), 0);
+	assert_int_equal(recording_writer_queue(maker.writer, &queue), 0);
+	maker_fact(&maker, "locks.spins_lost", "0");
+	series_put(&reading.values, SERIES_CPU_USAGE, 500000000);
+	assert_int_equal(recording_writer_series(maker.writer, &reading), 0);
+	assert_int_equal(recording_writer_accounting(maker.writer, &maker.total), 0);
+	assert_int_equal(recording_writer_finish(maker.writer), 0);
+	recording_writer_free(maker.writer);
+	snprintf(the.recording, sizeof(the.recording), "%s", maker.path);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	return unlink(the.recording);
+}
+
+/* @words: "syscalls -C idle"; the recording comes behind them. Returns its exit status. */
+static int run(int (*command)(int argc, char **argv), const char *words)
+{
+	char copy[256], *rest = copy, *argv[ARGUMENTS_MAX + 2];
+	FILE *file = tmpfile();
+	int argc = 0, status;
+	size_t got;
+	pid_t child;
+
+	assert_non_null(file);
+	snprintf(copy, sizeof(copy), "%s", words);
+	while (rest && argc < ARGUMENTS_MAX)
+		argv[argc++] = strsep(&rest, " ");
+	argv[argc++] = the.recording;
+	argv[argc] = NULL;
+	fflush(NULL);
+	child = fork();
+	assert_true(child >= 0);
+	if (!child) {
+		dup2(fileno(file), STDOUT_FILENO);
+		dup2(fileno(file), STDERR_FILENO);
+		status = command(argc, argv);
+		fflush(stdout);
+		_exit(status);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFEXITED(status));
+	rewind(file);
+	got = fread(the.output, 1, sizeof(the.output) - 1, file);
+	the.output[got] = '\0';
+	fclose(file);
+	return WEXITSTATUS(status);
+}
+
+static void printed(const char *wanted)
+{
+	if (!strstr(the.output, wanted))
+		fail_msg("no '%s' in:\n%s", wanted, the.output);
+}
+
+static void test_commands__containers_without_a_row_are_said_to_have_none(void **state)
+{
+	static const struct {
+		int (*run)(int argc, char **argv);
+		const char *words, *line;
+	} cases[] = {
+		{command_syscalls, "syscalls", "No system calls"},
+		{command_syscalls, "syscalls --hot", "No samples in system calls"},
+		{command_series, "series", "No readings above 0"},
+		{command_series, "series --all", "No readings"},
+		{command_locks, "locks", "No waits for locks"},
+		{command_runqlat, "runqlat", "No times"},
+		{command_hotspots, "hotspots", "No hotspots"},
+	};
+
+	for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+		char words[128], line[128];
+
+		snprintf(words, sizeof(words), "%s -C idle", cases[i].words);
+		snprintf(line, sizeof(line), "%s of the containers asked for.\n", cases[i].line);
+		assert_int_equal(run(cases[i].run, words), EXIT_OK);
+		printed(line);
+		printed("\nOnly what concerns idle; the lines below account for the whole recording.\n");
+		assert_null(strstr(the.output, "CONTAINER "));
+		snprintf(words, sizeof(words), "%s -C web", cases[i].words);
+		assert_int_equal(run(cases[i].run, words), EXIT_OK);
+		if (cases[i].run != command_locks)
+			assert_null(strstr(the.output, " of the containers asked for.\n"));
+	}
+	printed("kernel time");
+	assert_int_equal(run(command_syscalls, "syscalls -o json -C idle"), EXIT_OK);
+	printed("\"calls\": [\n  ],");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_commands__containers_without_a_row_are_said_to_have_none),
+	};
+
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}
