@@ -50,6 +50,10 @@ bool query_init(struct query *query, const struct query_settings *settings, cons
 		log_error("%s: -K and -U leave nothing: give one of them", command);
 		return false;
 	}
+	if (settings->state && settings->kind != PROFILE_OFFCPU && settings->kind != PROFILE_WAKERS) {
+		log_error("%s: --state is of blocked time: give --kind offcpu or --kind wakers with it", command);
+		return false;
+	}
 	query->query = (struct profile_query){
 		.kind = (enum profile_kind)settings->kind,
 		.states = query_state_bits((enum query_state)settings->state),

@@ -48,7 +48,7 @@ uint32_t query_state_bits(enum query_state state);
 	{0, "kind", OPTION_CHOICE, offsetof(type, member.kind), "WHAT",                                     \
 	 "oncpu (default), offcpu, wakers (with who ended it), locks", .choices = query_kinds},                   \
 	{0, "state", OPTION_CHOICE, offsetof(type, member.state), "STATE",                                  \
-	 "of blocked time: S, D, io, stopped; all (default)", .choices = query_states},                     \
+	 "of offcpu and wakers: S, D, io, stopped; all (default)", .choices = query_states},                \
 	{0, "by", OPTION_CHOICE, offsetof(type, member.by), "WHAT",                                         \
 	 "group by container (default), pod, process, thread, none, call", .choices = query_groupings},           \
 	{'C', "container", OPTION_LIST, offsetof(type, member.containers), "NAME,…",                         \

@@ -47,6 +47,11 @@ static int show_hot(const struct profile *profile, const struct syscalls_setting
 	_cleanup_(hot_calls_deinit) struct hot_calls hot = {0};
 	int err;
 
+	if (settings->order != CALLS_BY_COST) {
+		log_error("syscalls: --hot has the most samples first: give --sort without it");
+		*ret_status = EXIT_USAGE;
+		return 0;
+	}
 	if (!hot_calls_known(profile)) {
 		log_error("syscalls: no sample in this recording was taken in a system call, or it is older than "
 			  "samples that know theirs%s",

@@ -197,6 +197,15 @@ static void test_tree_input__a_recording_answers_what_is_asked(void **state)
 	logged(*state, "-K and -U leave nothing");
 
 	settings.user_only = false;
+	settings.state = QUERY_D;
+	for (settings.kind = PROFILE_ONCPU; settings.kind <= PROFILE_LOCKS; settings.kind++) {
+		bool blocked = settings.kind == PROFILE_OFFCPU || settings.kind == PROFILE_WAKERS;
+
+		assert_int_equal(tree_input_load("t", path, &settings, &input), blocked ? EXIT_NO_SAMPLES : EXIT_USAGE);
+	}
+	logged(*state, "t: --state is of blocked time: give --kind offcpu or --kind wakers with it\n");
+	settings.kind = PROFILE_ONCPU;
+	settings.state = QUERY_ALL_STATES;
 	free(settings.containers.entries.items[0]);
 	settings.containers.entries.items[0] = strdup("wbe");
 	assert_int_equal(tree_input_load("t", path, &settings, &input), EXIT_FAILED);
