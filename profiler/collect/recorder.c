@@ -261,8 +261,8 @@ static int take_cgroup(void *data, const struct cgroup_event *event)
 	struct recorder *recorder = data;
 	int err = owners_cgroup(recorder->owners, event);
 
-	if (!err && event->type != EVENT_CGROUP_REMOVED)
-		err = series_cgroup_made(recorder->series, event->cgroup_id, event->path);
+	if (!err)
+		err = series_cgroup(recorder->series, event);
 	if (!err && recorder->parts.filter && event->type != EVENT_CGROUP_REMOVED)
 		err = container_filter_made(recorder->parts.filter, event->cgroup_id, time_now(recorder));
 	/* A container too many for the filter's map is not recorded; the others go on. */

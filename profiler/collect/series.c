@@ -22,6 +22,7 @@ struct tracked {
 	uint32_t row; /* the container's */
 	char *path;
 	struct cgroup_stat *stat; /* NULL: it is gone */
+	bool removed;		  /* somebody told so: what is made at its path is another one */
 	struct series_past past;
 };
 
@@ -343,22 +344,35 @@ static int want_young(struct series *series, uint64_t now)
 	return err;
 }
 
-int series_cgroup_made(struct series *series, uint64_t cgroup_id, const char *path)
+/* What was made where another one was counts from zero. */
+static int begin_anew(struct series *series, struct tracked *one, uint64_t now)
+{
+	struct cgroup_stat *stat;
+	int err = series_rows_let_go(&series->rows, &one->past);
+
+	if (!err)
+		err = cgroup_stat_new(series->reader, one->path, &stat);
+	if (err)
+		return err;
+	cgroup_stat_free(one->stat);
+	one->stat = stat;
+	one->removed = false;
+	one->past = (struct series_past){.made_ns = now};
+	return 0;
+}
+
+static int made(struct series *series, const struct cgroup_event *event)
 {
 	uint64_t now = clock_now_ns();
-	struct young_cgroup young = {cgroup_id, now, strdup(path)}, *added;
+	struct young_cgroup young = {event->cgroup_id, now, strdup(event->path)}, *added;
 	int err = young.path ? 0 : -ENOMEM;
 
-	/* One that is gone and comes back under its name. */
 	for (size_t i = 0; i < series->tracked.count && !err; i++) {
 		struct tracked *one = &series->tracked.items[i];
 
-		if (one->stat || strcmp(one->path, path) != 0)
-			continue;
-		err = cgroup_stat_new(series->reader, path, &one->stat);
-		one->past.made_ns = now;
-		one->past.read_ns = 0;
-		memset(&one->past.before, 0, sizeof(one->past.before));
+		/* In v1 it is made in each hierarchy: what was begun at the first stays. */
+		if ((!one->stat || one->removed) && !strcmp(one->path, event->path))
+			err = begin_anew(series, one, now);
 	}
 	added = err || series->young.count >= YOUNG_MAX ? NULL : array_add(&series->young);
 	if (added)
@@ -366,6 +380,17 @@ int series_cgroup_made(struct series *series, uint64_t cgroup_id, const char *pa
 	else
 		free(young.path);
 	return err;
+}
+
+int series_cgroup(struct series *series, const struct cgroup_event *event)
+{
+	if (event->type != EVENT_CGROUP_REMOVED)
+		return made(series, event);
+	/* The next reading finds that nothing of it is left, unless another one is made before. */
+	for (size_t i = 0; i < series->tracked.count; i++)
+		if (!strcmp(series->tracked.items[i].path, event->path))
+			series->tracked.items[i].removed = true;
+	return 0;
 }
 
 int series_start(struct series *series)

@@ -38,9 +38,12 @@ struct series_counts {
 int series_new(const struct series_parts *parts, struct series **ret_series);
 void series_free(struct series *series);
 
-/* Each: 0 or -ENOMEM. series_start() once, as soon as the tree holds all cgroups: their first reading. */
+/*
+ * Each: 0 or -ENOMEM. series_start() once, as soon as the tree holds all cgroups: their first reading; series_cgroup() when
+ * one came, went or changed its name.
+ */
 int series_start(struct series *series);
-int series_cgroup_made(struct series *series, uint64_t cgroup_id, const char *path);
+int series_cgroup(struct series *series, const struct cgroup_event *event);
 int series_tick(struct series *series);
 int series_flush(struct series *series);
 

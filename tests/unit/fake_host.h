@@ -41,12 +41,19 @@ static inline int fake_host_deinit(struct fake_host *host)
 	return remove_root((void **)&host->root);
 }
 
-/* Tells the owners of a cgroup, as the kernel side does. */
-static inline void fake_host_tell(struct fake_host *host, enum event_type type, uint64_t id, const char *path)
+/* What the kernel side tells of a cgroup. */
+static inline struct cgroup_event fake_event(enum event_type type, uint64_t id, const char *path)
 {
 	struct cgroup_event event = {.type = type, .cgroup_id = id};
 
 	event.path_bytes = (uint32_t)snprintf(event.path, sizeof(event.path), "%s", path) + 1;
+	return event;
+}
+
+static inline void fake_host_tell(struct fake_host *host, enum event_type type, uint64_t id, const char *path)
+{
+	struct cgroup_event event = fake_event(type, id, path);
+
 	assert_int_equal(owners_cgroup(host->owners, &event), 0);
 }
 

@@ -68,6 +68,17 @@ static void use(const struct host *host, unsigned int number, const char *usage_
 	write_file(host->fake.root, path, text);
 }
 
+static void tell(struct host *host, enum event_type type, unsigned int number)
+{
+	struct cgroup_event event;
+	char path[128];
+
+	snprintf(path, sizeof(path), "/docker/%s", id_of(number));
+	event = fake_event(type, 1000 + number, path);
+	assert_int_equal(owners_cgroup(host->fake.owners, &event), 0);
+	assert_int_equal(series_cgroup(host->series, &event), 0);
+}
+
 static void make(struct host *host, unsigned int number, bool told)
 {
 	char path[128];
@@ -75,7 +86,7 @@ static void make(struct host *host, unsigned int number, bool told)
 	snprintf(path, sizeof(path), "/docker/%s", id_of(number));
 	assert_int_equal(cgroup_tree_put(host->fake.tree, 1000 + number, path), 0);
 	if (told)
-		assert_int_equal(series_cgroup_made(host->series, 1000 + number, path), 0);
+		tell(host, EVENT_CGROUP_MADE, number);
 }
 
 static void remove_cgroup(const struct host *host, unsigned int number)
@@ -232,6 +243,45 @@ static void test_series__a_container_that_is_gone_may_come_back(void **state)
 	assert_string_equal(rows_of(tables, 0), "- 1 500");
 }
 
+static void test_series__a_container_that_is_made_anew_between_two_readings_goes_on(void **state)
+{
+	struct host *host = *state;
+	const struct recording_tables *tables;
+
+	make(host, 0, false);
+	use(host, 0, "100");
+	start(host, false);
+	use(host, 0, "101");
+	tick(host);
+	tick(host);
+	remove_cgroup(host, 0);
+	tell(host, EVENT_CGROUP_REMOVED, 0);
+	use(host, 0, "500");
+	make(host, 0, true);
+	tick(host);
+	/* As in another hierarchy of v1: the same one. */
+	make(host, 0, true);
+	use(host, 0, "502");
+	tick(host);
+	tables = read_back(host);
+	assert_string_equal(rows_of(tables, 0), "- 1 0 500 2");
+}
+
+static void test_series__a_container_that_was_removed_from_one_hierarchy_alone_goes_on(void **state)
+{
+	struct host *host = *state;
+	const struct recording_tables *tables;
+
+	make(host, 0, false);
+	use(host, 0, "100");
+	start(host, false);
+	tell(host, EVENT_CGROUP_REMOVED, 0);
+	use(host, 0, "101");
+	tick(host);
+	tables = read_back(host);
+	assert_string_equal(rows_of(tables, 0), "- 1");
+}
+
 static void test_series__a_filter_leaves_containers_out_that_the_recording_does_not_know(void **state)
 {
 	struct host *host = *state;
@@ -280,6 +330,8 @@ int main(void)
 		TEST(test_series__quiet_rows_are_left_out_but_the_last),
 		TEST(test_series__of_many_containers_some_wait_for_the_next_second),
 		TEST(test_series__a_container_that_is_gone_may_come_back),
+		TEST(test_series__a_container_that_is_made_anew_between_two_readings_goes_on),
+		TEST(test_series__a_container_that_was_removed_from_one_hierarchy_alone_goes_on),
 		TEST(test_series__a_filter_leaves_containers_out_that_the_recording_does_not_know),
 		TEST(test_series__cgroups_within_a_container_are_its_own),
 	};
