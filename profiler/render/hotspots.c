@@ -59,6 +59,12 @@ static size_t shown_containers(const struct hotspot *hotspot)
 	return count;
 }
 
+/* @first: so many are shown for their part. One that was asked for has its line, however small its part. */
+static bool is_shown(const struct hotspot *hotspot, size_t number, size_t first, const bool *wanted)
+{
+	return number < first || (wanted && wanted[hotspot->containers.items[number].container]);
+}
+
 static void put_wrapped(const char *lead, const char *text, FILE *out)
 {
 	size_t column = 3 + text_columns(lead), indent = column;
@@ -105,8 +111,7 @@ static void put_containers(const struct hotspot *hotspot, const struct profile *
 		const struct hotspot_container *part = &hotspot->containers.items[i];
 		size_t columns;
 
-		/* One that was asked for has its line, however small its part. */
-		if (i >= first && (!wanted || !wanted[part->container]))
+		if (!is_shown(hotspot, i, first, wanted))
 			continue;
 		shown++;
 
@@ -258,15 +263,21 @@ static struct json_object *names_json(const struct hotspots *hotspots, const str
 	return err ? NULL : take_ptr(array);
 }
 
-static struct json_object *containers_json(const struct hotspot *hotspot, const struct profile *profile)
+static struct json_object *containers_json(const struct hotspot *hotspot, const struct profile *profile,
+					   const bool *wanted, size_t *ret_shown)
 {
 	_cleanup_json_ struct json_object *array = json_object_new_array();
+	size_t first = shown_containers(hotspot), shown = 0;
 	int err = array ? 0 : -ENOMEM;
 
-	for (size_t i = 0; i < shown_containers(hotspot) && !err; i++) {
+	for (size_t i = 0; i < hotspot->containers.count && !err; i++) {
 		const struct hotspot_container *part = &hotspot->containers.items[i];
-		_cleanup_json_ struct json_object *one = json_container(profile, part->container);
+		_cleanup_json_ struct json_object *one = NULL;
 
+		if (!is_shown(hotspot, i, first, wanted))
+			continue;
+		shown++;
+		one = json_container(profile, part->container);
 		err = one ? json_add_number(one, "samples", part->samples) : -ENOMEM;
 		if (!err)
 			err = json_add_real(one, "part", part_of(part->samples, hotspot->samples));
@@ -275,12 +286,14 @@ static struct json_object *containers_json(const struct hotspot *hotspot, const 
 		if (!err)
 			err = json_append(array, take_ptr(one));
 	}
+	*ret_shown = shown;
 	return err ? NULL : take_ptr(array);
 }
 
 static struct json_object *hotspot_json(const struct hotspots *hotspots, const struct hotspot *hotspot,
-					const struct profile *profile)
+					const struct profile *profile, const bool *wanted)
 {
+	size_t shown = 0;
 	_cleanup_json_ struct json_object *one = json_object_new_object();
 	int err = one ? json_add_text(one, "name", string_table_text(&hotspots->strings, hotspot->name)) : -ENOMEM;
 
@@ -297,9 +310,9 @@ static struct json_object *hotspot_json(const struct hotspots *hotspots, const s
 			      ? json_add_real(one, "containers_effective", hotspot->containers_effective)
 			      : json_add_null(one, "containers_effective");
 	if (!err)
-		err = json_add(one, "containers", containers_json(hotspot, profile));
+		err = json_add(one, "containers", containers_json(hotspot, profile, wanted, &shown));
 	if (!err)
-		err = json_add_number(one, "containers_more", hotspot->containers.count - shown_containers(hotspot));
+		err = json_add_number(one, "containers_more", hotspot->containers.count - shown);
 	if (!err)
 		err = json_add(
 			one, "functions",
@@ -326,7 +339,8 @@ int render_hotspots_json(const struct hotspots *hotspots, const struct profile *
 
 	for (size_t i = 0; i < hotspots->list.count && !err; i++)
 		if (concerns(&hotspots->list.items[i], options->wanted))
-			err = json_append(list, hotspot_json(hotspots, &hotspots->list.items[i], profile));
+			err = json_append(list,
+					  hotspot_json(hotspots, &hotspots->list.items[i], profile, options->wanted));
 	if (!err)
 		err = json_add_chosen(top, profile, options->wanted);
 	if (!err)

@@ -358,6 +358,45 @@ static void test_hotspots__a_chosen_container_has_its_line_where_it_takes_part(v
 	profile_free(profile);
 }
 
+static void test_hotspots__a_chosen_container_has_its_entry_however_small_its_part(void **state)
+{
+	static const bool wanted[] = {false, false, true};
+	struct hotspots_options options = {.wanted = wanted};
+	struct json_object *top, *list, *first, *value;
+	struct hotspots hotspots;
+	struct profile *profile;
+	struct maker maker;
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	maker_start(&maker);
+	for (uint32_t i = 0; i < 3; i++) {
+		char name[8];
+
+		snprintf(name, sizeof(name), "web-%u", i);
+		maker_container(&maker, CONTAINER_CONTAINER, name, name, "");
+		maker_sample(&maker, i, CALL "k:__x64_sys_read;k:vfs_read", i ? 1 : 998);
+	}
+	profile = maker_load(&maker);
+	assert_int_equal(hotspots_init(&hotspots, profile), 0);
+	assert_int_equal(render_hotspots_json(&hotspots, profile, &options, out), 0);
+	fclose(out);
+	top = json_tokener_parse(text);
+	assert_true(json_object_object_get_ex(top, "hotspots", &list));
+	first = json_object_array_get_idx(list, 0);
+	assert_true(json_object_object_get_ex(first, "containers", &list));
+	assert_int_equal(json_object_array_length(list), 2);
+	assert_true(json_object_object_get_ex(json_object_array_get_idx(list, 1), "label", &value));
+	assert_string_equal(json_object_get_string(value), "web-2");
+	assert_true(json_object_object_get_ex(first, "containers_more", &value));
+	assert_int_equal(json_object_get_int(value), 1);
+	json_object_put(top);
+	free(text);
+	hotspots_deinit(&hotspots);
+	profile_free(profile);
+}
+
 static void test_hotspots__few_kernel_samples_find_nothing_and_say_so(void **state)
 {
 	struct profile *profile;
@@ -421,6 +460,7 @@ int main(void)
 		TEST(the_rest_says_of_what_it_is_the_rest),
 		TEST(json_has_all_of_them_and_the_text_says_how_many_more),
 		TEST(a_chosen_container_has_its_line_where_it_takes_part),
+		TEST(a_chosen_container_has_its_entry_however_small_its_part),
 		TEST(few_kernel_samples_find_nothing_and_say_so),
 		TEST(json_is_valid_whatever_a_container_is_called),
 	};
