@@ -52,15 +52,20 @@ void render_blocked_account(const struct profile_times *times, const struct prof
 {
 	uint64_t all = time_sums_blocked(&times->total), stacked = stacked_ns(profile);
 	uint64_t lost = profile_fact_number(profile, "waits.lost_ns");
-	uint64_t rest = stacked + times->total.short_ns + lost, gap;
+	uint64_t rest = stacked + times->total.short_ns + lost;
+	uint64_t gap = all > rest ? all - rest : rest - all;
 	char text[5][16];
 
-	fprintf(out, "%s blocked = %s with stacks + %s in blocks shorter than %s + %s lost.\n",
+	fprintf(out, "%s blocked = %s with stacks + %s in blocks shorter than %s + %s lost",
 		duration_text(all, text[0], sizeof(text[0])), duration_text(stacked, text[1], sizeof(text[1])),
 		duration_text(times->total.short_ns, text[2], sizeof(text[2])),
 		duration_text(profile_fact_number(profile, "waits.min_block_ns"), text[3], sizeof(text[3])),
 		duration_text(lost, text[4], sizeof(text[4])));
-	gap = all > rest ? all - rest : rest - all;
+	/* Sums are written before the stacks of the same blocks: what was cut has the first without the second. */
+	if (!profile->whole && all > rest && gap > all / 1000)
+		fprintf(out, " + %s of which the stacks were not written",
+			duration_text(gap, text[0], sizeof(text[0])));
+	fputs(".\n", out);
 	if (profile->whole && gap > all / 1000)
 		fprintf(out, "This does not add up: %s are unaccounted for.\n",
 			duration_text(gap, text[0], sizeof(text[0])));

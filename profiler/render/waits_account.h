@@ -27,7 +27,10 @@ struct loss {
 /* A line for each of @losses, [@count], that is not 0. */
 void render_losses(const struct loss *losses, size_t count, const struct profile *profile, FILE *out);
 
-/* "12.3 s blocked = 12.1 s with stacks + 0.2 s in blocks shorter than 1 ms + 0 lost", and each cause of loss. */
+/*
+ * "12.3 s blocked = 12.1 s with stacks + 0.2 s in blocks shorter than 1 ms + 0 lost", and each cause of loss; of a recording
+ * that was cut, what has no stacks, too.
+ */
 void render_blocked_account(const struct profile_times *times, const struct profile *profile, FILE *out);
 
 /* "1.20 s queued = 1.19 s while others ran, or for a reason told + 10.0 ms not known.", likewise. */

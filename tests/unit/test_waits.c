@@ -406,6 +406,30 @@ static void test_waits__offcpu_shows_wakers_and_its_account(void **state)
 	profile_free(profile);
 }
 
+static void test_waits__stacks_that_a_cut_recording_lacks_are_in_its_account(void **state)
+{
+	struct profile *profile = NULL;
+	_cleanup_free_ char *text = NULL;
+	char error[256] = "";
+	struct maker maker;
+	uint32_t web;
+
+	maker_start(&maker);
+	maker_fact(&maker, "waits.min_block_ns", "1000000");
+	web = maker_container(&maker, CONTAINER_CONTAINER, "web", "abc", "");
+	add_wait(&maker, web, READ_STACK, WAIT_SLEEPING, 100, RECORDING_NONE, NULL);
+	add_times(&maker, web, 353, 0, 3);
+	assert_int_equal(recording_writer_flush(maker.writer), 0);
+	recording_writer_free(maker.writer);
+	assert_int_equal(profile_load(maker.path, &profile, error, sizeof(error)), 0);
+	unlink(maker.path);
+	assert_false(profile->whole);
+	text = printed(profile, false, false);
+	assert_non_null(strstr(text, "353 ms blocked = 100 ms with stacks + 3.00 ms in blocks shorter than 1.00 ms + "
+				     "0 ns lost + 250 ms of which the stacks were not written.\n"));
+	profile_free(profile);
+}
+
 static void test_waits__n_bounds_both_tables(void **state)
 {
 	struct blocked_options options = {.max = 1};
@@ -556,6 +580,7 @@ int main(void)
 		cmocka_unit_test(test_waits__a_chosen_container_is_told_as_waiter_and_as_waker),
 		cmocka_unit_test(test_waits__a_chosen_container_is_told_where_it_runs_while_others_wait),
 		cmocka_unit_test(test_waits__offcpu_shows_wakers_and_its_account),
+		cmocka_unit_test(test_waits__stacks_that_a_cut_recording_lacks_are_in_its_account),
 		cmocka_unit_test(test_waits__n_bounds_both_tables),
 		cmocka_unit_test(test_waits__no_two_columns_of_runqlat_are_called_the_same),
 		cmocka_unit_test(test_waits__runqlat_says_who_ran),
