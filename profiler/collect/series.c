@@ -104,17 +104,17 @@ const struct series_counts *series_counts(const struct series *series)
 
 static int read_one(struct series *series, struct tracked *one)
 {
-	uint64_t now = clock_now_ns();
+	uint64_t now = clock_now_ns(), unrelated;
 	struct series_values values;
 
-	if (!cgroup_stat_read(one->stat, &values)) {
+	if (!cgroup_stat_read(one->stat, &values, &unrelated)) {
 		cgroup_stat_free(one->stat);
 		one->stat = NULL;
 		return series_rows_let_go(&series->rows, &one->past);
 	}
 	series->counts.readings++;
 	series->counts.containers += !one->past.read_ns;
-	return series_rows_add(&series->rows, &one->past, one->row, &values, now);
+	return series_rows_add(&series->rows, &one->past, one->row, &values, unrelated, now);
 }
 
 static int read_host(struct series *series)
@@ -123,7 +123,7 @@ static int read_host(struct series *series)
 	struct series_values values;
 
 	host_stat_read(series->parts.root, &values);
-	return series_rows_add(&series->rows, &series->host, SERIES_HOST, &values, now);
+	return series_rows_add(&series->rows, &series->host, SERIES_HOST, &values, 0, now);
 }
 
 static int read_containers(struct series *series)

@@ -10,17 +10,20 @@ void series_rows_deinit(struct series_rows *rows)
 }
 
 void series_between(const struct series_values *before, const struct series_values *after, bool fresh,
-		    struct series_values *ret_change)
+		    uint64_t unrelated, struct series_values *ret_change)
 {
 	struct series_values change = {0};
 
 	for (unsigned int i = 0; i < SERIES_MEASURES; i++) {
 		uint64_t bit = SERIES_BIT(i), now = after->values[i], then = before->values[i];
 
-		if (!(after->known & bit) || (!(SERIES_NOW & bit) && !(before->known & bit) && !fresh))
+		if (!(after->known & bit))
 			continue;
-		if (!(SERIES_NOW & bit) && (before->known & bit) && now >= then)
+		if (!(SERIES_NOW & bit)) {
+			if (unrelated & bit || (!(before->known & bit) && !fresh) || now < then)
+				continue;
 			now -= then;
+		}
 		series_put(&change, (enum series_measure)i, now);
 	}
 	*ret_change = change;
@@ -47,7 +50,7 @@ static bool is_quiet(const struct series_values *change, const struct series_val
 }
 
 int series_rows_add(struct series_rows *rows, struct series_past *past, uint32_t container,
-		    const struct series_values *values, uint64_t now_ns)
+		    const struct series_values *values, uint64_t unrelated, uint64_t now_ns)
 {
 	bool fresh = past->made_ns && now_ns < past->made_ns + SERIES_YOUNG_NS;
 	struct recording_series row = {.container = container, .time_ns = now_ns - rows->start_ns};
@@ -55,7 +58,7 @@ int series_rows_add(struct series_rows *rows, struct series_past *past, uint32_t
 
 	if (past->read_ns || fresh)
 		row.span_ns = now_ns - (past->read_ns ? past->read_ns : past->made_ns);
-	series_between(&past->before, values, fresh, &row.values);
+	series_between(&past->before, values, fresh, unrelated, &row.values);
 	past->held = container != SERIES_HOST && past->read_ns && is_quiet(&row.values, &past->last.values);
 	if (!past->held)
 		err = add_row(rows, &row);

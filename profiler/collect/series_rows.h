@@ -38,10 +38,11 @@ void series_rows_deinit(struct series_rows *rows);
  * series_rows_add() - one reading
  * @container: row, or SERIES_HOST, of which every reading is a row
  * @values: as read at @now_ns
+ * @unrelated: as for series_between()
  * What was made less than SERIES_YOUNG_NS ago counts from zero. Returns 0 or -ENOMEM.
  */
 int series_rows_add(struct series_rows *rows, struct series_past *past, uint32_t container,
-		    const struct series_values *values, uint64_t now_ns);
+		    const struct series_values *values, uint64_t unrelated, uint64_t now_ns);
 
 /* It is not read any more: its last row is one, where it was held. 0 or -ENOMEM. */
 int series_rows_let_go(struct series_rows *rows, struct series_past *past);
@@ -52,9 +53,10 @@ int series_rows_flush(struct series_rows *rows, struct recording_writer *writer)
 /**
  * series_between() - what came between two readings of one thing, and what is now
  * @fresh: it was made after @before: what that one does not know was 0
- * A count that has become less belongs to a new cgroup of the same name, and counts from zero.
+ * @unrelated: SERIES_BIT() of each that @after counts of something else than @before did: what came is not known
+ * Nor is it of a count that has become less: I/O wait may, by proc(5), and a sum over disks of which one is gone.
  */
 void series_between(const struct series_values *before, const struct series_values *after, bool fresh,
-		    struct series_values *ret_change);
+		    uint64_t unrelated, struct series_values *ret_change);
 
 #endif

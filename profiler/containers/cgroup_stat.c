@@ -33,7 +33,9 @@ struct cgroup_stat_reader {
 struct cgroup_stat {
 	struct cgroup_stat_reader *reader;
 	char *path;
-	char *throttling; /* file of the cgroup that has the tightest limit; NULL: there is none */
+	char *throttling;	   /* file of the cgroup that has the tightest limit; NULL: there is none */
+	bool throttling_read;	   /* of this file or of one before it */
+	bool throttling_unrelated; /* its first counts are not to be compared (cgroup_stat_read()) */
 	uint64_t cpu_limit, memory_limit;
 	bool memory_limited; /* the unified hierarchy tells of memory limits */
 	uint64_t readings;
@@ -169,6 +171,15 @@ static void find_memory_limit(struct cgroup_stat *stat)
 	}
 }
 
+/* Its own counts began with it; those of a cgroup above it may be as old as the host. */
+static bool is_own(const struct cgroup_stat *stat, const char *file)
+{
+	char own[PATH_MAX + sizeof("/cpu.stat")];
+	size_t length = (size_t)snprintf(own, sizeof(own), "%s/cpu.stat", stat->path);
+
+	return strlen(file) >= length && !strcmp(file + strlen(file) - length, own);
+}
+
 static void find_cpu_limit(struct cgroup_stat *stat)
 {
 	struct cgroup_cpu limit = {0};
@@ -181,6 +192,7 @@ static void find_cpu_limit(struct cgroup_stat *stat)
 	close_file(stat->reader, &stat->throttling_fd);
 	free(stat->throttling);
 	stat->throttling = limited ? strdup(file) : NULL;
+	stat->throttling_unrelated = limited && (stat->throttling_read || !is_own(stat, file));
 }
 
 static void look_again(struct cgroup_stat *stat)
@@ -194,20 +206,28 @@ static void look_again(struct cgroup_stat *stat)
 	find_memory_limit(stat);
 }
 
-static void read_throttling(struct cgroup_stat *stat, char *text, struct series_values *values)
+/* Returns what of it is unrelated. */
+static uint64_t read_throttling(struct cgroup_stat *stat, char *text, struct series_values *values)
 {
+	uint64_t unrelated = 0;
 	struct cgroup_cpu cpu = {0};
 
 	series_put(values, SERIES_CPU_LIMIT, stat->cpu_limit);
 	if (!stat->throttling || !read_file(stat->reader, stat->throttling, &stat->throttling_fd, text))
-		return;
+		return 0;
 	cgroup_cpu_take_throttling(text, &cpu);
 	series_put(values, SERIES_CPU_PERIODS, cpu.periods);
 	series_put(values, SERIES_CPU_THROTTLED_PERIODS, cpu.throttled_periods);
 	series_put(values, SERIES_CPU_THROTTLED, cpu.throttled_ns);
+	if (stat->throttling_unrelated)
+		unrelated = SERIES_BIT(SERIES_CPU_PERIODS) | SERIES_BIT(SERIES_CPU_THROTTLED_PERIODS) |
+			    SERIES_BIT(SERIES_CPU_THROTTLED);
+	stat->throttling_read = true;
+	stat->throttling_unrelated = false;
+	return unrelated;
 }
 
-bool cgroup_stat_read(struct cgroup_stat *stat, struct series_values *ret_values)
+bool cgroup_stat_read(struct cgroup_stat *stat, struct series_values *ret_values, uint64_t *ret_unrelated)
 {
 	struct series_values values = {0};
 	char file[2 * PATH_MAX], text[TEXT_BYTES];
@@ -231,7 +251,7 @@ bool cgroup_stat_read(struct cgroup_stat *stat, struct series_values *ret_values
 			series_put(&values, (enum series_measure)i, 0);
 	if (stat->memory_limited)
 		series_put(&values, SERIES_MEMORY_LIMIT, stat->memory_limit);
-	read_throttling(stat, text, &values);
+	*ret_unrelated = read_throttling(stat, text, &values);
 	*ret_values = values;
 	return true;
 }

@@ -30,7 +30,12 @@ void cgroup_stat_reader_free(struct cgroup_stat_reader *reader);
 int cgroup_stat_new(struct cgroup_stat_reader *reader, const char *path, struct cgroup_stat **ret_stat);
 void cgroup_stat_free(struct cgroup_stat *stat);
 
-/* Reads all. False where nothing is known of it: it is gone, or was never there. */
-bool cgroup_stat_read(struct cgroup_stat *stat, struct series_values *ret_values);
+/**
+ * cgroup_stat_read() - read all
+ * @ret_unrelated: SERIES_BIT() of each that does not go on from the last reading, nor from 0 when the cgroup was made:
+ *                 throttling is that of the tightest limit, which another cgroup may have by now, or an older one above it
+ * Returns false where nothing is known of it: it is gone, or was never there.
+ */
+bool cgroup_stat_read(struct cgroup_stat *stat, struct series_values *ret_values, uint64_t *ret_unrelated);
 
 #endif

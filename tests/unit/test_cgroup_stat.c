@@ -16,12 +16,13 @@ struct reading {
 	struct cgroup_stat_reader *reader;
 	struct cgroup_stat *stat;
 	struct series_values values;
+	uint64_t unrelated;
 };
 
 static bool read_again(struct reading *reading)
 {
 	memset(&reading->values, 0, sizeof(reading->values));
-	return cgroup_stat_read(reading->stat, &reading->values);
+	return cgroup_stat_read(reading->stat, &reading->values, &reading->unrelated);
 }
 
 static bool start(struct reading *reading, const char *root, const char *path, size_t files_max)
@@ -265,6 +266,34 @@ static void test_cgroup_stat__limits_of_cgroups_below_are_not_its_own(void **sta
 	end(&reading);
 }
 
+#define THROTTLING \
+	(SERIES_BIT(SERIES_CPU_PERIODS) | SERIES_BIT(SERIES_CPU_THROTTLED_PERIODS) | SERIES_BIT(SERIES_CPU_THROTTLED))
+
+static void test_cgroup_stat__throttling_by_another_cgroups_limit_does_not_go_on_from_the_last_reading(void **state)
+{
+	struct reading reading;
+
+	write_v2(*state);
+	write_file(*state, "/sys/fs/cgroup/pod/cpu.max", "60000 100000\n");
+	write_file(*state, "/sys/fs/cgroup/pod/cpu.stat", "nr_periods 9000\nnr_throttled 800\nthrottled_usec 7\n");
+	assert_true(start(&reading, *state, "/pod/a", 100));
+	expect(&reading.values, SERIES_CPU_PERIODS, 20);
+	assert_int_equal(reading.unrelated, 0);
+	write_file(*state, V2 "cpu.max", "70000 100000\n");
+	for (int turn = 0; turn < 20 && reading.values.values[SERIES_CPU_LIMIT] != 600; turn++)
+		assert_true(read_again(&reading));
+	expect(&reading.values, SERIES_CPU_PERIODS, 9000);
+	assert_int_equal(reading.unrelated, THROTTLING);
+	assert_true(read_again(&reading));
+	expect(&reading.values, SERIES_CPU_PERIODS, 9000);
+	assert_int_equal(reading.unrelated, 0);
+	end(&reading);
+	/* A pod is older than what is made in it. */
+	assert_true(start(&reading, *state, "/pod/a", 100));
+	assert_int_equal(reading.unrelated, THROTTLING);
+	end(&reading);
+}
+
 static void test_cgroup_stat__what_is_not_there_yet_comes_and_what_is_gone_is_gone(void **state)
 {
 	struct reading reading;
@@ -383,6 +412,7 @@ int main(void)
 		TEST(test_cgroup_stat__new_numbers_are_read_with_and_without_files_that_stay_open),
 		TEST(test_cgroup_stat__a_limit_that_changes_is_seen_after_some_readings),
 		TEST(test_cgroup_stat__limits_of_cgroups_below_are_not_its_own),
+		TEST(test_cgroup_stat__throttling_by_another_cgroups_limit_does_not_go_on_from_the_last_reading),
 		TEST(test_cgroup_stat__what_is_not_there_yet_comes_and_what_is_gone_is_gone),
 		TEST(test_cgroup_stat__paths_out_of_the_hierarchy_links_and_garbage_tell_nothing),
 		TEST(test_stat_text__what_does_not_fit_ends_with_a_whole_line),

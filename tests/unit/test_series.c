@@ -113,8 +113,8 @@ static const struct recording_tables *read_back(struct host *host)
 	return &host->fake.tables;
 }
 
-/* "- 5 2": what the rows say of CPU time, in µs, with - where it is not known. */
-static const char *rows_of(const struct recording_tables *tables, uint32_t container)
+/* "- 5 2": what the rows say of a measure, in thousands, with - where it is not known. */
+static const char *rows_with(const struct recording_tables *tables, uint32_t container, enum series_measure measure)
 {
 	static char text[512];
 	size_t used = 0;
@@ -125,37 +125,53 @@ static const char *rows_of(const struct recording_tables *tables, uint32_t conta
 
 		if (row->container != container)
 			continue;
-		if (row->values.known & SERIES_BIT(SERIES_CPU_USAGE))
+		if (row->values.known & SERIES_BIT(measure))
 			used += (size_t)snprintf(text + used, sizeof(text) - used, "%s%llu", used ? " " : "",
-						 (unsigned long long)row->values.values[SERIES_CPU_USAGE] / 1000);
+						 (unsigned long long)row->values.values[measure] / 1000);
 		else
 			used += (size_t)snprintf(text + used, sizeof(text) - used, "%s-", used ? " " : "");
-		assert_int_equal(!row->span_ns, !(row->values.known & SERIES_BIT(SERIES_CPU_USAGE)));
 	}
 	return text;
+}
+
+/* CPU time, in µs. */
+static const char *rows_of(const struct recording_tables *tables, uint32_t container)
+{
+	for (size_t i = 0; i < tables->series.count; i++) {
+		const struct recording_series *row = &tables->series.items[i];
+
+		if (row->container == container)
+			assert_int_equal(!row->span_ns, !(row->values.known & SERIES_BIT(SERIES_CPU_USAGE)));
+	}
+	return rows_with(tables, container, SERIES_CPU_USAGE);
 }
 
 static void test_series__differences_know_what_both_readings_know(void **state)
 {
 	struct series_values before = {0}, after = {0}, change;
+	uint64_t unrelated;
 
 	series_put(&before, SERIES_CPU_USAGE, 10);
 	series_put(&before, SERIES_CPU_USER, 10);
 	series_put(&before, SERIES_CPU_SYSTEM, 10);
 	series_put(&before, SERIES_MEMORY_USAGE, 10);
+	series_put(&before, SERIES_CPU_PERIODS, 10);
 	series_put(&after, SERIES_CPU_USAGE, 14);
-	series_put(&after, SERIES_CPU_USER, 3); /* a new cgroup of the same name */
+	series_put(&after, SERIES_CPU_USER, 9); /* less than it was */
 	series_put(&after, SERIES_MEMORY_USAGE, 7);
 	series_put(&after, SERIES_IO_READ, 5);
-	series_between(&before, &after, false, &change);
-	assert_int_equal(change.known,
-			 SERIES_BIT(SERIES_CPU_USAGE) | SERIES_BIT(SERIES_CPU_USER) | SERIES_BIT(SERIES_MEMORY_USAGE));
+	series_put(&after, SERIES_CPU_PERIODS, 900); /* of another cgroup */
+	series_put(&after, SERIES_CPU_THROTTLED, 90);
+	unrelated = SERIES_BIT(SERIES_CPU_PERIODS) | SERIES_BIT(SERIES_CPU_THROTTLED);
+	series_between(&before, &after, false, unrelated, &change);
+	assert_int_equal(change.known, SERIES_BIT(SERIES_CPU_USAGE) | SERIES_BIT(SERIES_MEMORY_USAGE));
 	assert_int_equal(change.values[SERIES_CPU_USAGE], 4);
-	assert_int_equal(change.values[SERIES_CPU_USER], 3);
+	assert_int_equal(change.values[SERIES_CPU_USER], 0);
 	assert_int_equal(change.values[SERIES_MEMORY_USAGE], 7);
-	series_between(&before, &after, true, &change);
+	series_between(&before, &after, true, unrelated, &change);
 	assert_int_equal(change.values[SERIES_IO_READ], 5);
-	assert_true(change.known & SERIES_BIT(SERIES_IO_READ));
+	assert_int_equal(change.known,
+			 SERIES_BIT(SERIES_CPU_USAGE) | SERIES_BIT(SERIES_MEMORY_USAGE) | SERIES_BIT(SERIES_IO_READ));
 }
 
 static void test_series__a_container_counts_from_its_first_reading_a_new_one_from_zero(void **state)
@@ -178,6 +194,45 @@ static void test_series__a_container_counts_from_its_first_reading_a_new_one_fro
 	assert_string_equal(rows_of(tables, 1), "7 10");
 	assert_int_equal(series_counts(host->series)->readings, 5);
 	assert_int_equal(series_counts(host->series)->containers, 2);
+}
+
+static void write_io_wait(const struct host *host, unsigned int ticks)
+{
+	char text[64];
+
+	snprintf(text, sizeof(text), "cpu  0 0 0 0 %u 0 0 0 0 0\n", ticks);
+	write_file(host->fake.root, "/proc/stat", text);
+}
+
+static void write_io(const struct host *host, const char *text)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), "/sys/fs/cgroup/docker/%s/io.stat", id_of(0));
+	write_file(host->fake.root, path, text);
+}
+
+static void test_series__what_came_to_a_count_that_became_less_is_not_known(void **state)
+{
+	struct host *host = *state;
+	const struct recording_tables *tables;
+	char expected[64];
+
+	make(host, 0, false);
+	use(host, 0, "100");
+	write_io_wait(host, 500);
+	write_io(host, "8:0 rbytes=9000000\n8:16 rbytes=5000\n");
+	start(host, false);
+	write_io_wait(host, 499);
+	write_io(host, "8:16 rbytes=7000\n");
+	tick(host);
+	write_io_wait(host, 502);
+	write_io(host, "8:16 rbytes=8000\n");
+	tick(host);
+	tables = read_back(host);
+	assert_string_equal(rows_with(tables, 0, SERIES_IO_READ), "- - 1");
+	snprintf(expected, sizeof(expected), "- - %ld", 3000000 / sysconf(_SC_CLK_TCK));
+	assert_string_equal(rows_with(tables, SERIES_HOST, SERIES_CPU_IOWAIT), expected);
 }
 
 static void test_series__quiet_rows_are_left_out_but_the_last(void **state)
@@ -327,6 +382,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_series__differences_know_what_both_readings_know),
 		TEST(test_series__a_container_counts_from_its_first_reading_a_new_one_from_zero),
+		TEST(test_series__what_came_to_a_count_that_became_less_is_not_known),
 		TEST(test_series__quiet_rows_are_left_out_but_the_last),
 		TEST(test_series__of_many_containers_some_wait_for_the_next_second),
 		TEST(test_series__a_container_that_is_gone_may_come_back),
