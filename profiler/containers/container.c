@@ -20,6 +20,7 @@ struct described {
 
 struct container_resolver {
 	char root[512];
+	struct runtime_places *places;
 	struct string_table strings;
 	ARRAY(struct described) known;
 	struct hash_index index;
@@ -29,8 +30,8 @@ int container_resolver_new(const char *root, struct container_resolver **ret_res
 {
 	struct container_resolver *resolver = calloc(1, sizeof(*resolver));
 
-	if (!resolver || string_table_init(&resolver->strings)) {
-		free(resolver);
+	if (!resolver || string_table_init(&resolver->strings) || runtime_places_new(root, &resolver->places)) {
+		container_resolver_free(resolver);
 		return -ENOMEM;
 	}
 	snprintf(resolver->root, sizeof(resolver->root), "%s", root);
@@ -42,6 +43,7 @@ void container_resolver_free(struct container_resolver *resolver)
 {
 	if (!resolver)
 		return;
+	runtime_places_free(resolver->places);
 	string_table_deinit(&resolver->strings);
 	array_deinit(&resolver->known);
 	hash_index_deinit(&resolver->index);
@@ -78,7 +80,7 @@ static int describe(struct container_resolver *resolver, const char *path, struc
 	char short_id[SHORT_ID + 1];
 
 	cgroup_path_classify(path, &owner);
-	info.on_disk = !container_names_find(resolver->root, &owner, &names);
+	info.on_disk = !container_names_find(resolver->root, resolver->places, &owner, &names);
 	info.kind = owner.kind;
 	if (owner.kind == CONTAINER_HOST && names.runtime[0]) {
 		info.kind = CONTAINER_CONTAINER;

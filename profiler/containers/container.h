@@ -31,7 +31,10 @@ void container_resolver_free(struct container_resolver *resolver);
 /* Returns 0 or -ENOMEM. */
 int container_resolver_describe(struct container_resolver *resolver, const char *path, struct container_info *ret_info);
 
-/* Forgets all that it has described: names that changed or came late on the disk are found by the next look. */
+/*
+ * Forgets all that it has described: names that changed or came late on the disk are found by the next look. What runtimes
+ * keep for all of their containers (runtime_places.h) stays.
+ */
 void container_resolver_refresh(struct container_resolver *resolver);
 
 /* Does @wanted mean this container? Its name, a prefix of its id of at least three characters, or its cgroup's path. */

@@ -2,13 +2,13 @@
 /*
  * container_names: names, images and pods as the runtimes keep them on disk. No daemon is asked.
  *
- * The files' text is somebody else's choice: they are opened without following links, must be regular, small and
- * shallow, and whatever does not parse is as good as not there.
+ * The files' text is somebody else's choice (runtime_file.h).
  */
 #ifndef STOKER_CONTAINER_NAMES_H
 #define STOKER_CONTAINER_NAMES_H
 
 #include "profiler/containers/cgroup_path.h"
+#include "profiler/containers/runtime_places.h"
 
 struct container_names {
 	char runtime[32]; /* "" where the path already told */
@@ -21,9 +21,11 @@ struct container_names {
 /**
  * container_names_find() - what the disk says of a container
  * @root: prefix of every path: "" for the host
+ * @places: of the same root; looked at as needed
  * @owner: what its path said; for a plain directory its name is tried as an id of runc and crun
  * Returns 0, or -ENOENT where nothing is known.
  */
-int container_names_find(const char *root, const struct cgroup_owner *owner, struct container_names *ret_names);
+int container_names_find(const char *root, struct runtime_places *places, const struct cgroup_owner *owner,
+			 struct container_names *ret_names);
 
 #endif

@@ -94,10 +94,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	made = true;
 	write_input(data, size);
 	for (size_t i = 0; i < ARRAY_LENGTH(places); i++) {
+		struct runtime_places *of_input;
 		struct container_names names;
+		int err;
 
+		/* Anew: two inputs may be written in one tick of the file system's clock. */
+		if (runtime_places_new(root, &of_input))
+			abort();
 		memset(&names, 'x', sizeof(names));
-		if (container_names_find(root, &places[i].owner, &names))
+		err = container_names_find(root, of_input, &places[i].owner, &names);
+		runtime_places_free(of_input);
+		if (err)
 			continue;
 		if (!IS_TEXT(names.runtime) || !IS_TEXT(names.name) || !IS_TEXT(names.image) || !IS_TEXT(names.pod) ||
 		    !IS_TEXT(names.namespace))
