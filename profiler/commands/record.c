@@ -46,7 +46,7 @@ static const struct option_row rows[] = {
 	{0, "unwind-memory", OPTION_NUMBER, offsetof(struct record_settings, unwind_memory), "MIB",
 	 "for the tables of --unwind (128)", UNWIND_MEMORY_MIN >> 20, 1024, NULL},
 	{'o', "output", OPTION_TEXT, offsetof(struct record_settings, output), "FILE",
-	 "the recording (" DEFAULT_FILE "); an older one becomes .old", 0, 0, NULL},
+	 "the recording (" DEFAULT_FILE "; - for standard output); an older one becomes .old", 0, 0, NULL},
 	{0, "offcpu", OPTION_FLAG, offsetof(struct record_settings, waits.offcpu), NULL,
 	 "blocked time too, by stack, with who ended it", 0, 0, NULL},
 	{0, "min-block", OPTION_REAL, offsetof(struct record_settings, min_block_ms), "MS",
