@@ -44,6 +44,8 @@ static int show(const struct profile *profile, const void *data, enum exit_statu
 	struct blocked_options options = {.wakers = settings->wakers, .max = (uint32_t)settings->max};
 	int err;
 
+	if (settings->state != QUERY_ALL_STATES)
+		options.state = query_states[settings->state];
 	err = report_choose(profile, usage.command, &settings->containers, &wanted, ret_status);
 	options.wanted = wanted;
 	if (!err)

@@ -94,7 +94,10 @@ static int put_containers(const struct profile_times *times, const struct profil
 			err = put_container(&table, profile, order[i].sums);
 	if (err)
 		return err;
-	column_table_print(&table, out);
+	if (chosen)
+		column_table_print(&table, out);
+	else
+		render_none("No times", options->wanted, out);
 	if (chosen > max)
 		fprintf(out, "(%zu more containers: -n shows them)\n", chosen - max);
 	return 0;
@@ -185,6 +188,14 @@ static int put_place(struct column_table *table, const struct blocked_places *pl
 	return err;
 }
 
+static void put_no_places(const struct blocked_options *options, FILE *out)
+{
+	fprintf(out, "Nothing%s was blocked for so long", options->wanted ? " of the containers asked for" : "");
+	if (options->state)
+		fprintf(out, " in state %s", options->state);
+	fputs(".\n", out);
+}
+
 int render_blocked_text(const struct blocked_places *places, const struct profile_times *times,
 			const struct profile *profile, const struct blocked_options *options, FILE *out)
 {
@@ -201,10 +212,13 @@ int render_blocked_text(const struct blocked_places *places, const struct profil
 	if (chosen)
 		column_table_print(&table, out);
 	else
-		fputs("Nothing was blocked for so long.\n", out);
+		put_no_places(options, out);
 	if (chosen > max)
 		fprintf(out, "(%zu more places: -n shows them)\n", chosen - max);
 	fputc('\n', out);
+	if (options->state)
+		fprintf(out, "Only places in state %s; the first table and the lines below are of all states.\n",
+			options->state);
 	render_chosen(profile, options->wanted, out);
 	render_blocked_account(times, profile, out);
 	return render_accounting(profile, out);

@@ -12,6 +12,7 @@
 
 struct blocked_options {
 	const bool *wanted; /* chosen.h: a place concerns who blocks there, and who wakes it */
+	const char *state;  /* that the places were chosen by; NULL: all */
 	bool wakers;	    /* a line for each waker of a place */
 	uint32_t max;	    /* containers and places shown; 0: 40 and 30. JSON has all of them. */
 };

@@ -194,13 +194,13 @@ static void put_holders(const struct lock_sites *sites, const struct profile *pr
 {
 	size_t owners = 0;
 
-	for (size_t i = 0; i < sites->list.count && owners < HOLDERS_SHOWN; i++) {
+	for (size_t i = 0; i < sites->list.count; i++) {
 		const struct lock_site *site = &sites->list.items[i];
 		char name[LOCK_NAME_BYTES], text[16];
 
-		if (!site->concerned)
+		if (!site->concerned || owners++ >= HOLDERS_SHOWN)
 			continue;
-		if (!owners++)
+		if (owners == 1)
 			fputs("\nWhere they were while they made others wait: as the wait began, and as they let go:\n",
 			      out);
 
@@ -211,6 +211,8 @@ static void put_holders(const struct lock_sites *sites, const struct profile *pr
 		if (site->holders.count > PLACES_SHOWN)
 			fprintf(out, "   (%zu more)\n", site->holders.count - PLACES_SHOWN);
 	}
+	if (owners > HOLDERS_SHOWN)
+		fprintf(out, "(%zu more owners)\n", owners - HOLDERS_SHOWN);
 }
 
 static void put_counts_account(const struct lock_sites *sites, FILE *out)

@@ -22,7 +22,14 @@ static int set_up(void **state)
 {
 	struct recording_call call = {.count = 3, .timed = 3, .wall_ns = 3000, .wall_max_ns = 1000};
 	struct recording_series reading = {.time_ns = 1000000000, .span_ns = 1000000000};
-	struct recording_times times = {.oncpu_ns = 1000000, .woken_ns = 1000};
+	struct recording_times times = {.oncpu_ns = 1000000, .woken_ns = 1000, .blocked_ns = {5000000}};
+	struct recording_wait wait = {.stack = RECORDING_STACK_ROOT,
+				      .waker_container = RECORDING_NONE,
+				      .waker_thread = RECORDING_NONE,
+				      .waker_stack = RECORDING_STACK_ROOT,
+				      .count = 1,
+				      .total_ns = 5000000,
+				      .max_ns = 5000000};
 	struct recording_queue queue = {.culprit = RECORDING_NONE, .reason = QUEUE_IDLE, .ns = 1000};
 	struct maker maker;
 	uint32_t row;
@@ -36,6 +43,7 @@ static int set_up(void **state)
 	assert_int_equal(recording_writer_call(maker.writer, &call, &row), 0);
 	assert_int_equal(recording_writer_times(maker.writer, &times, &row), 0);
 	assert_int_equal(recording_writer_queue(maker.writer, &queue), 0);
+	assert_int_equal(recording_writer_wait(maker.writer, &wait), 0);
 	maker_fact(&maker, "locks.spins_lost", "0");
 	series_put(&reading.values, SERIES_CPU_USAGE, 500000000);
 	assert_int_equal(recording_writer_series(maker.writer, &reading), 0);
@@ -104,6 +112,7 @@ static void test_commands__containers_without_a_row_are_said_to_have_none(void *
 		{command_locks, "locks", "No waits for locks"},
 		{command_runqlat, "runqlat", "No times"},
 		{command_hotspots, "hotspots", "No hotspots"},
+		{command_offcpu, "offcpu", "No times"},
 	};
 
 	for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
@@ -120,15 +129,35 @@ static void test_commands__containers_without_a_row_are_said_to_have_none(void *
 		if (cases[i].run != command_locks)
 			assert_null(strstr(the.output, " of the containers asked for.\n"));
 	}
+	assert_int_equal(run(command_hotspots, "hotspots -C web"), EXIT_OK);
 	printed("kernel time");
 	assert_int_equal(run(command_syscalls, "syscalls -o json -C idle"), EXIT_OK);
 	printed("\"calls\": [\n  ],");
+}
+
+static void test_commands__offcpu_says_what_was_left_out(void **state)
+{
+	static const char only[] = "Only places in state D; the first table and the lines below are of all states.\n";
+
+	assert_int_equal(run(command_offcpu, "offcpu --state S"), EXIT_OK);
+	printed("\nweb        S      ");
+	printed("\nOnly places in state S; ");
+	assert_int_equal(run(command_offcpu, "offcpu --state D"), EXIT_OK);
+	printed("\nNothing was blocked for so long in state D.\n");
+	printed(only);
+	assert_int_equal(run(command_offcpu, "offcpu -C idle"), EXIT_OK);
+	printed("\nNothing of the containers asked for was blocked for so long.\n");
+	assert_null(strstr(the.output, "in state"));
+	assert_int_equal(run(command_offcpu, "offcpu -C idle --state D"), EXIT_OK);
+	printed("\nNothing of the containers asked for was blocked for so long in state D.\n");
+	printed(only);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_commands__containers_without_a_row_are_said_to_have_none),
+		cmocka_unit_test(test_commands__offcpu_says_what_was_left_out),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

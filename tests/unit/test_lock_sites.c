@@ -395,6 +395,30 @@ static void test_lock_sites__a_row_of_both_kinds_tells_of_which_its_percentile_i
 	profile_free(profile);
 }
 
+static void test_lock_sites__owners_that_are_not_told_of_are_counted(void **state)
+{
+	_cleanup_free_ char *text = NULL;
+	struct profile *profile;
+	struct maker maker;
+	uint32_t rows[13];
+
+	maker_start(&maker);
+	for (uint32_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "owner-%u", i);
+		rows[i] = maker_container(&maker, CONTAINER_CONTAINER, name, name, "");
+	}
+	for (uint32_t i = 1; i < ARRAY_LENGTH(rows); i++)
+		add_lock(&maker, rows[0], rows[i], rows[i], 100 - i, 0);
+	profile = maker_load(&maker);
+	text = printed(profile, LOCKS_BY_OWNER, false);
+	assert_non_null(strstr(text, "\nowner-10, "));
+	assert_null(strstr(text, "\nowner-11, "));
+	assert_non_null(strstr(text, "\n(2 more owners)\n"));
+	profile_free(profile);
+}
+
 static void test_lock_sites__bits_tell_how_many_locks(void **state)
 {
 	assert_int_equal(lock_sites_different(1), 1);
@@ -456,6 +480,7 @@ int main(void)
 		cmocka_unit_test(test_lock_sites__a_chosen_container_waits_or_makes_others_wait),
 		cmocka_unit_test(test_lock_sites__percentiles_lie_anywhere_in_their_octave),
 		cmocka_unit_test(test_lock_sites__a_row_of_both_kinds_tells_of_which_its_percentile_is),
+		cmocka_unit_test(test_lock_sites__owners_that_are_not_told_of_are_counted),
 		cmocka_unit_test(test_lock_sites__bits_tell_how_many_locks),
 		cmocka_unit_test(test_lock_sites__report_has_pairs_and_its_account),
 	};
