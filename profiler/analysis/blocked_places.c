@@ -8,6 +8,7 @@
 #include "profiler/analysis/calls.h"
 #include "profiler/profile/kernel_entry.h"
 #include "symbolizer/base/cleanup.h"
+#include "symbolizer/base/sums.h"
 
 #define FRAMES_MAX 256
 
@@ -195,7 +196,7 @@ static int add_waker(struct finding *finding, uint32_t place, const struct place
 		struct place_waker *known = &places[where->place].wakers.items[where->number];
 
 		if (where->place == place && known->container == waker->container && known->name == waker->name) {
-			known->ns += waker->ns;
+			sum_add(&known->ns, waker->ns);
 			known->count += waker->count;
 			return 0;
 		}
@@ -224,12 +225,12 @@ static int add_wait(struct finding *finding, const struct recording_wait *wait)
 		return err;
 	place = &finding->places->list.items[number];
 	place->count += wait->count;
-	place->ns += wait->total_ns;
+	sum_add(&place->ns, wait->total_ns);
 	if (wait->max_ns > place->max_ns)
 		place->max_ns = wait->max_ns;
 	if (wait->flags & RECORDING_WAIT_UNFINISHED)
-		place->unfinished_ns += wait->total_ns;
-	finding->places->ns += wait->total_ns;
+		sum_add(&place->unfinished_ns, wait->total_ns);
+	sum_add(&finding->places->ns, wait->total_ns);
 	finding->places->count += wait->count;
 	return add_waker(finding, number, &waker);
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "symbolizer/base/cleanup.h"
+#include "symbolizer/base/sums.h"
 
 /* Children of a node that are found by walking; what comes after them is in the hash index. */
 #define WALKED_MAX 4
@@ -143,15 +144,9 @@ int call_tree_child(struct call_tree *tree, uint32_t parent, uint32_t frame, uin
 	return 0;
 }
 
-static void add_up(uint64_t *sum, uint64_t count)
-{
-	if (__builtin_add_overflow(*sum, count, sum))
-		*sum = UINT64_MAX;
-}
-
 void call_tree_count(struct call_tree *tree, uint32_t node, uint64_t count)
 {
-	add_up(&tree->nodes.items[node].self, count);
+	sum_add(&tree->nodes.items[node].self, count);
 }
 
 static void sum_totals(struct call_tree *tree)
@@ -159,9 +154,9 @@ static void sum_totals(struct call_tree *tree)
 	struct call_tree_node *nodes = tree->nodes.items;
 
 	for (size_t i = tree->nodes.count; i-- > 0;) {
-		add_up(&nodes[i].total, nodes[i].self);
+		sum_add(&nodes[i].total, nodes[i].self);
 		if (nodes[i].parent != CALL_TREE_NONE)
-			add_up(&nodes[nodes[i].parent].total, nodes[i].total);
+			sum_add(&nodes[nodes[i].parent].total, nodes[i].total);
 	}
 }
 

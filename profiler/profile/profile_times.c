@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "symbolizer/base/cleanup.h"
+#include "symbolizer/base/sums.h"
 
 void profile_times_deinit(struct profile_times *times)
 {
@@ -17,17 +18,17 @@ void profile_times_deinit(struct profile_times *times)
 static void add(struct time_sums *sums, const struct recording_times *row)
 {
 	sums->seen = true;
-	sums->oncpu_ns += row->oncpu_ns;
+	sum_add(&sums->oncpu_ns, row->oncpu_ns);
 	for (size_t i = 0; i < WAIT_STATES; i++) {
-		sums->blocked_ns[i] += row->blocked_ns[i];
-		sums->blocks[i] += row->blocks[i];
+		sum_add(&sums->blocked_ns[i], row->blocked_ns[i]);
+		sum_add(&sums->blocks[i], row->blocks[i]);
 	}
-	sums->short_ns += row->short_ns;
-	sums->shorts += row->shorts;
-	sums->woken_ns += row->woken_ns;
-	sums->preempted_ns += row->preempted_ns;
-	sums->throttled_ns += row->throttled_ns;
-	sums->throttles += row->throttles;
+	sum_add(&sums->short_ns, row->short_ns);
+	sum_add(&sums->shorts, row->shorts);
+	sum_add(&sums->woken_ns, row->woken_ns);
+	sum_add(&sums->preempted_ns, row->preempted_ns);
+	sum_add(&sums->throttled_ns, row->throttled_ns);
+	sum_add(&sums->throttles, row->throttles);
 }
 
 /* The file is not to be trusted: its histograms may name rows and buckets that are not there. */
@@ -85,7 +86,7 @@ static struct time_sums *namespace_of(struct namespace_maker *maker, uint64_t pi
 static int add_part(struct namespace_maker *maker, uint32_t place, const struct recording_times *row)
 {
 	uint64_t hash = hash_words(place, row->container),
-		 queued = row->woken_ns + row->preempted_ns + row->throttled_ns;
+		 queued = sum_of(sum_of(row->woken_ns, row->preempted_ns), row->throttled_ns);
 	uint32_t number;
 
 	for (size_t at = hash_index_first(&maker->part_index, hash);
@@ -93,7 +94,7 @@ static int add_part(struct namespace_maker *maker, uint32_t place, const struct 
 		struct namespace_part *part = &maker->parts.items[number];
 
 		if (part->place == place && part->container == row->container) {
-			part->queued_ns += queued;
+			sum_add(&part->queued_ns, queued);
 			return 0;
 		}
 	}
@@ -148,7 +149,7 @@ static int add_queue(struct profile_times *times, struct hash_index *index, cons
 		struct queue_sum *sum = &times->queues.items[number];
 
 		if (sum->container == row->container && sum->culprit == row->culprit && sum->reason == row->reason) {
-			sum->ns += row->ns;
+			sum_add(&sum->ns, row->ns);
 			return 0;
 		}
 	}
@@ -245,6 +246,6 @@ bool profile_times_have_blocks(const struct profile_times *times, const struct p
 {
 	uint64_t lost_ns = profile_fact_number(profile, "waits.lost_ns");
 
-	return times->any &&
-	       (profile->rows.waits.count || time_sums_blocked(&times->total) <= times->total.short_ns + lost_ns);
+	return times->any && (profile->rows.waits.count ||
+			      time_sums_blocked(&times->total) <= sum_of(times->total.short_ns, lost_ns));
 }

@@ -7,6 +7,7 @@
 #define STOKER_PROFILE_TIMES_H
 
 #include "profiler/profile/profile.h"
+#include "symbolizer/base/sums.h"
 
 /* A container's sums of struct recording_times, or those of a pid namespace, with their histograms. */
 struct time_sums {
@@ -65,7 +66,7 @@ int profile_times_order(const struct time_sums *sums, size_t count, uint64_t (*w
 /* Both kinds of time in the run queue; throttled time is neither. */
 static inline uint64_t time_sums_queued(const struct time_sums *sums)
 {
-	return sums->woken_ns + sums->preempted_ns;
+	return sum_of(sums->woken_ns, sums->preempted_ns);
 }
 
 static inline uint64_t time_sums_blocked(const struct time_sums *sums)
@@ -73,7 +74,7 @@ static inline uint64_t time_sums_blocked(const struct time_sums *sums)
 	uint64_t ns = 0;
 
 	for (unsigned int i = 0; i < WAIT_STATES; i++)
-		ns += sums->blocked_ns[i];
+		sum_add(&ns, sums->blocked_ns[i]);
 	return ns;
 }
 

@@ -12,6 +12,7 @@
 #include "profiler/render/waits_account.h"
 #include "symbolizer/base/cleanup.h"
 #include "symbolizer/base/real.h"
+#include "symbolizer/base/sums.h"
 #include "symbolizer/base/text.h"
 
 #define PLACES_SHOWN 30
@@ -52,8 +53,11 @@ static uint64_t all_blocks(const struct time_sums *sums)
 /* What is not sleeping of its own will comes first. */
 static uint64_t trouble(const struct time_sums *sums)
 {
-	return sums->blocked_ns[WAIT_UNINTERRUPTIBLE] + sums->blocked_ns[WAIT_IO] + time_sums_queued(sums) +
-	       sums->oncpu_ns + sums->throttled_ns;
+	uint64_t ns = sum_of(sums->blocked_ns[WAIT_UNINTERRUPTIBLE], sums->blocked_ns[WAIT_IO]);
+
+	sum_add(&ns, time_sums_queued(sums));
+	sum_add(&ns, sums->oncpu_ns);
+	return sum_of(ns, sums->throttled_ns);
 }
 
 static int put_container(struct column_table *table, const struct profile *profile, const struct time_sums *sums)

@@ -14,6 +14,7 @@
 #include "profiler/render/table.h"
 #include "profiler/render/waits_account.h"
 #include "symbolizer/base/cleanup.h"
+#include "symbolizer/base/sums.h"
 #include "symbolizer/base/text.h"
 
 #define CONTAINERS_SHOWN 30
@@ -90,7 +91,7 @@ static int put_container(struct column_table *table, const struct profile *profi
 
 static uint64_t queued_or_throttled(const struct time_sums *sums)
 {
-	return time_sums_queued(sums) + sums->throttled_ns;
+	return sum_of(time_sums_queued(sums), sums->throttled_ns);
 }
 
 static void culprit_name(const struct profile *profile, const struct queue_sum *queue, char *text, size_t size)
@@ -179,7 +180,7 @@ static void put_culprits(const struct profile_times *times, const struct profile
 
 	for (size_t i = 0; i < times->queues.count; i++)
 		if (times->queues.items[i].container == sums->container)
-			whole += times->queues.items[i].ns;
+			sum_add(&whole, times->queues.items[i].ns);
 	for (size_t i = 0; i < times->queues.count && shown < CULPRITS_SHOWN; i++) {
 		const struct queue_sum *queue = &times->queues.items[i];
 		double part = whole ? (double)queue->ns / (double)whole : 0;

@@ -2,6 +2,7 @@
 #include "profiler/render/waits_account.h"
 
 #include "profiler/render/duration.h"
+#include "symbolizer/base/sums.h"
 #include "symbolizer/base/text.h"
 
 static uint64_t stacked_ns(const struct profile *profile)
@@ -9,7 +10,7 @@ static uint64_t stacked_ns(const struct profile *profile)
 	uint64_t ns = 0;
 
 	for (size_t i = 0; i < profile->rows.waits.count; i++)
-		ns += profile->rows.waits.items[i].total_ns;
+		sum_add(&ns, profile->rows.waits.items[i].total_ns);
 	return ns;
 }
 
@@ -19,7 +20,7 @@ static uint64_t known_queue_ns(const struct profile_times *times)
 
 	for (size_t i = 0; i < times->queues.count; i++)
 		if (times->queues.items[i].reason != QUEUE_EARLIER)
-			ns += times->queues.items[i].ns;
+			sum_add(&ns, times->queues.items[i].ns);
 	return ns;
 }
 
@@ -52,7 +53,7 @@ void render_blocked_account(const struct profile_times *times, const struct prof
 {
 	uint64_t all = time_sums_blocked(&times->total), stacked = stacked_ns(profile);
 	uint64_t lost = profile_fact_number(profile, "waits.lost_ns");
-	uint64_t rest = stacked + times->total.short_ns + lost;
+	uint64_t rest = sum_of(sum_of(stacked, times->total.short_ns), lost);
 	uint64_t gap = all > rest ? all - rest : rest - all;
 	char text[5][16];
 

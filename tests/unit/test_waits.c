@@ -352,6 +352,43 @@ static char *printed(const struct profile *profile, bool queue, bool json)
 	return printed_of(profile, queue, json, NULL, false);
 }
 
+static void test_waits__sums_that_have_no_room_stay_large(void **state)
+{
+	const uint64_t large_ms = 12000000000000ull, ns = large_ms * 1000000;
+	_cleanup_free_ char *text = NULL;
+	struct blocked_places places;
+	struct profile_times times;
+	struct profile *profile;
+	struct maker maker;
+	uint32_t web;
+
+	maker_start(&maker);
+	web = maker_container(&maker, CONTAINER_CONTAINER, "web", "abc", "");
+	for (int i = 0; i < 2; i++) {
+		struct recording_times row = {.container = web, .blocked_ns = {ns}, .woken_ns = ns, .throttled_ns = ns};
+		uint32_t number;
+
+		row.pid_namespace = (uint64_t)i + 1;
+		assert_int_equal(recording_writer_times(maker.writer, &row, &number), 0);
+		add_wait(&maker, web, READ_STACK, WAIT_SLEEPING, large_ms, RECORDING_NONE, NULL);
+		add_queue(&maker, web, web, QUEUE_CONTAINER, ns);
+	}
+	profile = maker_load(&maker);
+	assert_int_equal(profile_times_init(&times, profile), 0);
+	assert_true(times.total.blocked_ns[WAIT_SLEEPING] == UINT64_MAX);
+	assert_true(times.containers.items[web].throttled_ns == UINT64_MAX);
+	assert_true(time_sums_blocked(&times.total) == UINT64_MAX && time_sums_queued(&times.total) == UINT64_MAX);
+	assert_true(times.queues.items[0].ns == UINT64_MAX);
+	profile_times_deinit(&times);
+	assert_int_equal(blocked_places_init(&places, profile, 0), 0);
+	assert_true(places.ns == UINT64_MAX && places.list.items[0].ns == UINT64_MAX);
+	assert_true(places.list.items[0].wakers.items[0].ns == UINT64_MAX);
+	blocked_places_deinit(&places);
+	text = printed(profile, false, false);
+	assert_null(strstr(text, "does not add up"));
+	profile_free(profile);
+}
+
 static void test_waits__a_chosen_container_is_told_as_waiter_and_as_waker(void **state)
 {
 	static const bool wanted[] = {false, true};
@@ -573,6 +610,7 @@ int main(void)
 		cmocka_unit_test(test_waits__nobody_waits_for_kernel_threads_and_shims),
 		cmocka_unit_test(test_waits__who_is_killed_has_not_waited_for_it),
 		cmocka_unit_test(test_waits__who_ended_most_is_told_however_many_ended_little),
+		cmocka_unit_test(test_waits__sums_that_have_no_room_stay_large),
 		cmocka_unit_test(test_waits__an_interrupt_wakes_not_whom_it_interrupted),
 		cmocka_unit_test(test_waits__times_and_queues_are_summed_up),
 		cmocka_unit_test(test_waits__flame_graph_has_both_ends_joined),
