@@ -3,13 +3,14 @@
 
 #include <string.h>
 
-#include "profiler/containers/cgroup_path.h"
+#include "profiler/containers/container_names.h"
 #include "profiler/containers/container_processes.h"
 #include "symbolizer/base/cleanup.h"
 #include "symbolizer/base/hash_index.h"
 
 #define FILES_MIN 128
 #define COST_STEP_NS 100000000ull
+#define DEPTH_MAX 64 /* as deep as cgroup_path looks */
 
 void file_tenants_deinit(struct file_tenants *tenants)
 {
@@ -70,16 +71,44 @@ void file_tenants_spend(struct file_tenants *tenants, uint32_t tenant, uint64_t 
 	time_share_spend(&tenants->list.items[tenant].parsing, ns);
 }
 
+static bool is_container(const char *root, const struct cgroup_owner *owner)
+{
+	struct container_names names;
+
+	return owner->kind == CONTAINER_CONTAINER ||
+	       (owner->kind == CONTAINER_HOST && !container_names_find(root, NULL, owner, &names));
+}
+
+/* A slice holds the units of many. */
+static bool is_unit(const struct cgroup_owner *owner)
+{
+	return owner->kind == CONTAINER_HOST_UNIT && !strstr(owner->name, ".slice");
+}
+
+/*
+ * Whoever may make cgroups below its own may give them any name: only the outermost container counts, and the outermost
+ * unit where there is none.
+ */
 uint64_t file_tenants_number(const char *root, uint32_t pid)
 {
 	_cleanup_free_ char *path = container_process_cgroup(root, pid);
-	struct cgroup_owner owner;
-	const char *said;
+	size_t container = 0, unit = 0, at = 0;
 
 	if (!path)
 		return 0;
-	cgroup_path_classify(path, &owner);
-	/* A container may make cgroups of its own below: they have its id, or its name. */
-	said = owner.id[0] ? owner.id : owner.name[0] ? owner.name : path;
-	return hash_bytes(said, strlen(said));
+	for (size_t depth = 0; !container && path[at] && depth < DEPTH_MAX; depth++) {
+		struct cgroup_owner owner;
+		char next;
+
+		at += 1 + strcspn(path + at + 1, "/");
+		next = path[at];
+		path[at] = '\0';
+		cgroup_path_classify(path, &owner);
+		if (is_container(root, &owner))
+			container = at;
+		else if (!unit && is_unit(&owner))
+			unit = at;
+		path[at] = next;
+	}
+	return hash_bytes(path, container ? container : unit ? unit : strlen(path));
 }

@@ -45,7 +45,10 @@ uint64_t file_tenants_cost(const struct file_tenants *tenants, uint32_t tenant);
 
 void file_tenants_spend(struct file_tenants *tenants, uint32_t tenant, uint64_t ns);
 
-/* A process's tenant: one number for each container, unit or plain cgroup. @root: prefix of /proc, "" for the host. */
+/*
+ * A process's tenant: one number for each container or unit with all that is below, and for each other cgroup. @root: prefix of
+ * /proc and of the runtimes' files, "" for the host.
+ */
 uint64_t file_tenants_number(const char *root, uint32_t pid);
 
 #endif

@@ -29,6 +29,7 @@ struct owned_row {
 	uint32_t number;		      /* in the recording; they ascend */
 	struct recording_container container; /* as the recording has it */
 	char *identity;			      /* who it is, as text: numbers of strings may pass */
+	char *own;			      /* where it is: see struct container_info; "" where unknown */
 	char *path;			      /* of its cgroup, "" where unknown */
 	bool on_disk;			      /* with names from there */
 	bool living;			      /* one of its cgroups does; while rows are being forgotten */
@@ -39,6 +40,7 @@ struct owned_row {
 struct described {
 	struct recording_container container;
 	char identity[IDENTITY_BYTES];
+	const char *own;  /* the resolver's, until it is asked again */
 	const char *path; /* the tree's */
 	bool on_disk;
 };
@@ -70,6 +72,7 @@ int owners_new(struct cgroup_tree *tree, struct container_resolver *resolver, st
 static void free_texts(struct owned_row *row)
 {
 	free(row->identity);
+	free(row->own);
 	free(row->path);
 }
 
@@ -100,6 +103,7 @@ static int describe_known(struct owners *owners, struct described *known)
 		return err;
 	row->kind = (uint8_t)info.kind;
 	known->on_disk = info.on_disk;
+	known->own = info.own;
 	snprintf(known->identity, sizeof(known->identity), "%s\n%s\n%s", info.runtime, info.id,
 		 info.id[0] ? "" : info.name);
 	if (add_text(owners, info.name, &row->name) || add_text(owners, info.id, &row->id) ||
@@ -112,7 +116,7 @@ static int describe_known(struct owners *owners, struct described *known)
 
 static int describe(struct owners *owners, uint64_t cgroup_id, struct described *ret_described)
 {
-	struct described known = {.container.cgroup_id = cgroup_id};
+	struct described known = {.container.cgroup_id = cgroup_id, .own = ""};
 	const char *path = cgroup_tree_path(owners->tree, cgroup_id);
 	char text[64];
 	int err;
@@ -141,10 +145,11 @@ static struct owned_row *row_at(const struct owners *owners, uint32_t number)
 	return at < owners->rows.count && owners->rows.items[at].number == number ? &owners->rows.items[at] : NULL;
 }
 
+/* Anybody who may make cgroups may name one like a container or a unit: only where it is tells them apart. */
 static bool same_container(const struct owned_row *known, const struct described *now)
 {
 	return known->container.kind == now->container.kind && known->container.kind != CONTAINER_UNKNOWN &&
-	       !strcmp(known->identity, now->identity);
+	       !strcmp(known->identity, now->identity) && !strcmp(known->own, now->own);
 }
 
 /* A runtime makes the directory first and writes down later whose it is: a sample may come between the two. */
@@ -157,16 +162,20 @@ static bool became_container(const struct owned_row *known, const struct describ
 /* Fills a row with what is known now; as it was after an error. */
 static int take(struct owned_row *row, const struct described *now)
 {
-	char *identity = strdup(now->identity), *path = strdup(now->path);
+	struct owned_row texts = {
+		.identity = strdup(now->identity),
+		.own = strdup(now->own),
+		.path = strdup(now->path),
+	};
 
-	if (!identity || !path) {
-		free(identity);
-		free(path);
+	if (!texts.identity || !texts.own || !texts.path) {
+		free_texts(&texts);
 		return -ENOMEM;
 	}
 	free_texts(row);
-	row->identity = identity;
-	row->path = path;
+	row->identity = texts.identity;
+	row->own = texts.own;
+	row->path = texts.path;
 	row->container = now->container;
 	row->on_disk = now->on_disk;
 	return 0;

@@ -2,8 +2,9 @@
 /*
  * owners: whose cgroup is it? From the kernel's id to a container row of the recording.
  *
- * Several cgroups of one container (systemd inside it, a v1 and a v2 id) share a row. A cgroup that is not known when
- * its first sample comes, and a container whose name is not on disk yet, are asked for again at every refresh.
+ * Several cgroups of one container (systemd inside it, a v1 and a v2 id) share a row; a cgroup elsewhere that is named like it
+ * has one of its own. A cgroup that is not known when its first sample comes, and a container whose name is not on disk yet,
+ * are asked for again at every refresh.
  *
  * A host on which cgroups come and go for days must not fill the memory with those that are gone: what the recording has of
  * them is written, and nothing counts for them any more. Their rows are forgotten some time after their end; of containers,

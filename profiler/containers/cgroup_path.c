@@ -14,6 +14,7 @@
 struct segments {
 	char text[4096];
 	const char *list[SEGMENTS_MAX];
+	size_t ends[SEGMENTS_MAX]; /* in the path */
 	size_t count;
 };
 
@@ -24,8 +25,10 @@ static void split(const char *path, struct segments *segments)
 	for (char *at = segments->text; *at && segments->count < SEGMENTS_MAX;) {
 		size_t length = strcspn(at, "/");
 
-		if (length)
+		if (length) {
+			segments->ends[segments->count] = (size_t)(at - segments->text) + length;
 			segments->list[segments->count++] = at;
+		}
 		if (!at[length])
 			break;
 		at[length] = '\0';
@@ -128,7 +131,7 @@ static const char *runtime_of_parent(const char *parent)
 {
 	if (!strcmp(parent, "docker"))
 		return "docker";
-	if (!strcmp(parent, "libpod_parent") || starts(parent, "libpod"))
+	if (starts(parent, "libpod"))
 		return "podman";
 	if (!strcmp(parent, "garden"))
 		return "garden";
@@ -144,6 +147,9 @@ static bool take_id(const struct segments *segments, size_t i, struct cgroup_own
 	at = strstr(segment, ":cri-containerd:");
 	if (at && strlen(at + 16) == ID_LENGTH && is_hex(at + 16, ID_LENGTH))
 		return set_container(owner, "containerd", at + 16, ID_LENGTH);
+	/* A pod's: its containers are below, with a prefix. */
+	if (!strcmp(parent, "libpod_parent"))
+		return false;
 	if (length == ID_LENGTH && is_hex(segment, ID_LENGTH)) {
 		if (i && !runtime_of_parent(parent)[0] && !take_pod(parent, owner) && !starts(parent, "kubepods") &&
 		    strcmp(parent, "actions_job") != 0 && strcmp(parent, "ecs") != 0)
@@ -236,14 +242,34 @@ static bool take_overhead(const char *segment, struct cgroup_owner *owner)
 	return false;
 }
 
+static bool take_segment(const struct segments *segments, size_t i, struct cgroup_owner *owner)
+{
+	return take_overhead(segments->list[i], owner) || take_prefixed(segments->list[i], owner) ||
+	       take_id(segments, i, owner) || take_named(segments, i, owner);
+}
+
+static bool is_below_container(const struct segments *segments, size_t i)
+{
+	struct cgroup_owner above = {0};
+
+	while (i-- > 0)
+		if (take_segment(segments, i, &above) && above.kind == CONTAINER_CONTAINER)
+			return true;
+	return false;
+}
+
 static bool take_container(const struct segments *segments, struct cgroup_owner *owner)
 {
 	for (size_t i = segments->count; i-- > 0;) {
-		if (take_overhead(segments->list[i], owner))
-			return true;
-		if (!take_prefixed(segments->list[i], owner) && !take_id(segments, i, owner) &&
-		    !take_named(segments, i, owner))
+		struct cgroup_owner taken = *owner;
+
+		if (!take_segment(segments, i, &taken) ||
+		    (taken.kind == CONTAINER_OVERHEAD && is_below_container(segments, i)))
 			continue;
+		*owner = taken;
+		owner->length = segments->ends[i];
+		if (owner->kind == CONTAINER_OVERHEAD)
+			return true;
 		/* systemd inside: its innermost unit is a detail of the container. */
 		for (size_t j = segments->count; j-- > i + 1 && !owner->unit[0];)
 			if (is_unit(segments->list[j]))
@@ -263,6 +289,7 @@ static void take_host(const struct segments *segments, struct cgroup_owner *owne
 		    strcmp(segments->list[i], "system.slice") != 0)
 			continue;
 		owner->kind = CONTAINER_HOST_UNIT;
+		owner->length = segments->ends[i];
 		copy(owner->name, sizeof(owner->name), segments->list[i], strlen(segments->list[i]));
 		return;
 	}
@@ -280,6 +307,7 @@ void cgroup_path_classify(const char *path, struct cgroup_owner *ret_owner)
 
 	memset(ret_owner, 0, sizeof(*ret_owner));
 	ret_owner->runtime = "";
+	ret_owner->length = strlen(path);
 	split(path, &segments);
 	if (take_container(&segments, ret_owner))
 		return;
@@ -288,6 +316,7 @@ void cgroup_path_classify(const char *path, struct cgroup_owner *ret_owner)
 			continue;
 		/* The pod's own cgroup: what runs there is the runtime's, for the pod. */
 		set_overhead(ret_owner, "kubernetes", segments.list[i]);
+		ret_owner->length = segments.ends[i];
 		return;
 	}
 	take_host(&segments, ret_owner);

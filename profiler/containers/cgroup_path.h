@@ -2,8 +2,9 @@
 /*
  * cgroup_path: whose cgroup is this, by its path alone? docs/containers.md has the table.
  *
- * Segments are looked at from the leaf to the root; the first that means something decides. Text comes from whoever
- * made the cgroup: it is cut to fit and not otherwise changed.
+ * Segments are looked at from the leaf to the root; the first that means something decides. Below a container nothing is a
+ * runtime's own: a container may name the cgroups that it makes as it likes. Text comes from whoever made the cgroup: it is
+ * cut to fit and not otherwise changed.
  */
 #ifndef STOKER_CGROUP_PATH_H
 #define STOKER_CGROUP_PATH_H
@@ -18,6 +19,7 @@ struct cgroup_owner {
 	char pod[64];	     /* Kubernetes pod uid, or "" */
 	char namespace[64];  /* containerd namespace, or "" */
 	char unit[128];	     /* systemd unit inside the container, or "" */
+	size_t length;	     /* of the path, up to the cgroup that says so: what is below it is its owner's, too */
 };
 
 /* @path: below its hierarchy's root, "/" first. A plain directory is CONTAINER_HOST: the disk may know better. */

@@ -9,9 +9,11 @@
 #include "profiler/containers/cgroup_path.h"
 #include "profiler/containers/container_names.h"
 #include "symbolizer/base/array.h"
+#include "symbolizer/base/cleanup.h"
 
 #define ID_PREFIX_MIN 3
 #define SHORT_ID 12
+#define DEPTH_MAX 64 /* as deep as cgroup_path looks */
 
 struct described {
 	string_id path;
@@ -72,14 +74,37 @@ static const char *first_of(const char *a, const char *b)
 	return a[0] ? a : b;
 }
 
-static int describe(struct container_resolver *resolver, const char *path, struct container_info *ret_info)
+static int keep_start(struct container_resolver *resolver, const char *path, size_t length, const char **ret_text)
+{
+	_cleanup_free_ char *start = strndup(path, length);
+
+	return start ? keep(resolver, start, ret_text) : -ENOMEM;
+}
+
+/* A container in another one: what it is called must not be taken for one of the host's. */
+static int describe_inside(struct container_resolver *resolver, const struct cgroup_owner *owner,
+			   const struct container_info *outer, const char *path, struct container_info *ret_info)
+{
+	struct container_info info = {.kind = CONTAINER_CONTAINER, .id = "", .image = "", .runtime = owner->runtime};
+	char name[512];
+
+	snprintf(name, sizeof(name), "%.*s/%.*s", (int)sizeof(name) / 2 - 1, outer->name,
+		 owner->name[0] ? (int)sizeof(owner->name) : SHORT_ID, first_of(owner->name, owner->id));
+	if (keep(resolver, name, &info.name) || keep_start(resolver, path, owner->length, &info.own) ||
+	    keep(resolver, owner->pod, &info.pod) || keep(resolver, owner->namespace, &info.namespace) ||
+	    keep(resolver, owner->unit, &info.unit))
+		return -ENOMEM;
+	*ret_info = info;
+	return 0;
+}
+
+static int describe_own(struct container_resolver *resolver, struct cgroup_owner owner, const char *path,
+			struct container_info *ret_info)
 {
 	struct container_names names = {0};
 	struct container_info info;
-	struct cgroup_owner owner;
 	char short_id[SHORT_ID + 1];
 
-	cgroup_path_classify(path, &owner);
 	info.on_disk = !container_names_find(resolver->root, resolver->places, &owner, &names);
 	info.kind = owner.kind;
 	if (owner.kind == CONTAINER_HOST && names.runtime[0]) {
@@ -95,13 +120,30 @@ static int describe(struct container_resolver *resolver, const char *path, struc
 	    keep(resolver, first_of(owner.runtime, names.runtime), &info.runtime) ||
 	    keep(resolver, names.image, &info.image) || keep(resolver, first_of(names.pod, owner.pod), &info.pod) ||
 	    keep(resolver, first_of(names.namespace, owner.namespace), &info.namespace) ||
-	    keep(resolver, owner.unit, &info.unit))
+	    keep(resolver, owner.unit, &info.unit) || keep_start(resolver, path, owner.length, &info.own))
 		return -ENOMEM;
 	*ret_info = info;
 	return 0;
 }
 
-int container_resolver_describe(struct container_resolver *resolver, const char *path, struct container_info *ret_info)
+static int describe(struct container_resolver *resolver, const char *path, const struct container_info *outer,
+		    struct container_info *ret_info)
+{
+	size_t outer_length = outer ? strlen(outer->own) : 0;
+	struct cgroup_owner owner;
+
+	cgroup_path_classify(path, &owner);
+	/* On the way to its own cgroup a container may have what is its runtime's (nspawn's supervisor). */
+	if (!outer || (owner.length <= outer_length && owner.kind != CONTAINER_CONTAINER))
+		return describe_own(resolver, owner, path, ret_info);
+	if (owner.length > outer_length && owner.kind == CONTAINER_CONTAINER)
+		return describe_inside(resolver, &owner, outer, path, ret_info);
+	*ret_info = *outer;
+	return keep(resolver, owner.unit, &ret_info->unit);
+}
+
+static int find_or_describe(struct container_resolver *resolver, const char *path, const struct container_info *outer,
+			    struct container_info *ret_info)
 {
 	struct described *known;
 	uint32_t number;
@@ -119,13 +161,33 @@ int container_resolver_describe(struct container_resolver *resolver, const char 
 			return 0;
 		}
 	}
-	err = describe(resolver, path, ret_info);
+	err = describe(resolver, path, outer, ret_info);
 	if (err || array_reserve(&resolver->known, 1) ||
 	    hash_index_insert(&resolver->index, hash, (uint32_t)resolver->known.count))
 		return -ENOMEM;
 	known = array_add(&resolver->known);
 	*known = (struct described){id, *ret_info};
 	return 0;
+}
+
+int container_resolver_describe(struct container_resolver *resolver, const char *path, struct container_info *ret_info)
+{
+	_cleanup_free_ char *above = strdup(path);
+	struct container_info info, *outer = NULL;
+	size_t depth = 0;
+
+	if (!above)
+		return -ENOMEM;
+	/* The outermost container first: the disk may say that a plain directory is one. */
+	for (char *end = above; !outer && *end && (end = strchr(end + 1, '/')) && depth < DEPTH_MAX; depth++) {
+		*end = '\0';
+		if (find_or_describe(resolver, above, NULL, &info))
+			return -ENOMEM;
+		*end = '/';
+		if (info.kind == CONTAINER_CONTAINER)
+			outer = &info;
+	}
+	return find_or_describe(resolver, path, outer, ret_info);
 }
 
 bool container_matches(const struct container_info *info, const char *path, const char *wanted)

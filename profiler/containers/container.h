@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * container: what a cgroup's path means on this host: path patterns and disk put together, and remembered.
+ *
+ * What is below a container's cgroup is that container. Where a path there looks like another container's, it is one inside
+ * ("outer/inner"): it has no id and no names from disk, as whoever made the cgroup may have taken those of another.
  */
 #ifndef STOKER_CONTAINER_H
 #define STOKER_CONTAINER_H
@@ -15,6 +18,7 @@ struct container_resolver;
 struct container_info {
 	enum container_kind kind;
 	bool on_disk;	  /* its runtime's files were found; else all is from the path */
+	const char *own;  /* the path up to the cgroup that says so: who is below it is it, too */
 	const char *name; /* never empty */
 	const char *id;
 	const char *runtime;

@@ -21,7 +21,7 @@ struct container_names {
 /**
  * container_names_find() - what the disk says of a container
  * @root: prefix of every path: "" for the host
- * @places: of the same root; looked at as needed
+ * @places: of the same root; looked at as needed. May be NULL for a plain directory
  * @owner: what its path said; for a plain directory its name is tried as an id of runc and crun
  * Returns 0, or -ENOENT where nothing is known.
  */

@@ -127,6 +127,31 @@ static void test_containers__an_images_labels_do_not_rename_a_docker_container(v
 #undef SCOPE
 }
 
+static void test_containers__one_inside_another_is_not_meant_by_an_id_that_it_took(void **state)
+{
+	static const char path[] = "/system.slice/nerdctl-" ID ".scope",
+			  inside[] = "/lxc.payload.a/docker-" ID ".scope";
+	struct container_resolver *resolver;
+	struct container_info info;
+
+	write_docker(*state, ID, "shop");
+	assert_int_equal(container_resolver_new(*state, &resolver), 0);
+	assert_int_equal(container_resolver_describe(resolver, path, &info), 0);
+	assert_true(container_matches(&info, path, ID));
+	assert_int_equal(container_resolver_describe(resolver, inside, &info), 0);
+	assert_int_equal(info.kind, CONTAINER_CONTAINER);
+	assert_string_equal(info.name, "a/0123456789ab");
+	assert_string_equal(info.own, inside);
+	assert_false(container_matches(&info, inside, ID));
+	assert_false(container_matches(&info, inside, "shop"));
+	assert_true(container_matches(&info, inside, "a/0123456789ab"));
+	assert_int_equal(container_resolver_describe(resolver, "/lxc.payload.a/x/b.service", &info), 0);
+	assert_string_equal(info.name, "a");
+	assert_string_equal(info.own, "/lxc.payload.a");
+	assert_string_equal(info.unit, "b.service");
+	container_resolver_free(resolver);
+}
+
 static void test_containers__what_does_not_parse_leaves_the_short_id(void **state)
 {
 	struct container_resolver *resolver;
@@ -261,6 +286,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_containers__docker_tells_name_and_image_and_a_rename_is_seen,
 						make_root, remove_root),
 		cmocka_unit_test_setup_teardown(test_containers__an_images_labels_do_not_rename_a_docker_container,
+						make_root, remove_root),
+		cmocka_unit_test_setup_teardown(test_containers__one_inside_another_is_not_meant_by_an_id_that_it_took,
 						make_root, remove_root),
 		cmocka_unit_test_setup_teardown(test_containers__what_does_not_parse_leaves_the_short_id, make_root,
 						remove_root),

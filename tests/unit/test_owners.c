@@ -75,6 +75,84 @@ static void test_owners__all_cgroups_of_a_container_share_its_row(void **state)
 	expect(host, row, CONTAINER_CONTAINER, "web");
 }
 
+/* Each cgroup has a row of its own, and is called so. */
+static void expect_rows(struct fake_host *host, const char *const (*cgroups)[2], size_t count)
+{
+	uint32_t rows[8];
+
+	for (size_t i = 0; i < count; i++) {
+		make_cgroup(host, 10 + i, cgroups[i][0]);
+		rows[i] = row_of(host, 10 + i);
+		for (size_t j = 0; j < i; j++)
+			assert_int_not_equal(rows[i], rows[j]);
+	}
+	assert_int_equal(owners_refresh(host->owners), 0);
+	fake_host_read_back(host);
+	assert_int_equal(host->tables.containers.count, count);
+	for (size_t i = 0; i < count; i++)
+		expect(host, rows[i], host->tables.containers.items[rows[i]].kind, cgroups[i][1]);
+}
+
+static void test_owners__a_container_that_makes_a_cgroup_named_like_another_one_does_not_join_it(void **state)
+{
+	static const char *const cgroups[][2] = {
+		{"/lxc.payload.web", "web"},
+		{"/lxc.payload.a/lxc.payload.web", "a/web"},
+		{"/user.slice/user-1000.slice/user@1000.service/lxc.payload.web", "web"},
+		{"/system.slice/docker-" ID ".scope", "shop"},
+		{"/lxc.payload.a/docker-" ID ".scope", "a/0123456789ab"},
+		{"/short/docker-" ID ".scope", "short/0123456789ab"},
+	};
+	struct fake_host *host = *state;
+
+	write_docker(host->root, ID, "shop");
+	write_runc(host->root, "short");
+	expect_rows(host, cgroups, sizeof(cgroups) / sizeof(cgroups[0]));
+}
+
+static void test_owners__units_of_the_same_name_are_rows_of_their_own(void **state)
+{
+	static const char *const cgroups[][2] = {
+		{"/init.scope", "init.scope"},
+		{"/user.slice/user-1000.slice/user@1000.service/init.scope", "init.scope"},
+		{"/user.slice/user-1001.slice/user@1001.service/init.scope", "init.scope"},
+		{"/system.slice/dbus.service", "dbus.service"},
+		{"/user.slice/user-1000.slice/user@1000.service/app.slice/dbus.service", "dbus.service"},
+	};
+
+	expect_rows(*state, cgroups, sizeof(cgroups) / sizeof(cgroups[0]));
+}
+
+static void test_owners__what_a_container_names_like_a_runtime_or_a_unit_is_the_container(void **state)
+{
+	static const char *const below[] = {
+		"/lxc.payload.a/containerd-shim",
+		"/lxc.payload.a/lxc.monitor.b",
+		"/lxc.payload.a/libpod-conmon-1.scope",
+		"/lxc.payload.a/system.slice/dbus.service",
+	};
+	struct fake_host *host = *state;
+	uint32_t row, runc;
+
+	write_runc(host->root, "short");
+	write_runc(host->root, "web");
+	make_cgroup(host, 10, "/lxc.payload.a");
+	make_cgroup(host, 20, "/short");
+	make_cgroup(host, 21, "/short/web");
+	make_cgroup(host, 22, "/short/system.slice/dbus.service");
+	row = row_of(host, 10);
+	runc = row_of(host, 20);
+	for (size_t i = 0; i < 4; i++) {
+		make_cgroup(host, 11 + i, below[i]);
+		assert_int_equal(row_of(host, 11 + i), row);
+	}
+	assert_int_equal(row_of(host, 21), runc);
+	assert_int_equal(row_of(host, 22), runc);
+	fake_host_read_back(host);
+	expect(host, row, CONTAINER_CONTAINER, "a");
+	expect(host, runc, CONTAINER_CONTAINER, "short");
+}
+
 static void test_owners__a_container_renamed_while_recording_is_one_row_with_its_last_name(void **state)
 {
 	struct fake_host *host = *state;
@@ -322,6 +400,9 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(test_owners__##name, make_host, remove_host)
 	const struct CMUnitTest tests[] = {
 		TEST(all_cgroups_of_a_container_share_its_row),
+		TEST(a_container_that_makes_a_cgroup_named_like_another_one_does_not_join_it),
+		TEST(units_of_the_same_name_are_rows_of_their_own),
+		TEST(what_a_container_names_like_a_runtime_or_a_unit_is_the_container),
 		TEST(a_container_renamed_while_recording_is_one_row_with_its_last_name),
 		TEST(a_name_that_is_gone_from_disk_stays),
 		TEST(a_name_without_an_image_that_is_gone_stays_too),
