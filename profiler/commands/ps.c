@@ -57,13 +57,13 @@ static int by_container(const void *left, const void *right)
 	int order = strcmp(a->info.name, b->info.name);
 
 	if (!order)
-		order = strcmp(a->info.id, b->info.id);
+		order = strcmp(a->info.own, b->info.own);
 	return order ? order : (a->process->pid > b->process->pid) - (a->process->pid < b->process->pid);
 }
 
 static bool same_container(const struct ps_process *a, const struct ps_process *b)
 {
-	return !strcmp(a->info.name, b->info.name) && !strcmp(a->info.id, b->info.id);
+	return !strcmp(a->info.own, b->info.own);
 }
 
 static int take(struct ps_list *list, const struct host_process *process, const char *wanted, uint64_t pid)
@@ -128,15 +128,6 @@ static int read_list(struct ps_list *list, const char *wanted)
 	return err;
 }
 
-/* A container that makes cgroups inside of its own has its quota, and its sum, where its id is. */
-static char *container_cgroup(const struct ps_process *process)
-{
-	const char *path = process->process->cgroup;
-	const char *id = process->info.id[0] ? strstr(path, process->info.id) : NULL;
-
-	return id ? strndup(path, (size_t)(id - path) + strcspn(id, "/")) : strdup(path);
-}
-
 static int group(struct ps_list *list)
 {
 	for (size_t i = 0, next; i < list->shown.count; i = next) {
@@ -149,7 +140,8 @@ static int group(struct ps_list *list)
 			return -ENOMEM;
 		added->first = i;
 		added->count = next - i;
-		added->cgroup = container_cgroup(&list->shown.items[i]);
+		/* A container that makes cgroups inside of its own has its quota, and its sum, there. */
+		added->cgroup = strdup(list->shown.items[i].info.own);
 		if (!added->cgroup)
 			return -ENOMEM;
 	}

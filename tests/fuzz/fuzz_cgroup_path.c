@@ -26,6 +26,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!IS_TEXT(owner.id) || !IS_TEXT(owner.name) || !IS_TEXT(owner.pod) || !IS_TEXT(owner.namespace) ||
 	    !IS_TEXT(owner.unit) || strlen(owner.runtime) > 32)
 		abort();
+	if (owner.length > strlen(path))
+		abort();
 	/* A container has an id, and everything has something to be called by. */
 	if (owner.kind == CONTAINER_CONTAINER ? !owner.id[0] : !owner.name[0])
 		abort();
