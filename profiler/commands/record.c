@@ -22,6 +22,7 @@
 #define DEFAULT_FILE "stoker.rec"
 #define DEFAULT_PICTURE "stoker.svg"
 #define HZ_MAX 10000 /* ten times as many leave the host no time for anything else */
+#define MIN_BLOCK_NS 1000000
 #define SECONDS_MAX (366ull * 86400)
 
 /* In the order of enum unwind_choice. */
@@ -170,12 +171,13 @@ static const struct record_settings defaults = {
 	.output = DEFAULT_FILE,
 	.progress = true,
 	.unwind_memory = UNWIND_MEMORY_DEFAULT >> 20,
-	.min_block_ms = 1,
+	.min_block_ms = -1,
 };
 
 static void complete_waits(struct record_settings *settings)
 {
-	settings->waits.min_block_ns = (uint64_t)(settings->min_block_ms * 1e6);
+	settings->waits.min_block_ns =
+		settings->min_block_ms < 0 ? MIN_BLOCK_NS : (uint64_t)(settings->min_block_ms * 1e6);
 	if (settings->everything)
 		settings->waits.offcpu = settings->waits.runq = settings->waits.locks = settings->waits.syscalls = true;
 }
@@ -183,7 +185,11 @@ static void complete_waits(struct record_settings *settings)
 static int check_and_record(struct record_settings *settings, int argc, char **argv, int first)
 {
 	complete_waits(settings);
-	if (settings->kernel_only && settings->user_only)
+	if (settings->min_block_ms >= 0 && !settings->waits.offcpu)
+		log_error("record: --min-block is of blocked time: give --offcpu with it");
+	else if (settings->wait && !settings->containers.entries.count)
+		log_error("record: --wait is for containers: name them with -C");
+	else if (settings->kernel_only && settings->user_only)
 		log_error("record: -K and -U leave nothing to record");
 	else if (settings->all && (settings->pids.entries.count || settings->containers.entries.count))
 		log_error("record: -a is everything; leave it out to choose with -p or -C");

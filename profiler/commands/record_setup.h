@@ -30,7 +30,7 @@ struct record_settings {
 	bool java_maps;
 	bool wait;	     /* for containers that nobody has started yet */
 	bool everything;     /* all of @waits */
-	double min_block_ms; /* becomes waits.min_block_ns */
+	double min_block_ms; /* becomes waits.min_block_ns; less than 0: not given */
 	struct wait_settings waits;
 };
 
