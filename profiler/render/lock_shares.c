@@ -48,6 +48,9 @@ static void put(const struct profile *profile, const struct shares *shares, char
 	for (size_t i = 0; i < shares->count && shares->whole; i++) {
 		char name[LOCK_NAME_BYTES];
 
+		/* The largest first: the others are 0 %, too. */
+		if (i && shares->items[i].ns < shares->whole / 200)
+			break;
 		lock_container_name(profile, shares->items[i].container, name, sizeof(name));
 		text_append(text, size, "%s%s %.0f%%", i ? ", " : "", name,
 			    100.0 * (double)shares->items[i].ns / (double)shares->whole);

@@ -139,7 +139,7 @@ static void put_pairs(const struct lock_sites *sites, const struct profile *prof
 			pair->culprit == pair->container ? "itself" : culprit);
 	}
 	if (pairs > PAIRS_SHOWN)
-		fprintf(out, "   and %zu more pairs\n", pairs - PAIRS_SHOWN);
+		fprintf(out, "   and %zu more pair%s\n", pairs - PAIRS_SHOWN, pairs == PAIRS_SHOWN + 1 ? "" : "s");
 }
 
 static void put_spins(const struct lock_sites *sites, const struct profile *profile, const bool *wanted, FILE *out)

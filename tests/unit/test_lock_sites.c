@@ -419,6 +419,27 @@ static void test_lock_sites__owners_that_are_not_told_of_are_counted(void **stat
 	profile_free(profile);
 }
 
+static void test_lock_sites__nobody_is_told_of_with_nothing(void **state)
+{
+	_cleanup_free_ char *text = NULL;
+	struct profile *profile;
+	struct maker maker;
+	uint32_t waiter, owner, rare;
+
+	maker_start(&maker);
+	waiter = maker_container(&maker, CONTAINER_CONTAINER, "waiter", "waiter", "");
+	owner = maker_container(&maker, CONTAINER_CONTAINER, "owner", "owner", "");
+	rare = maker_container(&maker, CONTAINER_CONTAINER, "rare", "rare", "");
+	add_lock(&maker, waiter, owner, owner, 10000, 0);
+	add_lock(&maker, waiter, rare, rare, 10, 0);
+	profile = maker_load(&maker);
+	text = printed(profile, LOCKS_BY_LOCK, false);
+	assert_non_null(strstr(text, "owner 100%"));
+	assert_null(strstr(text, "rare 0%"));
+	assert_non_null(strstr(text, "waiter waited 10.0 ms for rare"));
+	profile_free(profile);
+}
+
 static void test_lock_sites__bits_tell_how_many_locks(void **state)
 {
 	assert_int_equal(lock_sites_different(1), 1);
@@ -481,6 +502,7 @@ int main(void)
 		cmocka_unit_test(test_lock_sites__percentiles_lie_anywhere_in_their_octave),
 		cmocka_unit_test(test_lock_sites__a_row_of_both_kinds_tells_of_which_its_percentile_is),
 		cmocka_unit_test(test_lock_sites__owners_that_are_not_told_of_are_counted),
+		cmocka_unit_test(test_lock_sites__nobody_is_told_of_with_nothing),
 		cmocka_unit_test(test_lock_sites__bits_tell_how_many_locks),
 		cmocka_unit_test(test_lock_sites__report_has_pairs_and_its_account),
 	};
