@@ -285,15 +285,16 @@ static bool comes_after(const struct process *a, const struct process *b)
 	return (int32_t)(a->exec_generation - b->exec_generation) > 0;
 }
 
-static bool is_newest(const struct processes *processes, const struct process *process, uint64_t hash)
+/* NULL: it is the newest of its pid. */
+static const struct process *later_than(const struct processes *processes, const struct process *process, uint64_t hash)
 {
 	uint32_t number;
 
 	for (size_t at = hash_index_first(&processes->newest, hash);
 	     hash_index_next(&processes->newest, hash, &at, &number);)
 		if (comes_after(processes->list.items[number], process))
-			return false;
-	return true;
+			return processes->list.items[number];
+	return NULL;
 }
 
 /* From the end, where the newest are: of each pid few come into the index. Without memory for it, old ones stay. */
@@ -305,13 +306,16 @@ static void find_replaced(struct processes *processes)
 	for (size_t i = count; i > 0; i--) {
 		uint64_t hash = hash_words(processes->list.items[i - 1]->tgid, 0);
 
-		if (is_newest(processes, processes->list.items[i - 1], hash))
+		if (!later_than(processes, processes->list.items[i - 1], hash))
 			hash_index_insert(&processes->newest, hash, (uint32_t)(i - 1));
 	}
 	for (size_t i = 0; i < count; i++) {
 		struct process *process = processes->list.items[i];
 
-		process->replaced = !is_newest(processes, process, hash_words(process->tgid, 0));
+		const struct process *later = later_than(processes, process, hash_words(process->tgid, 0));
+
+		process->replaced = later;
+		process->seen_is_anothers = later && later->exec_generation == process->exec_generation;
 	}
 }
 
@@ -358,7 +362,8 @@ void processes_forget(struct processes *processes, uint64_t before)
 			processes->list.items[kept++] = process;
 			continue;
 		}
-		sampler_unseen(processes->sampler, process->tgid, process->exec_generation);
+		if (!process->seen_is_anothers)
+			sampler_unseen(processes->sampler, process->tgid, process->exec_generation);
 		free_process(process);
 	}
 	if (kept == processes->list.count)

@@ -35,8 +35,9 @@ struct process {
 	uint32_t late_looks;	   /* of those, how many in a row found nothing */
 	uint64_t look_after_ns;	   /* as refresh_after_ns, for the unwinder's tables */
 	uint64_t look_wait_ns;
-	uint64_t seen; /* tick of the last sample */
-	bool replaced; /* another one with its pid was sampled since; while some are being forgotten */
+	uint64_t seen;	       /* tick of the last sample */
+	bool replaced;	       /* another one with its pid was sampled since; while some are being forgotten */
+	bool seen_is_anothers; /* likewise: and the programs know both by the same number, sampler_seen() */
 
 	/* java_maps.h */
 	uint64_t java_ask_after_ns; /* the recorder's clock */

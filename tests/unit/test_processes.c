@@ -118,6 +118,19 @@ static void test_processes__a_pid_that_another_process_has_is_no_sign_of_life(vo
 	sample(host, 6, 3, 1);
 	processes_forget(host->processes, 2);
 	assert_int_equal(processes_count(host->processes), 1);
+	assert_int_equal(unseen, 1);
+	expect(host, 0, 6, 3);
+}
+
+static void test_processes__one_that_is_known_by_the_same_number_stays_seen(void **state)
+{
+	struct host *host = *state;
+
+	sample(host, 5, 3, 1);
+	sample(host, 6, 3, 1);
+	processes_forget(host->processes, 2);
+	assert_int_equal(processes_count(host->processes), 1);
+	assert_int_equal(unseen, 0);
 	expect(host, 0, 6, 3);
 }
 
@@ -130,6 +143,7 @@ int main(void)
 		TEST(test_processes__the_newest_program_is_kept_whatever_came_last),
 		TEST(test_processes__what_was_sampled_a_moment_ago_is_kept),
 		TEST(test_processes__a_pid_that_another_process_has_is_no_sign_of_life),
+		TEST(test_processes__one_that_is_known_by_the_same_number_stays_seen),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
