@@ -368,12 +368,22 @@ static uint64_t rest_of(FILE *file)
 	return rest;
 }
 
+/* The calls of samples come in a later chunk than these, or in a row of them. They ascend: before the last one all are there. */
+static void look_at_last_call(struct recording_tables *tables)
+{
+	size_t count = tables->sample_calls.count;
+
+	if (count && tables->sample_calls.items[count - 1].sample >= tables->calls_told)
+		tables->calls_told = (size_t)tables->sample_calls.items[count - 1].sample + 1;
+}
+
 /* A chunk with a good checksum and bad rows was not made by a stoker: what came before it is all that is believed. */
 static int read_chunks(FILE *file, struct recording_tables *tables, struct condensed *condensed, bool *ret_whole,
 		       uint64_t *ret_ignored)
 {
 	_cleanup_(strings_deinit) struct numbered_strings strings = {0};
 	uint64_t memory = 0, ignored = 0;
+	uint32_t last = CHUNK_MORE;
 	bool whole = false;
 	int err = array_add(&strings.of) ? 0 : -ENOMEM;
 
@@ -394,10 +404,10 @@ static int read_chunks(FILE *file, struct recording_tables *tables, struct conde
 		/* Of a later stoker: what is in it nothing else refers to. */
 		if (header.type > CHUNK_MORE)
 			continue;
-		err = header.type ? decode_chunk(&part, (enum chunk_type)header.type) : -EBADMSG;
-		/* The calls of samples come in a later chunk than these. */
-		if (!err && header.type == CHUNK_MORE)
+		if (header.type == CHUNK_ROWS && last == CHUNK_MORE)
 			tables->calls_told = tables->samples.count;
+		last = header.type;
+		err = header.type ? decode_chunk(&part, (enum chunk_type)header.type) : -EBADMSG;
 		if (!err && condensed)
 			err = condense(&part);
 		if (err)
@@ -407,6 +417,8 @@ static int read_chunks(FILE *file, struct recording_tables *tables, struct conde
 		return err;
 	if (whole)
 		tables->calls_told = tables->samples.count;
+	else if (!condensed)
+		look_at_last_call(tables);
 	*ret_whole = whole;
 	*ret_ignored = ignored + rest_of(file);
 	return 0;

@@ -203,6 +203,28 @@ static void test_hot_calls__calls_behind_the_cut_of_a_recording_are_not_known(vo
 	profile_free(profile);
 }
 
+/* As a recorder that was killed leaves it: calls of later samples may have been to come. */
+static void test_hot_calls__without_an_end_calls_are_known_up_to_the_last_one(void **state)
+{
+	struct profile *profile = NULL;
+	char error[256] = "";
+	struct maker maker;
+	uint32_t web;
+
+	maker_start(&maker);
+	web = maker_container(&maker, CONTAINER_CONTAINER, "web", "abc", "");
+	sample_in(&maker, web, NULL, "main;k:asm_exc_page_fault;k:handle_mm_fault", 3);
+	sample_in(&maker, web, "fsync", "main;k:do_syscall_64;k:ext4_sync_file", 20);
+	sample_in(&maker, web, NULL, "main;k:do_syscall_64;k:vfs_read", 5);
+	assert_int_equal(recording_writer_flush(maker.writer), 0);
+	recording_writer_free(maker.writer);
+	assert_int_equal(profile_load(maker.path, &profile, error, sizeof(error)), 0);
+	unlink(maker.path);
+	assert_true(has_path(profile, ";[no_call];main;asm_exc_page_fault_[k];handle_mm_fault_[k] 3"));
+	assert_true(has_path(profile, ";[call_not_known];main;do_syscall_64_[k];vfs_read_[k] 5"));
+	profile_free(profile);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -212,6 +234,7 @@ int main(void)
 		cmocka_unit_test(test_hot_calls__report_says_what_part_of_its_call_a_function_is),
 		cmocka_unit_test(test_hot_calls__a_call_is_a_box_below_its_process),
 		cmocka_unit_test(test_hot_calls__calls_behind_the_cut_of_a_recording_are_not_known),
+		cmocka_unit_test(test_hot_calls__without_an_end_calls_are_known_up_to_the_last_one),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
