@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "symbolizer/base/hash_index.h"
+#include "symbolizer/base/sums.h"
 
 /* Rows of the same container and the same bit of the same kind of lock, added up; names in lock_sites.strings. */
 struct sums {
@@ -31,8 +32,8 @@ static int add_row(struct sums *sums, struct recording_hold row)
 		if (sum->container == row.container && sum->name == row.name && sum->place == row.place &&
 		    sum->lock_class == row.lock_class && sum->bit == row.bit) {
 			sum->looks += row.looks;
-			sum->ns += row.ns;
-			sum->waited_ns += row.waited_ns;
+			sum_add(&sum->ns, row.ns);
+			sum_add(&sum->waited_ns, row.waited_ns);
 			return 0;
 		}
 	}
@@ -69,8 +70,8 @@ static int add_to_site(struct lock_site *site, const struct recording_hold *sum)
 
 		if (known->container == sum->container) {
 			known->looks += sum->looks;
-			known->ns += sum->ns;
-			known->waited_ns += sum->waited_ns;
+			sum_add(&known->ns, sum->ns);
+			sum_add(&known->waited_ns, sum->waited_ns);
 			return 0;
 		}
 	}
@@ -118,8 +119,8 @@ bool lock_holds_are_enough(const struct lock_site *site)
 
 	for (size_t i = 0; i < site->holds.count; i++) {
 		looks += site->holds.items[i].looks;
-		ns += site->holds.items[i].ns;
-		waited_ns += site->holds.items[i].waited_ns;
+		sum_add(&ns, site->holds.items[i].ns);
+		sum_add(&waited_ns, site->holds.items[i].waited_ns);
 	}
 	return looks && waited_ns >= LOOKS_ENOUGH * (ns / looks);
 }

@@ -9,6 +9,7 @@
 #include "profiler/analysis/lock_place.h"
 #include "profiler/analysis/lock_spins.h"
 #include "symbolizer/base/cleanup.h"
+#include "symbolizer/base/sums.h"
 
 struct finding {
 	const struct profile *profile;
@@ -138,7 +139,7 @@ static int blame(struct lock_site *site, uint32_t container, uint32_t culprit, u
 		struct lock_blame *known = &site->blame.items[i];
 
 		if (known->container == container && known->culprit == culprit) {
-			known->ns += ns;
+			sum_add(&known->ns, ns);
 			return 0;
 		}
 	}
@@ -189,18 +190,18 @@ static int add_to(struct lock_site *site, const struct recording_lock *lock)
 	bool both = lock->owner_container != RECORDING_NONE && lock->waker_container != RECORDING_NONE;
 
 	site->count += lock->count;
-	site->total_ns += lock->total_ns;
+	sum_add(&site->total_ns, lock->total_ns);
 	if (lock->max_ns > site->max_ns)
 		site->max_ns = lock->max_ns;
 	if (lock->flags & RECORDING_LOCK_SPUN) {
 		site->spun += lock->count;
-		site->spun_ns += lock->total_ns;
+		sum_add(&site->spun_ns, lock->total_ns);
 		return 0;
 	}
-	site->handoff_ns += lock->handoff_ns;
+	sum_add(&site->handoff_ns, lock->handoff_ns);
 	site->seen |= lock->seen;
 	if (lock->owner < LOCK_OWNERS)
-		site->owner_ns[lock->owner] += held_ns(lock);
+		sum_add(&site->owner_ns[lock->owner], held_ns(lock));
 	site->both += both ? lock->count : 0;
 	site->agreed += both && lock->owner_container == lock->waker_container ? lock->count : 0;
 	return blame_both(site, lock);
@@ -234,7 +235,7 @@ static int add_holder(struct finding *finding, struct lock_site *site, uint8_t h
 			return -ENOMEM;
 		*known = wanted;
 	}
-	known->ns += ns;
+	sum_add(&known->ns, ns);
 	return 0;
 }
 
@@ -250,7 +251,7 @@ static int add_owner(struct finding *finding, const struct recording_lock *lock,
 		return err;
 	*ret_site = &finding->sites->list.items[number];
 	(*ret_site)->count += count ? lock->count : 0;
-	(*ret_site)->total_ns += ns;
+	sum_add(&(*ret_site)->total_ns, ns);
 	(*ret_site)->concerned |= is_wanted(finding, lock->container);
 	return blame(*ret_site, lock->container, culprit, ns);
 }

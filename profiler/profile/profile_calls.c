@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "symbolizer/base/cleanup.h"
+#include "symbolizer/base/sums.h"
 
 #define NOT_WANTED UINT32_MAX
 
@@ -75,14 +76,14 @@ static void add(struct call_sums *sums, const struct recording_call *row)
 	sums->count += row->count;
 	sums->errors += row->errors;
 	sums->timed += row->timed;
-	sums->wall_ns += row->wall_ns;
+	sum_add(&sums->wall_ns, row->wall_ns);
 	if (row->wall_max_ns > sums->wall_max_ns)
 		sums->wall_max_ns = row->wall_max_ns;
-	sums->oncpu_ns += row->oncpu_ns;
-	sums->blocked_ns += row->blocked_ns;
-	sums->uninterruptible_ns += row->uninterruptible_ns;
-	sums->queued_ns += row->queued_ns;
-	sums->lock_ns += row->lock_ns;
+	sum_add(&sums->oncpu_ns, row->oncpu_ns);
+	sum_add(&sums->blocked_ns, row->blocked_ns);
+	sum_add(&sums->uninterruptible_ns, row->uninterruptible_ns);
+	sum_add(&sums->queued_ns, row->queued_ns);
+	sum_add(&sums->lock_ns, row->lock_ns);
 }
 
 static int add_call(struct summing *summing, uint32_t recorded)

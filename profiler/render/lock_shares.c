@@ -5,6 +5,7 @@
 
 #include "profiler/analysis/lock_holds.h"
 #include "profiler/render/name_text.h"
+#include "symbolizer/base/sums.h"
 #include "symbolizer/base/text.h"
 
 #define SHARES_SHOWN 3
@@ -32,7 +33,7 @@ static void add(struct shares *shares, uint32_t container, uint64_t ns)
 {
 	size_t at = shares->count;
 
-	shares->whole += ns;
+	sum_add(&shares->whole, ns);
 	for (; at && shares->items[at - 1].ns < ns; at--)
 		if (at < SHARES_SHOWN)
 			shares->items[at] = shares->items[at - 1];
@@ -68,7 +69,7 @@ static void add_single_waits(struct shares *shares, const struct lock_site *site
 		for (size_t j = 0; j < i && !seen; j++)
 			seen = site->blame.items[j].culprit == culprit;
 		for (size_t j = i; j < site->blame.count && !seen; j++)
-			ns += site->blame.items[j].culprit == culprit ? site->blame.items[j].ns : 0;
+			sum_add(&ns, site->blame.items[j].culprit == culprit ? site->blame.items[j].ns : 0);
 		if (!seen)
 			add(shares, culprit, ns);
 	}

@@ -12,6 +12,7 @@
 #include "profiler/render/table.h"
 #include "profiler/render/waits_account.h"
 #include "symbolizer/base/cleanup.h"
+#include "symbolizer/base/sums.h"
 #include "symbolizer/base/text.h"
 
 #define ROWS_SHOWN 20
@@ -232,7 +233,7 @@ static void put_owners_account(const struct lock_site *total, FILE *out)
 	const char *comma = "";
 
 	for (size_t i = 0; i < LOCK_OWNERS; i++)
-		whole += total->owner_ns[i];
+		sum_add(&whole, total->owner_ns[i]);
 	if (!whole)
 		return;
 	fputs("The owner, as waits that slept began:", out);

@@ -77,6 +77,26 @@ static void test_calls__rows_of_one_container_and_call_are_summed_up(void **stat
 	profile_free(profile);
 }
 
+static void test_calls__sums_that_have_no_room_stay_large(void **state)
+{
+	struct profile_calls calls;
+	struct profile *profile;
+	struct maker maker;
+	uint32_t web;
+
+	maker_start(&maker);
+	web = maker_container(&maker, CONTAINER_CONTAINER, "web", "abc", "");
+	add_call(&maker, web, "futex", 1, UINT64_MAX / 4 * 3, 0);
+	add_call(&maker, web, "futex", 1, 0, UINT64_MAX / 4 * 3);
+	add_call(&maker, web, "futex", 1, UINT64_MAX / 2, UINT64_MAX / 2);
+	profile = maker_load(&maker);
+	assert_int_equal(profile_calls_init(&calls, profile, CALLS_BY_BOTH, NULL), 0);
+	assert_true(calls.rows.items[0].wall_ns == UINT64_MAX && calls.total.wall_ns == UINT64_MAX);
+	assert_true(calls.total.oncpu_ns == UINT64_MAX && calls.total.blocked_ns == UINT64_MAX);
+	profile_calls_deinit(&calls);
+	profile_free(profile);
+}
+
 static void test_calls__by_call_says_in_how_many_containers(void **state)
 {
 	struct profile *profile = two_containers();
@@ -227,6 +247,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_calls__rows_of_one_container_and_call_are_summed_up),
+		cmocka_unit_test(test_calls__sums_that_have_no_room_stay_large),
 		cmocka_unit_test(test_calls__by_call_says_in_how_many_containers),
 		cmocka_unit_test(test_calls__rows_are_of_the_chosen_and_the_total_is_of_all),
 		cmocka_unit_test(test_calls__sleep_by_design_is_no_cost),

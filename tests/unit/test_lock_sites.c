@@ -419,6 +419,26 @@ static void test_lock_sites__owners_that_are_not_told_of_are_counted(void **stat
 	profile_free(profile);
 }
 
+static void test_lock_sites__sums_that_have_no_room_stay_large(void **state)
+{
+	const uint64_t ms = 12000000000000ull;
+	struct profile *profile;
+	struct lock_sites sites;
+	struct maker maker;
+	uint32_t web;
+
+	maker_start(&maker);
+	web = maker_container(&maker, CONTAINER_CONTAINER, "web", "abc", "");
+	for (int i = 0; i < 2; i++)
+		add_lock(&maker, web, web, web, ms, 0);
+	profile = maker_load(&maker);
+	assert_int_equal(lock_sites_init(&sites, profile, LOCKS_BY_LOCK, NULL), 0);
+	assert_true(sites.total.total_ns == UINT64_MAX && sites.list.items[0].total_ns == UINT64_MAX);
+	assert_true(sites.list.items[0].blame.items[0].ns == UINT64_MAX);
+	lock_sites_deinit(&sites);
+	profile_free(profile);
+}
+
 static void test_lock_sites__nobody_is_told_of_with_nothing(void **state)
 {
 	_cleanup_free_ char *text = NULL;
@@ -502,6 +522,7 @@ int main(void)
 		cmocka_unit_test(test_lock_sites__percentiles_lie_anywhere_in_their_octave),
 		cmocka_unit_test(test_lock_sites__a_row_of_both_kinds_tells_of_which_its_percentile_is),
 		cmocka_unit_test(test_lock_sites__owners_that_are_not_told_of_are_counted),
+		cmocka_unit_test(test_lock_sites__sums_that_have_no_room_stay_large),
 		cmocka_unit_test(test_lock_sites__nobody_is_told_of_with_nothing),
 		cmocka_unit_test(test_lock_sites__bits_tell_how_many_locks),
 		cmocka_unit_test(test_lock_sites__report_has_pairs_and_its_account),
