@@ -239,29 +239,38 @@ struct slab_name {
 };
 
 /*
- * Waits for spinlocks, on one CPU, by cgroup, kind and callers. A row is found by its hash and is never given away again.
- * Stacks are taken of long waits, and of some of the short ones: the others are in rows without frames.
+ * Waits for spinlocks, on one CPU, by cgroup, kind and callers. Stacks are taken of long waits, and of some of the short ones: the
+ * others are in rows without frames.
+ *
+ * Two tables take turns, as user space counts rounds: a row of another round than that of now is free, so nobody has to empty it.
+ * What finds none is counted without callers, and where that finds none in one of the rows behind the table, of
+ * SPIN_OTHERS, one for each kind.
  */
 #define SPIN_FRAMES 16
-#define SPIN_ROWS 512
+#define SPIN_ROWS 1024 /* a power of two */
+#define SPIN_TABLE (SPIN_ROWS + LOCK_KINDS)
+#define SPIN_AT(round, place) (((round)&1) * SPIN_TABLE + (place))
+#define SPIN_OTHERS (~1ull) /* spin_row.cgroup_id */
+
 struct spin_row {
-	u64 hash; /* 0: free */
-	u64 cgroup_id;
-	u64 lock; /* as lock_key.lock */
+	u64 hash;      /* of cgroup, kind, lock and callers */
+	u64 cgroup_id; /* 0: kernel threads */
+	u64 lock;      /* as lock_key.lock */
 	u64 count;
 	u64 total_ns;
 	u64 max_ns;
 	u32 where; /* enum lock_where */
 	u32 kind;
 	u32 frame_count;
-	u32 pad;
+	u32 round;		 /* it counts for; the first one is 1 */
 	u64 frames[SPIN_FRAMES]; /* leaf first */
 };
 
 /* Of one CPU. */
 struct spin_losses {
-	u64 waits; /* nested too deep, no free row, or one within our own program */
-	u64 waits_ns;
+	u64 untraced; /* waits that were not counted: begin or end did not come */
+	u64 nested;   /* likewise: nested too deep, or within our own program */
+	u64 crowded;  /* counted, but with less than is known of them: no room */
 };
 
 #endif

@@ -38,6 +38,15 @@ struct spinning {
 	u64 frames[SPIN_FRAMES];
 };
 
+struct spin_key {
+	u64 hash;
+	u64 cgroup_id;
+	u64 lock;
+	u32 where;
+	u32 kind;
+	u32 round;
+};
+
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
@@ -54,20 +63,23 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, SPIN_ROWS);
+	__uint(max_entries, 2 * SPIN_TABLE);
 	__type(key, u32);
 	__type(value, struct spin_row);
 } spin_rows SEC(".maps");
 
-static __always_inline void lose_spins(u64 count, u64 ns)
+u32 spin_rounds = 0; /* that are over; user space's */
+
+static __always_inline void lose_spins(u64 untraced, u64 nested, u64 crowded)
 {
 	u32 zero = 0;
 	struct spin_losses *losses = bpf_map_lookup_elem(&spin_losses, &zero);
 
 	if (!losses)
 		return;
-	losses->waits += count;
-	losses->waits_ns += ns;
+	losses->untraced += untraced;
+	losses->nested += nested;
+	losses->crowded += crowded;
 }
 
 static __always_inline u64 switches_of(struct task_struct *task)
@@ -91,11 +103,11 @@ static __always_inline void begin_spin(u64 lock, u32 flags)
 		return;
 	depth = spinning->depth;
 	if (depth && !is_of_now(&spinning->at[(depth - 1) & (SPINS_NESTED - 1)], task)) {
-		lose_spins(depth, 0);
+		lose_spins(depth, 0, 0);
 		depth = 0;
 	}
 	if (depth >= SPINS_NESTED) {
-		lose_spins(1, 0);
+		lose_spins(0, 1, 0);
 		return;
 	}
 	/* The compiler knows that it is small, and leaves out the mask that says so to the verifier (6.1). */
@@ -109,25 +121,38 @@ static __always_inline void begin_spin(u64 lock, u32 flags)
 	spinning->depth = depth + 1;
 }
 
-static __always_inline struct spin_row *find_spin_row(u64 hash, u64 cgroup_id, u32 kind, u64 lock, u32 where)
+static __always_inline struct spin_row *spin_row_at(u32 round, u32 place)
+{
+	u32 number = SPIN_AT(round, place);
+
+	return bpf_map_lookup_elem(&spin_rows, &number);
+}
+
+static __always_inline void begin_spin_row(struct spin_row *row, const struct spin_key *key)
+{
+	row->hash = key->hash;
+	row->cgroup_id = key->cgroup_id;
+	row->lock = key->lock;
+	row->count = 0;
+	row->total_ns = 0;
+	row->max_ns = 0;
+	row->where = key->where;
+	row->kind = key->kind;
+	row->frame_count = 0;
+	row->round = key->round;
+}
+
+static __always_inline struct spin_row *find_spin_row(const struct spin_key *key)
 {
 	for (u32 i = 0; i < SPIN_PROBES; i++) {
-		u32 number = (hash + i) & (SPIN_ROWS - 1);
-		struct spin_row *row = bpf_map_lookup_elem(&spin_rows, &number);
+		struct spin_row *row = spin_row_at(key->round, ((key->hash >> 32) + i) & (SPIN_ROWS - 1));
 
 		if (!row)
 			return NULL;
-		if (row->hash == hash)
+		if (row->round != key->round)
+			begin_spin_row(row, key);
+		if (row->hash == key->hash)
 			return row;
-		if (!row->hash) {
-			row->cgroup_id = cgroup_id;
-			row->kind = kind;
-			row->lock = lock;
-			row->where = where;
-			row->frame_count = 0;
-			row->hash = hash;
-			return row;
-		}
 	}
 	return NULL;
 }
@@ -143,29 +168,55 @@ static __always_inline u32 take_spin_frames(void *ctx, struct spinning *spinning
 	return count <= SPIN_FRAMES ? count : SPIN_FRAMES;
 }
 
+static __always_inline u64 hash_of_spin(const struct spin_key *key)
+{
+	return (key->cgroup_id ^ key->kind) * MIX_1;
+}
+
+/* Without its callers, or even without its cgroup: for what has no room in the table. */
+static __always_inline struct spin_row *crowded_spin_row(struct spin_key *key)
+{
+	struct spin_row *row;
+
+	key->lock = 0;
+	key->where = LOCK_UNTOLD;
+	key->hash = hash_of_spin(key);
+	row = find_spin_row(key);
+	if (row)
+		return row;
+	key->cgroup_id = SPIN_OTHERS;
+	row = spin_row_at(key->round, SPIN_ROWS + (key->kind & (LOCK_KINDS - 1)));
+	if (row && row->round != key->round)
+		begin_spin_row(row, key);
+	return row;
+}
+
 static __always_inline void count_spin(void *ctx, struct spinning *spinning, u64 lock, u32 flags, u64 ns)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	u64 cgroup_id = cgroup_id_of(task), hash;
-	u32 count = 0, kind = lock_kind_of(flags), where = LOCK_UNTOLD;
-	u64 identity = 0;
+	struct spin_key key = {.cgroup_id = cgroup_id_of(task), .kind = lock_kind_of(flags)};
 	struct spin_row *row;
+	u32 count = 0;
 
-	if (!slot_is_wanted(task->tgid, cgroup_id))
+	if (!slot_is_wanted(task->tgid, key.cgroup_id))
 		return;
 	if (task->flags & PF_KTHREAD)
-		cgroup_id = 0;
-	hash = (cgroup_id ^ kind) * MIX_1;
+		key.cgroup_id = 0;
+	key.round = *(volatile u32 *)&spin_rounds + 1;
+	key.hash = hash_of_spin(&key);
 	if (ns >= SPIN_LONG_NS || spinning->turn++ % SPIN_ONE_IN == 0) {
-		identity = lock_identity(lock, &where);
-		hash = (hash ^ identity) * MIX_1;
-		count = take_spin_frames(ctx, spinning, &hash);
+		key.lock = lock_identity(lock, &key.where);
+		key.hash = (key.hash ^ key.lock) * MIX_1;
+		count = take_spin_frames(ctx, spinning, &key.hash);
 	}
-	row = find_spin_row(hash | 1, cgroup_id, kind, identity, where);
+	row = find_spin_row(&key);
 	if (!row) {
-		lose_spins(1, ns);
-		return;
+		lose_spins(0, 0, 1);
+		count = 0;
+		row = crowded_spin_row(&key);
 	}
+	if (!row)
+		return;
 	if (count && !row->frame_count) {
 		for (u32 i = 0; i < SPIN_FRAMES; i++)
 			row->frames[i] = spinning->frames[i];
@@ -193,18 +244,18 @@ static __always_inline bool end_spin(void *ctx, u64 lock)
 		if (!depth || spinning->at[(depth - 1) & (SPINS_NESTED - 1)].lock != lock)
 			return false;
 		depth--;
-		lose_spins(1, 0);
+		lose_spins(1, 0, 0);
 	}
 	begin = &spinning->at[depth & (SPINS_NESTED - 1)];
 	ns = bpf_ktime_get_ns() - begin->begin_ns;
 	spinning->depth = depth;
 	if (!is_of_now(begin, bpf_get_current_task_btf())) {
 		spinning->depth = 0;
-		lose_spins(depth + 2, 0);
+		lose_spins(depth + 2, 0, 0);
 		return true;
 	}
 	if (spinning->busy) {
-		lose_spins(1, ns);
+		lose_spins(0, 1, 0);
 		return true;
 	}
 	spinning->busy = 1;

@@ -37,7 +37,7 @@ void lock_sites_deinit(struct lock_sites *sites)
 bool lock_sites_recorded(const struct profile *profile)
 {
 	/* One that was cut has no facts of its end. */
-	return profile->rows.locks.count || profile_fact(profile, "locks.spins_lost");
+	return profile->rows.locks.count || profile_fact(profile, "locks.spins_untraced");
 }
 
 const char *lock_class_name(uint8_t lock_class)

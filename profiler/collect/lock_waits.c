@@ -11,9 +11,8 @@
 #include "profiler/collect/lock_holders.h"
 #include "profiler/collect/lock_names.h"
 #include "profiler/collect/map_pair.h"
-#include "symbolizer/base/array.h"
+#include "profiler/collect/spin_waits.h"
 #include "symbolizer/base/cleanup.h"
-#include "symbolizer/base/hash_index.h"
 
 #include "stoker.skel.h"
 
@@ -35,27 +34,17 @@ struct fetched_lock {
 	struct lock_sums sums;
 };
 
-/* What was told of a row of spinlock waits: the same row on all CPUs. */
-struct told_spin {
-	uint64_t hash;
-	struct lock_tally told;
-	uint32_t stack; /* row */
-};
-
 struct lock_waits {
 	struct stoker_bpf *skeleton;
 	struct slots *slots;
 	struct wait_stacks *wait_stacks;
 	struct recording_writer *writer;
-	struct owners *owners;
-	struct stacks *stacks;
 	struct lock_names *names;
 	int cpus;
 	struct map_pair maps; /* of struct fetched_lock */
 	struct lock_holders holders;
 	struct lock_tally tallies[SLOTS_MAX * LOCK_KINDS]; /* told */
-	ARRAY(struct told_spin) spins;
-	struct hash_index spin_index;
+	struct spin_waits spins;
 };
 
 int lock_waits_new(struct stoker_bpf *skeleton, struct slots *slots, struct wait_stacks *wait_stacks,
@@ -70,10 +59,9 @@ int lock_waits_new(struct stoker_bpf *skeleton, struct slots *slots, struct wait
 	locks->slots = slots;
 	locks->wait_stacks = wait_stacks;
 	locks->writer = writer;
-	locks->owners = owners;
-	locks->stacks = stacks;
 	map_pair_init(&locks->maps, skeleton->maps.locks_0, skeleton->maps.locks_1, &skeleton->bss->active_locks);
 	lock_holders_init(&locks->holders, skeleton, slots, writer);
+	spin_waits_init(&locks->spins, skeleton, writer, owners, stacks);
 	locks->cpus = libbpf_num_possible_cpus();
 	if (lock_names_new(skeleton, writer, &locks->names)) {
 		free(locks);
@@ -89,8 +77,7 @@ void lock_waits_free(struct lock_waits *locks)
 		return;
 	map_pair_deinit(&locks->maps);
 	lock_holders_deinit(&locks->holders);
-	array_deinit(&locks->spins);
-	hash_index_deinit(&locks->spin_index);
+	spin_waits_deinit(&locks->spins);
 	lock_names_free(locks->names);
 	free(locks);
 }
@@ -99,19 +86,10 @@ int lock_waits_fetch(struct lock_waits *locks)
 {
 	int err = map_pair_fetch(&locks->maps);
 
-	return err ? err : lock_holders_fetch(&locks->holders);
+	if (!err)
+		err = lock_holders_fetch(&locks->holders);
+	return err ? err : spin_waits_fetch(&locks->spins);
 }
-
-static const struct recording_lock nobody = {
-	.thread = RECORDING_NONE,
-	.stack = RECORDING_STACK_ROOT,
-	.owner_container = RECORDING_NONE,
-	.waker_container = RECORDING_NONE,
-	.waker_thread = RECORDING_NONE,
-	.waker_stack = RECORDING_STACK_ROOT,
-	.owner_thread = RECORDING_NONE,
-	.owner_stack = RECORDING_STACK_ROOT,
-};
 
 static int write_octaves(struct lock_waits *locks, const struct lock_sums *sums, uint32_t row)
 {
@@ -130,7 +108,7 @@ static int write_octaves(struct lock_waits *locks, const struct lock_sums *sums,
 static int write_one(struct lock_waits *locks, const struct fetched_lock *lock, uint64_t time_ns)
 {
 	const struct lock_key *key = &lock->key;
-	struct recording_lock row = nobody;
+	struct recording_lock row = {RECORDING_LOCK_ALONE};
 	struct wait_stack_row end;
 	uint32_t number;
 	int err = slots_row(locks->slots, key->slot, &row.container);
@@ -180,29 +158,16 @@ int lock_waits_write(struct lock_waits *locks, uint64_t time_ns)
 	if (!err)
 		err = lock_holders_want_names(&locks->holders, locks->names);
 	if (!err)
+		err = spin_waits_want_names(&locks->spins, locks->names);
+	if (!err)
 		err = lock_names_look_up(locks->names);
 	for (size_t i = 0; i < locks->maps.count && !err; i++)
 		err = write_one(locks, map_pair_entry(&locks->maps, i), time_ns);
 	if (!err)
 		err = lock_holders_write(&locks->holders, locks->names, time_ns);
-	map_pair_clear(&locks->maps);
-	return err;
-}
-
-static int write_spun(struct lock_waits *locks, const struct lock_tally *now, struct lock_tally *told,
-		      struct recording_lock *row, uint64_t time_ns)
-{
-	uint32_t number;
-	int err;
-
-	row->flags = RECORDING_LOCK_SPUN;
-	row->time_ns = time_ns;
-	row->count = now->count - told->count;
-	row->total_ns = now->total_ns - told->total_ns;
-	row->max_ns = now->max_ns;
-	err = recording_writer_lock(locks->writer, row, &number);
 	if (!err)
-		*told = *now;
+		err = spin_waits_write(&locks->spins, locks->names, time_ns);
+	map_pair_clear(&locks->maps);
 	return err;
 }
 
@@ -210,8 +175,9 @@ static int write_tally(struct lock_waits *locks, uint32_t slot, uint32_t kind, s
 		       uint64_t time_ns)
 {
 	uint32_t number = LOCK_TALLY(SLOT_PLACE(slot), kind);
-	struct recording_lock row = nobody;
-	struct lock_tally now = {0};
+	struct recording_lock row = {RECORDING_LOCK_ALONE};
+	struct lock_tally *told = &locks->tallies[number], now = {0};
+	uint32_t lock;
 	int err;
 
 	if (bpf_map_lookup_elem(bpf_map__fd(locks->skeleton->maps.lock_tallies), &number, by_cpu))
@@ -221,14 +187,23 @@ static int write_tally(struct lock_waits *locks, uint32_t slot, uint32_t kind, s
 		now.total_ns += by_cpu[i].total_ns;
 		now.max_ns = by_cpu[i].max_ns > now.max_ns ? by_cpu[i].max_ns : now.max_ns;
 	}
-	if (now.count == locks->tallies[number].count)
+	if (now.count == told->count)
 		return 0;
 	row.lock_class = (uint8_t)kind;
+	row.flags = RECORDING_LOCK_SPUN;
+	row.time_ns = time_ns;
+	row.count = now.count - told->count;
+	row.total_ns = now.total_ns - told->total_ns;
+	row.max_ns = now.max_ns;
 	err = slots_row(locks->slots, slot, &row.container);
-	return err ? err : write_spun(locks, &now, &locks->tallies[number], &row, time_ns);
+	if (!err)
+		err = recording_writer_lock(locks->writer, &row, &lock);
+	if (!err)
+		*told = now;
+	return err;
 }
 
-static int write_tallies(struct lock_waits *locks, uint64_t time_ns)
+int lock_waits_write_counters(struct lock_waits *locks, uint64_t time_ns)
 {
 	_cleanup_free_ struct lock_tally *by_cpu = calloc((size_t)locks->cpus, sizeof(*by_cpu));
 	int err = by_cpu ? 0 : -ENOMEM;
@@ -261,99 +236,7 @@ int lock_waits_drop(struct lock_waits *locks, uint64_t time_ns)
 	return err;
 }
 
-static int find_spin(struct lock_waits *locks, int cpu, const struct spin_row *spin, struct told_spin **ret_told)
+int lock_waits_spins_lost(const struct lock_waits *locks, struct spin_losses *ret_losses)
 {
-	/* Rows of different CPUs are told apart, though they may be the same. */
-	uint64_t hash = spin->hash * 31 + (uint64_t)cpu;
-	struct told_spin *added;
-	enum stack_end end;
-	uint32_t number;
-	int err;
-
-	for (size_t at = hash_index_first(&locks->spin_index, hash);
-	     hash_index_next(&locks->spin_index, hash, &at, &number);) {
-		if (locks->spins.items[number].hash == hash) {
-			*ret_told = &locks->spins.items[number];
-			return 0;
-		}
-	}
-	number = (uint32_t)locks->spins.count;
-	added = array_add(&locks->spins);
-	if (!added)
-		return -ENOMEM;
-	added->hash = hash;
-	added->stack = RECORDING_STACK_ROOT;
-	err = hash_index_insert(&locks->spin_index, hash, number);
-	if (!err && spin->frame_count && spin->frame_count <= SPIN_FRAMES)
-		err = stacks_row(locks->stacks, NULL, spin->frames, spin->frame_count, NULL, 0, 0, NULL, &added->stack,
-				 &end);
-	if (err) {
-		locks->spins.count--;
-		return err;
-	}
-	added->stack = wait_stacks_without_programs(locks->writer, added->stack);
-	*ret_told = &locks->spins.items[number];
-	return 0;
-}
-
-static int write_spin(struct lock_waits *locks, int cpu, const struct spin_row *spin, uint64_t time_ns)
-{
-	struct lock_tally now = {spin->count, spin->total_ns, spin->max_ns};
-	struct recording_lock row = nobody;
-	struct told_spin *told;
-	int err;
-
-	if (!spin->hash || spin->kind >= LOCK_KINDS)
-		return 0;
-	err = find_spin(locks, cpu, spin, &told);
-	if (err || now.count == told->told.count)
-		return err;
-	row.lock_class = (uint8_t)spin->kind;
-	row.place = (uint8_t)spin->where;
-	row.name = lock_names_find(locks->names, spin->where, spin->lock);
-	row.stack = told->stack;
-	err = owners_row(locks->owners, spin->cgroup_id, !spin->cgroup_id, &row.container);
-	return err ? err : write_spun(locks, &now, &told->told, &row, time_ns);
-}
-
-/* Twice over the rows: what their locks are called is looked up for all of them at once. */
-static int write_spins(struct lock_waits *locks, uint64_t time_ns)
-{
-	int fd = bpf_map__fd(locks->skeleton->maps.spin_rows), err = 0;
-	_cleanup_free_ struct spin_row *rows = calloc((size_t)locks->cpus * SPIN_ROWS, sizeof(*rows));
-
-	if (!rows)
-		return -ENOMEM;
-	for (uint32_t number = 0; number < SPIN_ROWS; number++)
-		if (bpf_map_lookup_elem(fd, &number, &rows[number * (size_t)locks->cpus]))
-			return -errno;
-	for (size_t i = 0; i < (size_t)locks->cpus * SPIN_ROWS && !err; i++)
-		if (rows[i].hash)
-			err = lock_names_want(locks->names, rows[i].where, rows[i].lock);
-	if (!err)
-		err = lock_names_look_up(locks->names);
-	for (size_t i = 0; i < (size_t)locks->cpus * SPIN_ROWS && !err; i++)
-		err = write_spin(locks, (int)(i % (size_t)locks->cpus), &rows[i], time_ns);
-	return err;
-}
-
-int lock_waits_write_counters(struct lock_waits *locks, uint64_t time_ns)
-{
-	int err = write_tallies(locks, time_ns);
-
-	return err ? err : write_spins(locks, time_ns);
-}
-
-uint64_t lock_waits_spins_lost(struct lock_waits *locks)
-{
-	int fd = bpf_map__fd(locks->skeleton->maps.spin_losses);
-	_cleanup_free_ struct spin_losses *by_cpu = calloc((size_t)locks->cpus, sizeof(*by_cpu));
-	uint32_t zero = 0;
-	uint64_t lost = 0;
-
-	if (!by_cpu || bpf_map_lookup_elem(fd, &zero, by_cpu))
-		return 0;
-	for (int i = 0; i < locks->cpus; i++)
-		lost += by_cpu[i].waits;
-	return lost;
+	return spin_waits_lost(&locks->spins, ret_losses);
 }

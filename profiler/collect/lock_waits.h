@@ -3,7 +3,7 @@
  * lock_waits: waits for kernel locks that the BPF programs have summed up, as rows of the recording.
  *
  * Waits that slept come with stacks, owners and wakers, from a map_pair; waits that did not
- * are counters, which only grow.
+ * are counters, which only grow; those for spinlocks are spin_waits's.
  */
 #ifndef STOKER_LOCK_WAITS_H
 #define STOKER_LOCK_WAITS_H
@@ -33,7 +33,7 @@ int lock_waits_write_counters(struct lock_waits *locks, uint64_t time_ns);
 /* The last of the slots that are due (slots.h), whose counters are emptied. 0 or a negative errno. */
 int lock_waits_drop(struct lock_waits *locks, uint64_t time_ns);
 
-/* Waits for spinlocks that were not counted, so far. */
-uint64_t lock_waits_spins_lost(struct lock_waits *locks);
+/* Waits for spinlocks that were not counted, or with less than is known of them, so far. 0 or a negative errno. */
+int lock_waits_spins_lost(const struct lock_waits *locks, struct spin_losses *ret_losses);
 
 #endif

@@ -223,6 +223,18 @@ static int losses_to_facts(struct waits *waits)
 	return err ? err : fact_number(waits, "queue.lost_ns", sum.queue_ns);
 }
 
+static int spin_losses_to_facts(struct waits *waits)
+{
+	struct spin_losses losses;
+	int err = lock_waits_spins_lost(waits->locks, &losses);
+
+	if (!err)
+		err = fact_number(waits, "locks.spins_untraced", losses.untraced);
+	if (!err)
+		err = fact_number(waits, "locks.spins_nested", losses.nested);
+	return err ? err : fact_number(waits, "locks.spins_crowded", losses.crowded);
+}
+
 int waits_account(struct waits *waits)
 {
 	int err = fact_number(waits, "waits.missed", runs_missed(waits));
@@ -230,7 +242,7 @@ int waits_account(struct waits *waits)
 	if (!err)
 		err = losses_to_facts(waits);
 	if (!err && waits->locks)
-		err = fact_number(waits, "locks.spins_lost", lock_waits_spins_lost(waits->locks));
+		err = spin_losses_to_facts(waits);
 	if (!err && waits->locks)
 		err = fact_number(waits, "locks.looks_hz", HOLDER_HZ);
 	if (!err && waits->times)

@@ -172,6 +172,12 @@ struct recording_lock {
 	uint64_t waker_ns;     /* of the total without the handoff: what the waker held the lock for; 0: not known */
 };
 
+/* As an initializer's first part: nothing is known but who waited. */
+#define RECORDING_LOCK_ALONE                                                                                    \
+	.thread = RECORDING_NONE, .stack = RECORDING_STACK_ROOT, .owner_container = RECORDING_NONE,             \
+	.waker_container = RECORDING_NONE, .waker_thread = RECORDING_NONE, .waker_stack = RECORDING_STACK_ROOT, \
+	.owner_thread = RECORDING_NONE, .owner_stack = RECORDING_STACK_ROOT
+
 /*
  * How long a container had a lock that is waited for, as a clock found it that looked at the lock's owner at even steps of
  * time, while the lock was waited for and a little longer. Whoever waited slept or spun, and the holder slept or ran.

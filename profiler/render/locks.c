@@ -304,8 +304,11 @@ static void put_account(const struct lock_sites *sites, const struct profile *pr
 {
 	static const struct loss losses[] = {
 		{"locks.lost", "waits had no room: too many different ones in a second."},
-		{"locks.spins_lost", "waits for spinlocks were not counted: their begin or end was not traced, nested "
-				     "too deep, or no room."},
+		{"locks.spins_untraced", "waits for spinlocks were not counted: their begin or end was not traced."},
+		{"locks.spins_nested",
+		 "waits for spinlocks were not counted: nested too deep, or in stoker's own programs."},
+		{"locks.spins_crowded",
+		 "waits for spinlocks have no stack, or no container: too many different ones in a second."},
 		{"locks.looks_lost", "times it is not known who had a lock: no room for it, or for the count."},
 		{"waits.stacks_lost", "stacks were lost: too many at once. Their waits are there, without one."},
 		LOSS_MISSED,

@@ -176,10 +176,11 @@ static struct json_object *spins_json(const struct lock_sites *sites, const stru
 int render_locks_json(const struct lock_sites *sites, const struct profile *profile,
 		      const struct locks_options *options, FILE *out)
 {
-	static const char *const facts[] = {"locks.lost",   "locks.lost_ns",	"locks.spins_lost", "waits.stacks_lost",
-					    "waits.missed", "locks.looks_lost", "locks.looks_hz"};
-	static const char *const keys[] = {"lost",   "lost_ns",	   "spins_lost", "stacks_lost",
-					   "missed", "looks_lost", "looks_hz"};
+	static const char *const facts[] = {"locks.lost",	  "locks.lost_ns",	 "locks.spins_untraced",
+					    "locks.spins_nested", "locks.spins_crowded", "waits.stacks_lost",
+					    "waits.missed",	  "locks.looks_lost",	 "locks.looks_hz"};
+	static const char *const keys[] = {"lost",	  "lost_ns", "spins_untraced", "spins_nested", "spins_crowded",
+					   "stacks_lost", "missed",  "looks_lost",     "looks_hz"};
 	_cleanup_json_ struct json_object *top = json_object_new_object(), *list = json_object_new_array();
 	int err = top && list ? 0 : -ENOMEM;
 

@@ -44,7 +44,7 @@ static int set_up(void **state)
 	assert_int_equal(recording_writer_times(maker.writer, &times, &row), 0);
 	assert_int_equal(recording_writer_queue(maker.writer, &queue), 0);
 	assert_int_equal(recording_writer_wait(maker.writer, &wait), 0);
-	maker_fact(&maker, "locks.spins_lost", "0");
+	maker_fact(&maker, "locks.spins_untraced", "0");
 	series_put(&reading.values, SERIES_CPU_USAGE, 500000000);
 	assert_int_equal(recording_writer_series(maker.writer, &reading), 0);
 	assert_int_equal(recording_writer_accounting(maker.writer, &maker.total), 0);
