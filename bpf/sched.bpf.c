@@ -344,6 +344,19 @@ int BPF_PROG(task_begun, struct task_struct *task)
 	return 0;
 }
 
+/* Its memory is a row of a table that holds as many tasks as there can be at a time, and goes to the next one. */
+SEC("tp_btf/sched_process_free")
+int task_freed(u64 *ctx)
+{
+	struct task_struct *task = (struct task_struct *)ctx[0];
+	u32 tid = task->pid;
+
+	/* Who has its number by now has begun at another time. */
+	if (!times_in_storage && known_times_of(task))
+		bpf_map_delete_elem(&task_hash, &tid);
+	return 0;
+}
+
 /* At the end, for every task. */
 SEC("iter/task")
 int task_until_end(struct bpf_iter__task *ctx)

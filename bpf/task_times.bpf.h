@@ -3,8 +3,8 @@
  * task_times: what is remembered of each task between two events.
  *
  * The memory is the task's own storage where the kernel makes it without its general allocator: the scheduler's
- * tracepoints hold a run-queue lock, which that allocator may want. Elsewhere it is a preallocated hash by thread id;
- * a new task with an old id is known by its start.
+ * tracepoints hold a run-queue lock, which that allocator may want. Elsewhere it is a preallocated hash by thread id, which a
+ * task leaves as the kernel frees it; a new task with an old id is known by its start.
  */
 #ifndef STOKER_TASK_TIMES_BPF_H
 #define STOKER_TASK_TIMES_BPF_H
@@ -133,7 +133,7 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 32768);
+	__uint(max_entries, 32768); /* set by user space */
 	__type(key, u32);
 	__type(value, struct task_times);
 } task_hash __weak SEC(".maps");

@@ -20,6 +20,8 @@
 
 #define CALL_ROW_BYTES_MAX (64u << 20) /* of all CPUs */
 #define CALL_ROWS_MIN 256u
+#define TASKS_USUAL 32768u
+#define TASKS_MAX 131072u /* 55 MB */
 
 bool wait_settings_any(const struct wait_settings *settings)
 {
@@ -48,6 +50,8 @@ size_t wait_programs_list(struct stoker_bpf *skeleton, const struct wait_setting
 		programs[count++] = skeleton->progs.task_made;
 		programs[count++] = skeleton->progs.call_tallied;
 	}
+	if (wait_settings_any(settings) && !skeleton->rodata->times_in_storage)
+		programs[count++] = skeleton->progs.task_freed;
 	return count;
 }
 
@@ -137,6 +141,25 @@ static uint32_t call_rows(void)
 	return rows < CALL_ROWS_MAX ? (uint32_t)rows : CALL_ROWS_MAX;
 }
 
+/*
+ * Room for all tasks that there can be at a time, on a host of a few GB; a larger one lets there be far more than it ever
+ * has.
+ */
+static uint32_t tasks_max(void)
+{
+	_cleanup_fclose_ FILE *file = fopen("/proc/sys/kernel/threads-max", "re");
+	unsigned int most;
+
+	if (!file || fscanf(file, "%u", &most) != 1)
+		return TASKS_USUAL;
+	if (most < TASKS_USUAL)
+		return most;
+	most /= 8;
+	if (most < TASKS_USUAL)
+		return TASKS_USUAL;
+	return most < TASKS_MAX ? most : TASKS_MAX;
+}
+
 static void configure_maps(struct stoker_bpf *skeleton, const struct wait_settings *settings)
 {
 	bool any = wait_settings_any(settings), calls = settings->syscalls || settings->syscall_counts;
@@ -153,6 +176,7 @@ static void configure_maps(struct stoker_bpf *skeleton, const struct wait_settin
 	skeleton->rodata->min_block_ns = settings->min_block_ns;
 	bpf_map__set_max_entries(skeleton->maps.call_rows, rows);
 	bpf_map__set_max_entries(skeleton->maps.call_tallies, rows);
+	bpf_map__set_max_entries(skeleton->maps.task_hash, tasks_max());
 	bpf_map__set_autocreate(skeleton->maps.task_storage, storage);
 	bpf_map__set_autocreate(skeleton->maps.task_hash, any && !storage);
 	bpf_map__set_autocreate(skeleton->maps.cgroup_slots, any);
@@ -217,19 +241,20 @@ void wait_programs_configure(struct stoker_bpf *skeleton, const struct wait_sett
 		skeleton->progs.call_entered, skeleton->progs.call_returned,  skeleton->progs.call_tallied,
 		skeleton->progs.task_made,    skeleton->progs.task_switched,  skeleton->progs.task_woken,
 		skeleton->progs.task_begun,   skeleton->progs.task_until_end, skeleton->progs.lock_contended,
-		skeleton->progs.lock_got,     skeleton->progs.tell_slab_name,
+		skeleton->progs.lock_got,     skeleton->progs.tell_slab_name, skeleton->progs.task_freed,
 	};
 	struct bpf_program *wanted[WAIT_PROGRAMS_MAX];
-	size_t count = wait_programs_list(skeleton, settings, wanted);
+	size_t count;
 
+	if (wait_settings_any(settings))
+		probe(skeleton, settings);
+	count = wait_programs_list(skeleton, settings, wanted);
 	for (size_t i = 0; i < ARRAY_LENGTH(all); i++)
 		bpf_program__set_autoload(all[i], false);
 	for (size_t i = 0; i < count; i++)
 		bpf_program__set_autoload(wanted[i], true);
 	bpf_program__set_autoload(skeleton->progs.task_until_end, settings->offcpu || settings->runq);
 	bpf_program__set_autoload(skeleton->progs.look_at_holders, settings->locks);
-	if (wait_settings_any(settings))
-		probe(skeleton, settings);
 	bpf_program__set_autoload(skeleton->progs.tell_slab_name, skeleton->rodata->have_slab_caches);
 	configure_maps(skeleton, settings);
 }

@@ -47,7 +47,7 @@ void wait_programs_start(struct stoker_bpf *skeleton);
 void wait_programs_stop(struct stoker_bpf *skeleton);
 
 /**
- * wait_programs_list() - what was asked for and is to be attached, in this order
+ * wait_programs_list() - what was asked for and is to be attached, in this order; after wait_programs_configure()
  * @programs: [WAIT_PROGRAMS_MAX]
  * Returns how many.
  */
