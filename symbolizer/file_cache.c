@@ -8,6 +8,7 @@
 
 #include "symbolizer/base/array.h"
 #include "symbolizer/base/hash_index.h"
+#include "symbolizer/base/partition_point.h"
 
 #define HARMLESS_NS 1000000000ull /* of the parser's time: a file that takes more is remembered for that */
 
@@ -198,19 +199,25 @@ void file_cache_touch(struct file_cache *cache, struct pinned_file *file)
 	file->used = ++cache->clock;
 }
 
+/* How many open files were used at this time or later. */
+static size_t used_since(const struct file_cache *cache, uint64_t time)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < cache->files.count; i++)
+		count += cache->files.items[i]->state == PINNED_OPEN && cache->files.items[i]->used >= time;
+	return count;
+}
+
+/* No two files were used at the same time, so there is one from which on just so many were. This takes no memory. */
 void file_cache_trim(struct file_cache *cache, size_t count)
 {
-	while (cache->open > count) {
-		struct pinned_file *oldest = NULL;
+	uint64_t since;
 
-		for (size_t i = 0; i < cache->files.count; i++) {
-			struct pinned_file *file = cache->files.items[i];
-
-			if (file->state == PINNED_OPEN && (!oldest || file->used < oldest->used))
-				oldest = file;
-		}
-		if (!oldest)
-			return;
-		close_file(cache, oldest);
-	}
+	if (cache->open <= count)
+		return;
+	since = partition_point(time, cache->clock + 1, used_since(cache, time) > count);
+	for (size_t i = 0; i < cache->files.count; i++)
+		if (cache->files.items[i]->used < since)
+			close_file(cache, cache->files.items[i]);
 }

@@ -8,12 +8,16 @@
 #include <cmocka.h>
 
 #include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "symbolizer/base/cleanup.h"
+#include "symbolizer/base/clock.h"
 #include "symbolizer/file_cache.h"
 
 #define PROGRAM "/proc/self/exe"
+#define FILES_MANY 19000
 
 static struct parser *parser;
 static struct file_cache *cache;
@@ -108,6 +112,57 @@ static void test_file_cache__a_second_root_makes_it_shared(void **state)
 	assert_true(file->shared);
 }
 
+/* [count] files of one page each that nobody else has. */
+static void pin_many(struct pinned_file **files, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		_cleanup_close_ int fd = memfd_create("one of many", MFD_CLOEXEC);
+		struct stat status;
+
+		assert_true(fd >= 0);
+		assert_int_equal(fstat(fd, &status), 0);
+		assert_int_equal(file_cache_pin(cache, fd, &status, &files[i]), 0);
+	}
+}
+
+static void test_file_cache__those_unused_for_longest_are_closed(void **state)
+{
+	struct pinned_file *files[8];
+
+	pin_many(files, ARRAY_LENGTH(files));
+	file_cache_touch(cache, files[0]);
+	file_cache_touch(cache, files[3]);
+	file_cache_trim(cache, 3);
+	for (size_t i = 0; i < ARRAY_LENGTH(files); i++)
+		assert_int_equal(files[i]->state, i == 0 || i == 3 || i == 7 ? PINNED_OPEN : PINNED_TRIMMED);
+	file_cache_trim(cache, 3);
+	assert_int_equal(files[7]->state, PINNED_OPEN);
+	file_cache_trim(cache, 0);
+	for (size_t i = 0; i < ARRAY_LENGTH(files); i++)
+		assert_int_equal(files[i]->state, PINNED_TRIMMED);
+}
+
+/* To look among all for each one that is closed took a second, while nothing was recorded. */
+static void test_file_cache__thousands_are_closed_in_no_time(void **state)
+{
+	static struct pinned_file *files[FILES_MANY];
+	struct rlimit limit;
+	uint64_t began_ns;
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	limit.rlim_cur = limit.rlim_max;
+	if (limit.rlim_max < FILES_MANY + 100 || setrlimit(RLIMIT_NOFILE, &limit)) {
+		print_message("too few descriptors may be open\n");
+		skip();
+	}
+	pin_many(files, FILES_MANY);
+	began_ns = clock_now_ns();
+	file_cache_trim(cache, 512);
+	assert_in_range(clock_now_ns() - began_ns, 0, 150000000);
+	assert_int_equal(files[FILES_MANY - 513]->state, PINNED_TRIMMED);
+	assert_int_equal(files[FILES_MANY - 512]->state, PINNED_OPEN);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -118,6 +173,8 @@ int main(void)
 		TEST(test_file_cache__quarantine_outlives_it),
 		TEST(test_file_cache__a_file_of_no_process_is_everybodys),
 		TEST(test_file_cache__a_second_root_makes_it_shared),
+		TEST(test_file_cache__those_unused_for_longest_are_closed),
+		TEST(test_file_cache__thousands_are_closed_in_no_time),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
