@@ -90,16 +90,12 @@ static int add(struct file_cache *cache, uint64_t hash, struct pinned_file **ret
 
 static void take_descriptor(struct file_cache *cache, struct pinned_file *file, int fd)
 {
-	const struct parser_source before = file->source;
-
 	if (fd < 0)
 		return;
 	/* Whoever maps it next may not be one to believe the container that those names came from. */
 	if (file->debug_inside)
 		range_cache_deinit(&file->names);
-	parser_source_init(&file->source, PARSER_FILE, fd);
-	file->source.deaths = before.deaths;
-	file->source.busy_ns = before.busy_ns;
+	parser_source_reopen(&file->source, fd);
 	file->state = PINNED_OPEN;
 	file->sought = file->sought_inside = file->debug_inside = false;
 	cache->open++;

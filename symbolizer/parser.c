@@ -159,6 +159,17 @@ void parser_source_init(struct parser_source *source, enum parser_source_kind ki
 	*source = (struct parser_source){.kind = kind, .fd = fd, .debug_fd = -1, .alternate_fd = -1, .package_fd = -1};
 }
 
+void parser_source_reopen(struct parser_source *source, int fd)
+{
+	const struct parser_source before = *source;
+
+	parser_source_init(source, before.kind, fd);
+	source->deaths = before.deaths;
+	source->busy_ns = before.busy_ns;
+	source->offer_deaths = before.offer_deaths;
+	source->offer_ns = before.offer_ns;
+}
+
 static void close_fd(int *fd)
 {
 	if (*fd >= 0)
@@ -198,6 +209,12 @@ void parser_drop_debug(struct parser *parser, struct parser_source *source)
 static bool is_death(int err)
 {
 	return err == -EIO || err == -ETIME || err == -EBADMSG;
+}
+
+/* It came from the child, which so has survived. */
+static bool is_answer(int err)
+{
+	return !err || err == -ENOENT || err == -ENOEXEC || err == -EFBIG;
 }
 
 static enum parse_type opening(const struct parser_source *source)
@@ -271,25 +288,67 @@ static int timeout_ms_of(uint32_t flags)
 	return flags & (PARSE_LINES | PARSE_INLINES) ? PARSER_LINES_TIMEOUT_MS : PARSER_TIMEOUT_MS;
 }
 
-bool parser_source_slow(const struct parser_source *source, uint32_t flags)
+static uint64_t busy_ns_max(uint32_t flags)
 {
-	return source->busy_ns >= PARSER_REQUESTS_MAX * (uint64_t)timeout_ms_of(flags) * 1000000;
+	return PARSER_REQUESTS_MAX * (uint64_t)timeout_ms_of(flags) * 1000000;
 }
 
-/* Only parser_find() says whether lines are wanted, which take longer. */
-static bool is_slow(const struct parser_source *source, const struct parse_request *request)
+bool parser_source_slow(const struct parser_source *source, uint32_t flags)
 {
-	return parser_source_slow(source, request && request->type == PARSE_FIND ? request->flags : PARSE_LINES);
+	return source->busy_ns >= busy_ns_max(flags);
+}
+
+static bool is_offer(const struct parse_request *request)
+{
+	return request && (request->type == PARSE_ADD_DEBUG_FILE || request->type == PARSE_ADD_ALTERNATE ||
+			   request->type == PARSE_ADD_PACKAGE);
+}
+
+/* Why it is asked no more: 0, -ENOTRECOVERABLE or -ETIME. Only parser_find() says whether lines are wanted, which take longer. */
+static int given_up(const struct parser_source *source, const struct parse_request *request)
+{
+	uint32_t flags = request && request->type == PARSE_FIND ? request->flags : PARSE_LINES;
+
+	if (parser_source_quarantined(source) || (is_offer(request) && source->offer_deaths >= PARSER_DEATHS_MAX))
+		return -ENOTRECOVERABLE;
+	if (parser_source_slow(source, flags) || (is_offer(request) && source->offer_ns >= busy_ns_max(0)))
+		return -ETIME;
+	return 0;
+}
+
+/* One try. @request may be NULL: then the source is only told. */
+static int ask_once(struct parser *parser, struct parser_source *source, struct parse_request *request, int fd,
+		    int timeout_ms, struct parser_answer *answer)
+{
+	struct worker_counts before = worker_counts(parser->worker);
+	int err = tell(parser, source, answer);
+	bool offered = !err && is_offer(request);
+
+	if (err == -ENOEXEC)
+		source->error = err;
+	if (!err && request) {
+		request->object = source->object;
+		err = ask(parser, request, fd, timeout_ms, answer);
+	}
+	*(offered ? &source->offer_deaths : &source->deaths) += is_death(err);
+	*(offered ? &source->offer_ns : &source->busy_ns) += worker_counts(parser->worker).busy_ns - before.busy_ns;
+	if (err == -ETIME)
+		silent_devices_note(&parser->silent, fd >= 0 ? fd : source->fd, parser->worker, before.stuck);
+	/* Whatever the answer is: the row has ended. */
+	if (is_answer(err)) {
+		source->deaths = 0;
+		source->offer_deaths = offered ? 0 : source->offer_deaths;
+	}
+	return err;
 }
 
 /*
  * What is asked, twice at most: a child may have died of what another source left behind. The next child knows this
- * source alone: one that it survives was not to blame. @request may be NULL: then the source is only told.
+ * source alone: one that it survives was not to blame.
  */
 static int ask_about(struct parser *parser, struct parser_source *source, struct parse_request *request, int fd,
 		     int timeout_ms, struct parser_answer *answer)
 {
-	uint8_t blamed = 0;
 	int err;
 
 	if (source->error)
@@ -297,29 +356,13 @@ static int ask_about(struct parser *parser, struct parser_source *source, struct
 	if (source->fd < 0)
 		return -EIO;
 	do {
-		struct worker_counts before = worker_counts(parser->worker);
-
-		if (parser_source_quarantined(source))
-			return -ENOTRECOVERABLE;
-		if (is_slow(source, request))
-			return -ETIME;
+		err = given_up(source, request);
+		if (err)
+			return err;
 		if (silent_devices_has(&parser->silent, source->fd) || silent_devices_has(&parser->silent, fd))
 			return -EHOSTDOWN;
-		err = tell(parser, source, answer);
-		if (err == -ENOEXEC)
-			source->error = err;
-		if (!err && request) {
-			request->object = source->object;
-			err = ask(parser, request, fd, timeout_ms, answer);
-		}
-		source->deaths += is_death(err);
-		source->busy_ns += worker_counts(parser->worker).busy_ns - before.busy_ns;
-		if (err == -ETIME)
-			silent_devices_note(&parser->silent, fd >= 0 ? fd : source->fd, parser->worker, before.stuck);
-		blamed += is_death(err);
+		err = ask_once(parser, source, request, fd, timeout_ms, answer);
 	} while (is_death(err));
-	if (!err)
-		source->deaths -= blamed;
 	return err;
 }
 

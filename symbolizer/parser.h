@@ -4,7 +4,8 @@
  *
  * A source is a file that was opened and checked here and is parsed there. It keeps its descriptors, so that a new child
  * can be told again. A source of which two children in a row die, the second of which knew no other, is in quarantine: it
- * is asked nothing more. Nor is one that in all has taken PARSER_REQUESTS_MAX times as long as one request may.
+ * is asked nothing more. Nor is one that in all has taken PARSER_REQUESTS_MAX times as long as one request may. What files
+ * do that are only offered to a source (parser_add()) is counted apart, and ends with offers.
  * Answers are checked as a whole before anybody sees them: a child that has read a hostile file
  * may say anything, and one that makes no sense counts as dead. Names that do make sense are believed, those of other
  * files too: until it dies, a child that was taken over can call things as it likes.
@@ -40,6 +41,8 @@ struct parser_source {
 	uint32_t generation;			    /* of the child that knows it */
 	uint8_t deaths;				    /* children in a row that died of it */
 	uint64_t busy_ns;			    /* that it has taken */
+	uint8_t offer_deaths;			    /* both, of what was offered to it */
+	uint64_t offer_ns;
 	int error;		  /* why it cannot be parsed at all: -ENOEXEC, -EIO; 0: it can, or was not tried */
 	struct parse_facts facts; /* of a file, once told */
 };
@@ -51,6 +54,8 @@ struct worker *parser_worker(struct parser *parser);
 
 /* @fd is owned from here on. */
 void parser_source_init(struct parser_source *source, enum parser_source_kind kind, int fd);
+/* The same for one whose descriptors were closed: what it has cost stays. */
+void parser_source_reopen(struct parser_source *source, int fd);
 /* Closes the descriptors and tells the child to forget. */
 void parser_source_deinit(struct parser *parser, struct parser_source *source);
 
@@ -79,7 +84,8 @@ enum parser_addition {
 /**
  * parser_add() - offer a file that completes a source
  * @fd: owned from here on
- * Returns 0 where it belongs to the source, -ENOENT where not, or as parser_open().
+ * Returns 0 where it belongs to the source, -ENOENT where not, or as parser_open(); -ENOTRECOVERABLE and -ETIME also where
+ * offers have cost too much.
  */
 int parser_add(struct parser *parser, struct parser_source *source, enum parser_addition addition, int fd);
 

@@ -9,23 +9,62 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "symbolizer/base/time_share.h"
 #include "symbolizer/parser.h"
 #include "symbolizer/worker.h"
+#include "tests/unit/elf_files.h"
 
 static struct parser *parser;
 
 static int set_up(void **state)
 {
-	return parser_new(&parser);
+	return place_set_up(state) || parser_new(&parser);
 }
 
 static int tear_down(void **state)
 {
 	parser_free(parser);
-	return 0;
+	return place_tear_down(state);
+}
+
+static pid_t child_of(pid_t parent)
+{
+	char path[64];
+	pid_t child;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", parent, parent);
+	file = fopen(path, "r");
+	assert_non_null(file);
+	assert_int_equal(fscanf(file, "%d", &child), 1);
+	fclose(file);
+	return child;
+}
+
+/* By somebody else, as far as the parser knows. */
+static void kill_child(void)
+{
+	pid_t child = child_of(child_of(getpid()));
+	char path[64];
+
+	kill(child, SIGKILL);
+	snprintf(path, sizeof(path), "/proc/%d/root", child);
+	for (int i = 0; i < 500 && !access(path, F_OK); i++)
+		usleep(10000);
+}
+
+static int open_path(const char *path)
+{
+	int fd = open(path, O_PATH | O_CLOEXEC);
+
+	assert_true(fd >= 0);
+	return fd;
 }
 
 static int ask(struct parser_source *source, uint32_t flags)
@@ -64,6 +103,78 @@ static void test_parser__file_that_has_taken_too_long_in_all_is_asked_nothing_mo
 	parser_source_deinit(parser, &source);
 }
 
+static void test_parser__accidents_before_answers_are_no_row_of_deaths(void **state)
+{
+	struct parser_source source;
+
+	parser_source_init(&source, PARSER_FILE, open_path("/proc/self/exe"));
+	assert_int_equal(ask(&source, 0), 0);
+	for (int i = 0; i < 3; i++) {
+		kill_child();
+		/* Not its debug file: that is an answer as well. */
+		assert_int_equal(parser_add(parser, &source, PARSER_DEBUG_FILE, open_path("/bin/sh")), -ENOENT);
+		assert_int_equal(source.deaths, 0);
+		assert_int_equal(source.offer_deaths, 0);
+	}
+	assert_int_equal(ask(&source, 0), 0);
+	parser_source_deinit(parser, &source);
+}
+
+/* Kills the child as it reads what is offered, not as it is told the source again before. */
+static void kill_at_offer(void *data)
+{
+	uint64_t *offers = data, request = worker_counts(parser_worker(parser)).requests;
+
+	if (request == offers[0] || request == offers[1])
+		kill(child_of(child_of(getpid())), SIGKILL);
+}
+
+static void test_parser__deaths_by_what_is_offered_are_not_the_sources(void **state)
+{
+	struct parser_source source;
+	uint64_t offers[2], requests;
+
+	/* Its CRC takes a while. */
+	compile(*state, "program", "-g -Wl,--build-id=none");
+	run("cd %s && objcopy --only-keep-debug program program.debug && strip program && "
+	    "objcopy --add-gnu-debuglink=program.debug program && truncate -s 4G program.debug",
+	    ((struct place *)*state)->folder);
+	parser_source_init(&source, PARSER_FILE, open_path(in_place(*state, "program")));
+	assert_int_equal(ask(&source, 0), 0);
+	offers[0] = worker_counts(parser_worker(parser)).requests + 1;
+	offers[1] = offers[0] + 2;
+	worker_set_waiting(parser_worker(parser), (struct worker_waiting){kill_at_offer, offers});
+	assert_int_equal(parser_add(parser, &source, PARSER_DEBUG_FILE, open_path(in_place(*state, "program.debug"))),
+			 -ENOTRECOVERABLE);
+	assert_int_equal(worker_counts(parser_worker(parser)).crashes, 2);
+	worker_set_waiting(parser_worker(parser), (struct worker_waiting){0});
+	assert_int_equal(source.deaths, 0);
+	assert_int_equal(ask(&source, 0), 0);
+
+	/* It is offered nothing more, also when it was closed meanwhile. */
+	requests = worker_counts(parser_worker(parser)).requests;
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(parser_add(parser, &source, PARSER_DEBUG_FILE, open_path("/bin/sh")),
+				 -ENOTRECOVERABLE);
+		assert_int_equal(worker_counts(parser_worker(parser)).requests, requests);
+		parser_source_deinit(parser, &source);
+		requests = worker_counts(parser_worker(parser)).requests;
+		parser_source_reopen(&source, open_path(in_place(*state, "program")));
+	}
+	parser_source_deinit(parser, &source);
+}
+
+static void test_parser__time_that_offers_take_is_not_the_sources(void **state)
+{
+	struct parser_source source;
+
+	parser_source_init(&source, PARSER_FILE, open_path("/proc/self/exe"));
+	source.offer_ns = PARSER_REQUESTS_MAX * PARSER_TIMEOUT_MS * 1000000ull;
+	assert_int_equal(parser_add(parser, &source, PARSER_DEBUG_FILE, open_path("/bin/sh")), -ETIME);
+	assert_int_equal(ask(&source, 0), 0);
+	parser_source_deinit(parser, &source);
+}
+
 static void test_time_share__is_run_up_at_once_and_paid_off_slowly(void **state)
 {
 	const struct time_share_limit limit = {100, 10};
@@ -88,6 +199,11 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_parser__file_that_has_taken_too_long_in_all_is_asked_nothing_more,
 						set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_parser__accidents_before_answers_are_no_row_of_deaths, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(test_parser__deaths_by_what_is_offered_are_not_the_sources, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(test_parser__time_that_offers_take_is_not_the_sources, set_up, tear_down),
 		cmocka_unit_test(test_time_share__is_run_up_at_once_and_paid_off_slowly),
 	};
 
