@@ -53,7 +53,7 @@ static int look_for_perf_map(const struct process_identity *identity)
 
 	if (!process_maps_check(identity->pid, identity->start_ns, identity->address_space, &pid))
 		return -ESRCH;
-	return process_files_perf_map(pid, identity->ns_pid);
+	return process_files_perf_map(pid, identity->ns_pid, identity->start_ns);
 }
 
 static int look_for_debug_file(const struct debug_request *request, const int *fds, size_t fd_count,

@@ -16,8 +16,11 @@
 #include <unistd.h>
 
 #include "symbolizer/base/cleanup.h"
+#include "symbolizer/base/clock.h"
 
 #define DESCRIPTORS_LOOKED_AT_MAX 4096
+/* Files have the time of the last tick, or even second, and /proc tells when a process began to 10 ms. */
+#define FILE_TIME_NS 2000000000ll
 
 int process_files_stat(int path_fd, struct stat *ret_stat)
 {
@@ -180,6 +183,15 @@ static bool owner_is_plausible(pid_t pid, uid_t uid)
 	return is_namespace_root(pid, uid);
 }
 
+/* Files have times of the clock that can be set: where it stands now tells when the process began by it. */
+static bool is_older(const struct stat *status, uint64_t start_ns)
+{
+	int64_t set_ns = (int64_t)(clock_read_ns(CLOCK_REALTIME) - clock_read_ns(CLOCK_BOOTTIME));
+	int64_t changed_ns = (int64_t)status->st_mtim.tv_sec * 1000000000ll + status->st_mtim.tv_nsec;
+
+	return changed_ns + FILE_TIME_NS < set_ns + (int64_t)start_ns;
+}
+
 static int take_perf_map(pid_t pid, int *path_fd, const struct stat *status)
 {
 	if (!S_ISREG(status->st_mode))
@@ -228,21 +240,32 @@ static int perf_map_of_descriptors(pid_t pid, const char *name)
 	return -ENOENT;
 }
 
-int process_files_perf_map(pid_t pid, uint32_t ns_pid)
+/* The same, and -ENOENT where it is an earlier process's. @found is taken. */
+static int take_recent(pid_t pid, int found, const struct stat *status, uint64_t start_ns)
 {
-	_cleanup_close_ int inside = -1, outside = -1;
+	_cleanup_close_ int path_fd = found;
+
+	return is_older(status, start_ns) ? -ENOENT : take_perf_map(pid, &path_fd, status);
+}
+
+int process_files_perf_map(pid_t pid, uint32_t ns_pid, uint64_t start_ns)
+{
 	struct stat status;
 	char path[64];
-	int err;
+	int err, fd;
 
 	snprintf(path, sizeof(path), "/tmp/perf-%u.map", ns_pid);
-	err = open_inside(pid, path, O_NOFOLLOW, &inside, &status);
-	if (!err)
-		return take_perf_map(pid, &inside, &status);
+	err = open_inside(pid, path, O_NOFOLLOW, &fd, &status);
+	if (!err) {
+		err = take_recent(pid, fd, &status, start_ns);
+		if (err != -ENOENT)
+			return err;
+	}
+	/* What it holds open it has opened itself, whatever the clock was when it last wrote. */
 	err = perf_map_of_descriptors(pid, strrchr(path, '/') + 1);
 	if (err != -ENOENT)
 		return err;
 	snprintf(path, sizeof(path), "/tmp/perf-%d.map", pid);
-	err = stat_opened(open(path, O_PATH | O_CLOEXEC | O_NOFOLLOW), &outside, &status);
-	return err ? err : take_perf_map(pid, &outside, &status);
+	err = stat_opened(open(path, O_PATH | O_CLOEXEC | O_NOFOLLOW), &fd, &status);
+	return err ? err : take_recent(pid, fd, &status, start_ns);
 }

@@ -53,11 +53,15 @@ int process_files_reopen(int path_fd);
  * process_files_perf_map() - the perf-PID.map of a process
  * @ns_pid: the PID inside; looked for as /tmp/perf-NS_PID.map inside, /tmp/perf-PID.map on the host, and a descriptor
  *          of that name that the process itself holds
+ * @start_ns: when the process began, on the boot-time clock
+ * A file that was last changed before the process began is of an earlier one with its PID, unless the process holds it
+ * open. It counts as soon as it is written again. Where the clock was set forward since, and the process has closed its map,
+ * that one is not told from an earlier one's until then.
  * The file must belong to the process's own user or to root, of the host or of its user namespace. A symbolic link in
  * its place is no regular file: with root's rights it may lead to what its maker cannot read.
  * Returns an O_PATH descriptor, -ENOENT, -EPERM (another owner), -EINVAL (no regular file), or what open(2) gave.
  */
-int process_files_perf_map(pid_t pid, uint32_t ns_pid);
+int process_files_perf_map(pid_t pid, uint32_t ns_pid, uint64_t start_ns);
 
 /* CPU time of a process and of those of its children that it has waited for, to 10 ms; 0 where there is none. */
 uint64_t process_files_cpu_ns(pid_t pid);

@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "symbolizer/base/clock.h"
 #include "symbolizer/process_files.h"
 
 #define NOBODYS_PID 4194304 /* PID_MAX_LIMIT: never given */
@@ -79,9 +80,15 @@ static void expect_text(int fd, const char *text)
 	assert_string_equal(got, text);
 }
 
+/* Of this process, which is taken to have begun now. */
+static int find_map(uint32_t ns_pid)
+{
+	return process_files_perf_map(getpid(), ns_pid, clock_read_ns(CLOCK_BOOTTIME));
+}
+
 static void expect_map(uint32_t ns_pid, const char *text)
 {
-	int path_fd = process_files_perf_map(getpid(), ns_pid);
+	int path_fd = find_map(ns_pid);
 	char byte;
 
 	assert_true(path_fd >= 0);
@@ -200,7 +207,7 @@ static void test_process_files__perf_map_is_found_in_tmp(void **state)
 {
 	struct place *place = *state;
 
-	assert_int_equal(process_files_perf_map(getpid(), (uint32_t)getpid()), -ENOENT);
+	assert_int_equal(find_map((uint32_t)getpid()), -ENOENT);
 	write_file(place->own_map, "1000 10 f\n");
 	expect_map((uint32_t)getpid(), "1000 10 f\n");
 	/* By the host's number too, for tools that write it from outside. */
@@ -218,9 +225,9 @@ static void test_process_files__perf_map_that_was_unlinked_is_found_where_it_is_
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	assert_int_equal(unlink(path), 0);
 	expect_map(INNER_PID, "2000 10 g\n");
-	assert_int_equal(process_files_perf_map(getpid(), INNER_PID / 10), -ENOENT);
+	assert_int_equal(find_map(INNER_PID / 10), -ENOENT);
 	close(fd);
-	assert_int_equal(process_files_perf_map(getpid(), INNER_PID), -ENOENT);
+	assert_int_equal(find_map(INNER_PID), -ENOENT);
 }
 
 static void test_process_files__file_whose_name_only_begins_like_a_perf_map_is_none(void **state)
@@ -232,7 +239,7 @@ static void test_process_files__file_whose_name_only_begins_like_a_perf_map_is_n
 	snprintf(path, sizeof(path), "%s/perf-%d.map.backup", place->folder, INNER_PID);
 	write_file(path, "2000 10 g\n");
 	fd = open(path, O_RDONLY | O_CLOEXEC);
-	assert_int_equal(process_files_perf_map(getpid(), INNER_PID), -ENOENT);
+	assert_int_equal(find_map(INNER_PID), -ENOENT);
 	close(fd);
 }
 
@@ -241,14 +248,54 @@ static void test_process_files__link_fifo_and_folder_are_no_perf_maps(void **sta
 	struct place *place = *state;
 
 	assert_int_equal(symlink("/etc/passwd", place->own_map), 0);
-	assert_int_equal(process_files_perf_map(getpid(), (uint32_t)getpid()), -EINVAL);
-	assert_int_equal(process_files_perf_map(getpid(), INNER_PID), -EINVAL);
+	assert_int_equal(find_map((uint32_t)getpid()), -EINVAL);
+	assert_int_equal(find_map(INNER_PID), -EINVAL);
 	assert_int_equal(unlink(place->own_map), 0);
 	assert_int_equal(mkfifo(place->own_map, 0600), 0);
-	assert_int_equal(process_files_perf_map(getpid(), (uint32_t)getpid()), -EINVAL);
+	assert_int_equal(find_map((uint32_t)getpid()), -EINVAL);
 	assert_int_equal(unlink(place->own_map), 0);
 	assert_int_equal(mkdir(place->own_map, 0755), 0);
-	assert_int_equal(process_files_perf_map(getpid(), (uint32_t)getpid()), -EINVAL);
+	assert_int_equal(find_map((uint32_t)getpid()), -EINVAL);
+}
+
+static void set_age(const char *path, int64_t age_ms)
+{
+	int64_t then_ms = (int64_t)(clock_read_ns(CLOCK_REALTIME) / 1000000) - age_ms;
+	struct timespec then = {.tv_sec = then_ms / 1000, .tv_nsec = then_ms % 1000 * 1000000};
+
+	assert_int_equal(utimensat(AT_FDCWD, path, (const struct timespec[]){then, then}, 0), 0);
+}
+
+static void test_process_files__perf_map_from_before_the_process_began_is_an_earlier_ones(void **state)
+{
+	struct place *place = *state;
+	const uint32_t numbers[] = {(uint32_t)getpid(), INNER_PID};
+
+	write_file(place->own_map, "1000 10 before\n");
+	for (size_t i = 0; i < 2; i++) {
+		set_age(place->own_map, 2500);
+		assert_int_equal(find_map(numbers[i]), -ENOENT);
+		/* Two clocks tell it, one of them to a second. */
+		set_age(place->own_map, 1000);
+		expect_map(numbers[i], "1000 10 before\n");
+	}
+	set_age(place->own_map, 1000000000000);
+	assert_int_equal(find_map((uint32_t)getpid()), -ENOENT);
+	write_file(place->own_map, "1000 10 now\n");
+	expect_map((uint32_t)getpid(), "1000 10 now\n");
+}
+
+static void test_process_files__perf_map_that_is_held_open_is_its_own_however_old(void **state)
+{
+	struct place *place = *state;
+	int fd;
+
+	write_file(place->own_map, "1000 10 f\n");
+	set_age(place->own_map, 3600000);
+	fd = open(place->own_map, O_RDONLY | O_CLOEXEC);
+	expect_map((uint32_t)getpid(), "1000 10 f\n");
+	close(fd);
+	assert_int_equal(find_map((uint32_t)getpid()), -ENOENT);
 }
 
 #define PLACED(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
@@ -266,6 +313,8 @@ int main(void)
 		PLACED(test_process_files__perf_map_that_was_unlinked_is_found_where_it_is_held_open),
 		PLACED(test_process_files__file_whose_name_only_begins_like_a_perf_map_is_none),
 		PLACED(test_process_files__link_fifo_and_folder_are_no_perf_maps),
+		PLACED(test_process_files__perf_map_from_before_the_process_began_is_an_earlier_ones),
+		PLACED(test_process_files__perf_map_that_is_held_open_is_its_own_however_old),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
