@@ -38,6 +38,9 @@ static void close_file(struct file_cache *cache, struct pinned_file *file)
 	parser_source_deinit(cache->parser, &file->source);
 	file->state = PINNED_TRIMMED;
 	cache->open--;
+	if (file->opened_for)
+		--*file->opened_for;
+	file->opened_for = NULL;
 }
 
 static void free_file(struct file_cache *cache, struct pinned_file *file)
@@ -88,7 +91,7 @@ static int add(struct file_cache *cache, uint64_t hash, struct pinned_file **ret
 	return 0;
 }
 
-static void take_descriptor(struct file_cache *cache, struct pinned_file *file, int fd)
+static void take_descriptor(struct file_cache *cache, struct pinned_file *file, int fd, size_t *open_count)
 {
 	if (fd < 0)
 		return;
@@ -99,9 +102,13 @@ static void take_descriptor(struct file_cache *cache, struct pinned_file *file, 
 	file->state = PINNED_OPEN;
 	file->sought = file->sought_inside = file->debug_inside = false;
 	cache->open++;
+	file->opened_for = open_count;
+	if (open_count)
+		++*open_count;
 }
 
-int file_cache_pin(struct file_cache *cache, int path_fd, const struct stat *status, struct pinned_file **ret_file)
+int file_cache_pin(struct file_cache *cache, int path_fd, const struct stat *status, size_t *open_count,
+		   struct pinned_file **ret_file)
 {
 	uint64_t hash = hash_words(status->st_ino, hash_words(status->st_dev, (uint64_t)status->st_size));
 	struct pinned_file *file;
@@ -116,7 +123,7 @@ int file_cache_pin(struct file_cache *cache, int path_fd, const struct stat *sta
 			continue;
 		file->used = ++cache->clock;
 		if (file->state != PINNED_OPEN)
-			take_descriptor(cache, file, fcntl(path_fd, F_DUPFD_CLOEXEC, 0));
+			take_descriptor(cache, file, fcntl(path_fd, F_DUPFD_CLOEXEC, 0), open_count);
 		*ret_file = file;
 		return 0;
 	}
@@ -127,7 +134,7 @@ int file_cache_pin(struct file_cache *cache, int path_fd, const struct stat *sta
 	file->inode = status->st_ino;
 	file->size = status->st_size;
 	file->modified = status->st_mtim;
-	take_descriptor(cache, file, fcntl(path_fd, F_DUPFD_CLOEXEC, 0));
+	take_descriptor(cache, file, fcntl(path_fd, F_DUPFD_CLOEXEC, 0), open_count);
 	*ret_file = file;
 	return 0;
 }
@@ -140,7 +147,7 @@ int file_cache_adopt(struct file_cache *cache, int fd, struct pinned_file **ret_
 		close(fd);
 		return err;
 	}
-	take_descriptor(cache, *ret_file, fd);
+	take_descriptor(cache, *ret_file, fd, NULL);
 	(*ret_file)->shared = true;
 	return 0;
 }

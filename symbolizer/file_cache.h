@@ -37,6 +37,7 @@ struct pinned_file {
 	off_t size;
 	struct timespec modified;
 	enum pinned_state state;
+	size_t *opened_for; /* while open: the count of who had it opened */
 	struct parser_source source;
 	struct range_cache names;  /* by file offset */
 	struct root_identity root; /* of the first process that mapped it */
@@ -57,12 +58,15 @@ void file_cache_free(struct file_cache *cache);
 /**
  * file_cache_pin() - the entry of a file
  * @path_fd: O_PATH descriptor of it; duplicated, and opened for reading only in the child
+ * @open_count: of files that are open for whoever asks: this one, where it is opened now, adds to it until it is closed. NULL:
+ *              nobody counts
  * One that was trimmed is opened again. It keeps the deaths and the time of its source, and the names that came from itself or the
  * host.
  * @ret_file: lives as long as the cache, or until it is forgotten
  * Returns 0, -EINVAL (no regular file) or -ENOMEM.
  */
-int file_cache_pin(struct file_cache *cache, int path_fd, const struct stat *status, struct pinned_file **ret_file);
+int file_cache_pin(struct file_cache *cache, int path_fd, const struct stat *status, size_t *open_count,
+		   struct pinned_file **ret_file);
 
 /*
  * Takes a descriptor of a file that belongs to no process (the vdso's copy), and so is shared from the start.

@@ -264,7 +264,8 @@ static int name_in_file(struct naming *naming, const struct mapping *mapping, ui
 	question.offset = question.address;
 	symbol->module = mapping->name;
 	if (!question.file)
-		return symbol_set_reason(naming->symbolizer, symbol, "[no file %.200s]",
+		return symbol_set_reason(naming->symbolizer, symbol, "[%s %.200s]",
+					 mapping->crowded ? "too many files" : "no file",
 					 string_table_text(&naming->symbolizer->strings, mapping->name));
 	debug_search_check_shared(naming->symbolizer, question.file);
 	if (naming->flags || !range_cache_find(&question.file->names, question.address, &name))

@@ -28,7 +28,8 @@ struct mapping {
 		file_end; /* the line that shows the file: this one, or a neighbour where its code was moved */
 	uint64_t inode;	  /* with the device as the line shows it: to know the line again, not the file */
 	uint32_t device;
-	enum mapping_kind kind;
+	enum mapping_kind kind : 8;
+	bool crowded;		  /* its file was not opened, as too many are. As the file, not touched here */
 	string_id name;		  /* base name of the file, or what stands in brackets */
 	string_id path;		  /* the whole of it as the process sees it, without " (deleted)" */
 	struct pinned_file *file; /* file_cache.h; NULL where there is none. Not touched here. */

@@ -84,6 +84,12 @@ static void find_or_want(struct symbolizer_process *process, struct mapping *map
 		file_cache_note_root(mapping->file, process->root);
 	if (mapping->file || !may_be_file(process, mapping))
 		return;
+	mapping->crowded = process->tenant->open_files + batch->count >= TENANT_OPEN_FILES_MAX;
+	if (mapping->crowded) {
+		/* It may have names from when it was open. */
+		mapping->file = known ? known->file : NULL;
+		return;
+	}
 	batch->files[batch->count] = (struct memory_file){.start = mapping->file_start, .end = mapping->file_end};
 	batch->mappings[batch->count++] = mapping;
 }
@@ -96,7 +102,8 @@ static int pin_one(struct symbolizer_process *process, struct mapping *mapping, 
 
 	if (fd < 0)
 		return 0;
-	err = file_cache_pin(process->symbolizer->files, fd, &file->status, &mapping->file);
+	err = file_cache_pin(process->symbolizer->files, fd, &file->status, &process->tenant->open_files,
+			     &mapping->file);
 	if (err == -ENOMEM)
 		return err;
 	if (!err)

@@ -186,7 +186,7 @@ int symbolizer_file(struct symbolizer *symbolizer, const char *path, const uint6
 
 	if (fd < 0 || fstat(fd, &status) || faccessat(AT_FDCWD, path, R_OK, AT_EACCESS))
 		return -errno;
-	err = file_cache_pin(symbolizer->files, fd, &status, &file);
+	err = file_cache_pin(symbolizer->files, fd, &status, NULL, &file);
 	if (err)
 		return err;
 	if (file->state == PINNED_FAILED)

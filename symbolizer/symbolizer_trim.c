@@ -74,6 +74,9 @@ static void forget_strings(struct symbolizer *symbolizer)
 
 void symbolizer_trim(struct symbolizer *symbolizer, size_t files)
 {
+	/* Nobody could open it again. */
+	if (symbolizer->vdso)
+		file_cache_touch(symbolizer->files, symbolizer->vdso);
 	file_cache_trim(symbolizer->files, files);
 	tenants_trim(&symbolizer->tenants, clock_now_ns());
 	if (file_cache_count(symbolizer->files) > FILES_MAX)

@@ -15,9 +15,12 @@
 #include "symbolizer/base/time_share.h"
 #include "symbolizer/path_lookup.h"
 
+#define TENANT_OPEN_FILES_MAX 2048u /* until the next symbolizer_trim(), which closes most */
+
 struct tenant {
 	uint64_t number;
-	size_t users; /* the caller's: processes that it has */
+	size_t users;	   /* the caller's: processes that it has */
+	size_t open_files; /* that were opened for it (file_cache.h) */
 	struct path_lookups lookups;
 	struct time_share parsing; /* time that the child has spent on its files */
 	struct time_share copies;  /* the same, on walking copies of its stacks */
@@ -44,7 +47,7 @@ struct tenants {
 /* The one of that number, which lives while it has users, and until tenants_trim(). NULL where memory is out. */
 struct tenant *tenants_find(struct tenants *tenants, uint64_t number);
 
-/* Forgets those without users that owe nothing: no time, and no look-up. */
+/* Forgets those without users that owe nothing: no time, no look-up, and no open file. */
 void tenants_trim(struct tenants *tenants, uint64_t now_ns);
 
 struct tenants_losses tenants_losses(const struct tenants *tenants);

@@ -21,6 +21,7 @@
 
 static struct parser *parser;
 static struct file_cache *cache;
+static size_t open_count; /* of those of pin_many() */
 
 static int set_up(void **state)
 {
@@ -42,7 +43,7 @@ static struct pinned_file *pin(void)
 
 	assert_true(path_fd >= 0);
 	assert_int_equal(fstat(path_fd, &status), 0);
-	assert_int_equal(file_cache_pin(cache, path_fd, &status, &file), 0);
+	assert_int_equal(file_cache_pin(cache, path_fd, &status, NULL, &file), 0);
 	assert_int_equal(file->state, PINNED_OPEN);
 	return file;
 }
@@ -121,7 +122,7 @@ static void pin_many(struct pinned_file **files, size_t count)
 
 		assert_true(fd >= 0);
 		assert_int_equal(fstat(fd, &status), 0);
-		assert_int_equal(file_cache_pin(cache, fd, &status, &files[i]), 0);
+		assert_int_equal(file_cache_pin(cache, fd, &status, &open_count, &files[i]), 0);
 	}
 }
 
@@ -140,6 +141,19 @@ static void test_file_cache__those_unused_for_longest_are_closed(void **state)
 	file_cache_trim(cache, 0);
 	for (size_t i = 0; i < ARRAY_LENGTH(files); i++)
 		assert_int_equal(files[i]->state, PINNED_TRIMMED);
+}
+
+static void test_file_cache__open_files_are_counted_for_whom_they_were_opened(void **state)
+{
+	struct pinned_file *files[8];
+
+	pin_many(files, ARRAY_LENGTH(files));
+	assert_int_equal(open_count, ARRAY_LENGTH(files));
+	pin();
+	file_cache_trim(cache, 4);
+	assert_int_equal(open_count, 3);
+	file_cache_forget_unmarked(cache);
+	assert_int_equal(open_count, 0);
 }
 
 /* To look among all for each one that is closed took a second, while nothing was recorded. */
@@ -174,6 +188,7 @@ int main(void)
 		TEST(test_file_cache__a_file_of_no_process_is_everybodys),
 		TEST(test_file_cache__a_second_root_makes_it_shared),
 		TEST(test_file_cache__those_unused_for_longest_are_closed),
+		TEST(test_file_cache__open_files_are_counted_for_whom_they_were_opened),
 		TEST(test_file_cache__thousands_are_closed_in_no_time),
 	};
 

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What a process that maps very much, or changes what it maps, costs; and what its addresses are called then. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "symbolizer/base/clock.h"
+#include "symbolizer/symbolizer_private.h"
+
+#define PAGE 4096ul
+
+static struct symbolizer *symbolizer;
+static struct symbolizer_process *process;
+static struct symbols symbols;
+static struct rlimit descriptors;
+
+__attribute__((noinline)) int test_process_snapshot_here(int number);
+int test_process_snapshot_here(int number)
+{
+	return number + 1;
+}
+
+static int set_up(void **state)
+{
+	static const struct symbolizer_options options = {0};
+	struct rlimit all;
+
+	getrlimit(RLIMIT_NOFILE, &descriptors);
+	all = descriptors;
+	all.rlim_cur = all.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &all);
+	return symbolizer_new(&options, &symbolizer);
+}
+
+static int tear_down(void **state)
+{
+	setrlimit(RLIMIT_NOFILE, &descriptors);
+	symbols_deinit(&symbols);
+	symbolizer_process_free(process);
+	process = NULL;
+	symbolizer_free(symbolizer);
+	return 0;
+}
+
+static struct process_identity own_identity(void)
+{
+	struct process_identity identity;
+
+	assert_int_equal(symbolizer_identify(getpid(), &identity), 0);
+	return identity;
+}
+
+static const char *name_of(uint64_t address)
+{
+	assert_int_equal(symbolizer_user(process, &address, 1, &symbols), 0);
+	return string_table_text(symbolizer_strings(symbolizer), symbols.list.items[symbols.spans.items[0].first].name);
+}
+
+/* Every other page of @count, so that the kernel makes no two of them one. */
+static char *reserve(size_t count)
+{
+	char *pages = mmap(NULL, 2 * count * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	assert_true(pages != MAP_FAILED);
+	return pages;
+}
+
+/* Maps a page of a file of its own, which nobody finds any more. */
+static void map_file(char *place)
+{
+	char path[] = "/tmp/stoker-test-XXXXXX";
+	int fd = mkstemp(path);
+
+	assert_true(fd >= 0);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(ftruncate(fd, (off_t)PAGE), 0);
+	assert_true(mmap(place, PAGE, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_FIXED, fd, 0) != MAP_FAILED);
+	close(fd);
+}
+
+static void test_process_snapshot__so_many_files_are_open_for_a_tenant_and_no_more(void **state)
+{
+	struct process_identity identity = own_identity(), other = own_identity();
+	size_t count = TENANT_OPEN_FILES_MAX + 100;
+	char *pages = reserve(count);
+	struct symbolizer_process *others;
+
+	for (size_t i = 0; i < count; i++)
+		map_file(pages + 2 * i * PAGE);
+	identity.tenant = 1;
+	assert_int_equal(symbolizer_process_new(symbolizer, &identity, &process), 0);
+	assert_int_equal(process->tenant->open_files, TENANT_OPEN_FILES_MAX);
+	assert_non_null(strstr(name_of((uint64_t)pages), "[not ELF stoker-test-"));
+	assert_non_null(strstr(name_of((uint64_t)pages + 2 * (count - 1) * PAGE), "[too many files stoker-test-"));
+
+	/* Once they are closed there is room for others, and all is counted again. */
+	symbolizer_trim(symbolizer, 8);
+	assert_in_range(process->tenant->open_files, 0, 8);
+	assert_int_equal(symbolizer_process_refresh(process), 0);
+	assert_int_equal(process->tenant->open_files, TENANT_OPEN_FILES_MAX);
+
+	/* Which is no other one's count. */
+	munmap(pages, 2 * count * PAGE);
+	other.tenant = 2;
+	assert_int_equal(symbolizer_process_new(symbolizer, &other, &others), 0);
+	assert_in_range(others->tenant->open_files, 0, 100);
+	symbolizer_process_free(others);
+}
+
+static void test_process_snapshot__vdso_stays_open(void **state)
+{
+	struct process_identity identity = own_identity();
+
+	assert_int_equal(symbolizer_process_new(symbolizer, &identity, &process), 0);
+	symbolizer_trim(symbolizer, 1);
+	assert_int_equal(symbolizer->vdso->state, PINNED_OPEN);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(test_process_snapshot__##name, set_up, tear_down)
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		TEST(so_many_files_are_open_for_a_tenant_and_no_more),
+		TEST(vdso_stays_open),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
