@@ -131,6 +131,7 @@ static void bring(struct debug_search *search, struct pinned_file *file, const c
 
 		if (!err)
 			file->debug_inside |= answer.inside && !search->host;
+		search->silent |= err == -EBUSY;
 		if (err != -ENOENT)
 			return;
 	}

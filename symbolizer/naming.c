@@ -54,6 +54,7 @@ static int set_failed(struct naming *naming, const struct question *question, in
 	struct symbol *symbol = naming_symbol(naming, question->number);
 	const char *reason = "no file", *name = string_table_text(&naming->symbolizer->strings, question->module);
 
+	symbol->pending = error == -EBUSY;
 	if (question->file->state == PINNED_TRIMMED)
 		reason = "too many files";
 	else if (error == -ENOEXEC)
@@ -64,6 +65,8 @@ static int set_failed(struct naming *naming, const struct question *question, in
 		reason = "file system does not answer";
 	else if (error == -ETIME)
 		reason = "takes too long:";
+	else if (error == -EBUSY)
+		reason = "not read in time:";
 	else if (error == -EDQUOT)
 		reason = "container's parsing time is used up:";
 	else if (error == -EFBIG)

@@ -21,6 +21,8 @@ static const char *jit_reason(int map_error, bool has_map)
 		return "[jit: no parser for its map]";
 	case -ETIME:
 		return "[jit: map takes too long]";
+	case -EBUSY:
+		return "[jit: map not read in time]";
 	case -EDQUOT:
 		return "[jit: container's parsing time is used up]";
 	default:

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "symbolizer/base/cleanup.h"
+#include "symbolizer/base/clock.h"
 #include "symbolizer/base/log.h"
 #include "symbolizer/copied_stack.h"
 #include "symbolizer/parse_service.h"
@@ -167,7 +168,9 @@ void parser_source_reopen(struct parser_source *source, int fd)
 	source->deaths = before.deaths;
 	source->busy_ns = before.busy_ns;
 	source->offer_deaths = before.offer_deaths;
+	source->stalls = before.stalls;
 	source->offer_ns = before.offer_ns;
+	source->offer_stalls = before.offer_stalls;
 }
 
 static void close_fd(int *fd)
@@ -304,7 +307,7 @@ static bool is_offer(const struct parse_request *request)
 			   request->type == PARSE_ADD_PACKAGE);
 }
 
-/* Why it is asked no more: 0, -ENOTRECOVERABLE or -ETIME. Only parser_find() says whether lines are wanted, which take longer. */
+/* Why it is not asked: 0, -ENOTRECOVERABLE, -ETIME or, for a while, -EBUSY. Only parser_find() says whether lines are wanted, which take longer. */
 static int given_up(const struct parser_source *source, const struct parse_request *request)
 {
 	uint32_t flags = request && request->type == PARSE_FIND ? request->flags : PARSE_LINES;
@@ -313,7 +316,38 @@ static int given_up(const struct parser_source *source, const struct parse_reque
 		return -ENOTRECOVERABLE;
 	if (parser_source_slow(source, flags) || (is_offer(request) && source->offer_ns >= busy_ns_max(0)))
 		return -ETIME;
+	if (clock_now_ms() < source->stalls.until_ms || (is_offer(request) && clock_now_ms() < source->offer_stalls.until_ms))
+		return -EBUSY;
 	return 0;
+}
+
+static void note_stall(struct parser_stalls *stalls)
+{
+	stalls->count += stalls->count < PARSER_STALLS_MAX;
+	stalls->until_ms = clock_now_ms() + (PARSER_STALLED_MS << (stalls->count - 1));
+}
+
+/* What came of a request: it is the source's, or that of what was offered to it. */
+static void note_result(struct parser_source *source, bool offered, int err, uint64_t busy_ns)
+{
+	struct parser_stalls *stalls = offered ? &source->offer_stalls : &source->stalls;
+
+	*(offered ? &source->offer_deaths : &source->deaths) += is_death(err);
+	if (err == -EBUSY)
+		note_stall(stalls);
+	else
+		*(offered ? &source->offer_ns : &source->busy_ns) += busy_ns;
+	if (!is_answer(err))
+		return;
+	/* Whatever the answer is: the row has ended. */
+	source->deaths = 0;
+	source->offer_deaths = offered ? 0 : source->offer_deaths;
+	*stalls = (struct parser_stalls){0};
+}
+
+static bool is_silent(const struct parser *parser, const struct parser_source *source, int fd)
+{
+	return silent_devices_has(&parser->silent, source->fd) || silent_devices_has(&parser->silent, fd);
 }
 
 /* One try. @request may be NULL: then the source is only told. */
@@ -330,16 +364,11 @@ static int ask_once(struct parser *parser, struct parser_source *source, struct 
 		request->object = source->object;
 		err = ask(parser, request, fd, timeout_ms, answer);
 	}
-	*(offered ? &source->offer_deaths : &source->deaths) += is_death(err);
-	*(offered ? &source->offer_ns : &source->busy_ns) += worker_counts(parser->worker).busy_ns - before.busy_ns;
-	if (err == -ETIME)
-		silent_devices_note(&parser->silent, fd >= 0 ? fd : source->fd, parser->worker, before.stuck);
-	/* Whatever the answer is: the row has ended. */
-	if (is_answer(err)) {
-		source->deaths = 0;
-		source->offer_deaths = offered ? 0 : source->offer_deaths;
-	}
-	return err;
+	note_result(source, offered, err, worker_counts(parser->worker).busy_ns - before.busy_ns);
+	if (err != -ETIME && err != -EBUSY)
+		return err;
+	silent_devices_note(&parser->silent, fd >= 0 ? fd : source->fd, parser->worker, before.stuck);
+	return err == -EBUSY && is_silent(parser, source, fd) ? -EHOSTDOWN : err;
 }
 
 /*
@@ -359,7 +388,7 @@ static int ask_about(struct parser *parser, struct parser_source *source, struct
 		err = given_up(source, request);
 		if (err)
 			return err;
-		if (silent_devices_has(&parser->silent, source->fd) || silent_devices_has(&parser->silent, fd))
+		if (is_silent(parser, source, fd))
 			return -EHOSTDOWN;
 		err = ask_once(parser, source, request, fd, timeout_ms, answer);
 	} while (is_death(err));

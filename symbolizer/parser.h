@@ -5,7 +5,8 @@
  * A source is a file that was opened and checked here and is parsed there. It keeps its descriptors, so that a new child
  * can be told again. A source of which two children in a row die, the second of which knew no other, is in quarantine: it
  * is asked nothing more. Nor is one that in all has taken PARSER_REQUESTS_MAX times as long as one request may. What files
- * do that are only offered to a source (parser_add()) is counted apart, and ends with offers.
+ * do that are only offered to a source (parser_add()) is counted apart, and ends with offers. One for which the child has only
+ * waited, as the disk has much to do, is to blame for nothing: it is asked again after 2 s, then 4 and so on up to 64.
  * Answers are checked as a whole before anybody sees them: a child that has read a hostile file
  * may say anything, and one that makes no sense counts as dead. Names that do make sense are believed, those of other
  * files too: until it dies, a child that was taken over can call things as it likes.
@@ -24,6 +25,8 @@
 #define PARSER_TIMEOUT_MS 3000
 #define PARSER_LINES_TIMEOUT_MS 20000 /* the DWARF of a browser takes its time */
 #define PARSER_REQUESTS_MAX 2
+#define PARSER_STALLED_MS 2000 /* after the first time */
+#define PARSER_STALLS_MAX 6    /* that make it longer */
 
 struct parser;
 
@@ -31,6 +34,12 @@ enum parser_source_kind {
 	PARSER_FILE,
 	PARSER_PERF_MAP,
 	PARSER_JITDUMP,
+};
+
+/* How often in a row there was nothing but waiting, and until when nothing is asked. */
+struct parser_stalls {
+	uint8_t count;
+	int64_t until_ms; /* clock.h */
 };
 
 /* Fields are the parser's; made by parser_source_init(). */
@@ -41,8 +50,10 @@ struct parser_source {
 	uint32_t generation;			    /* of the child that knows it */
 	uint8_t deaths;				    /* children in a row that died of it */
 	uint64_t busy_ns;			    /* that it has taken */
-	uint8_t offer_deaths;			    /* both, of what was offered to it */
+	struct parser_stalls stalls;
+	uint8_t offer_deaths; /* the three, of what was offered to it */
 	uint64_t offer_ns;
+	struct parser_stalls offer_stalls;
 	int error;		  /* why it cannot be parsed at all: -ENOEXEC, -EIO; 0: it can, or was not tried */
 	struct parse_facts facts; /* of a file, once told */
 };
@@ -71,7 +82,8 @@ bool parser_source_slow(const struct parser_source *source, uint32_t flags);
 /**
  * parser_open() - have a source parsed as far as its facts
  * Returns 0, -ENOEXEC (not ELF), -ENOTRECOVERABLE (in quarantine), -EHOSTDOWN (its file system did not answer), -ETIME
- * (it has taken too long in all), -EFBIG, -EIO, -EAGAIN (no child), -ENOMEM.
+ * (it has taken too long in all), -EBUSY (it was not read in time, and is asked again later), -EFBIG, -EIO, -EAGAIN (no
+ * child), -ENOMEM.
  */
 int parser_open(struct parser *parser, struct parser_source *source);
 
@@ -128,7 +140,7 @@ int parser_find(struct parser *parser, struct parser_source *source, const uint6
  * parser_unwind() - have a copied stack walked, with sources that the child that runs now has been told (parser_open())
  * @words: [count], a struct copied_stack and what follows it
  * @ret_answer: its reader is at a struct copied_frames that makes sense
- * Returns 0, -EIO (the child died of it), -EINVAL (too long), -EFBIG, -EAGAIN, -ENOMEM.
+ * Returns 0, -EIO (the child died of it), -EBUSY (it waited for its files), -EINVAL (too long), -EFBIG, -EAGAIN, -ENOMEM.
  */
 int parser_unwind(struct parser *parser, const uint64_t *words, size_t count, struct parser_answer *ret_answer);
 

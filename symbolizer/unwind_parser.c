@@ -227,9 +227,9 @@ int unwind_parser_rows(struct unwind_parser *parser, int path_fd, int debug_fd, 
 			break;
 		called = worker_call(parser->worker, "ab", fd_count, fds, fd_count, TIMEOUT_MS, &parser->answer);
 
-		if (called == -ETIME) {
+		if (called == -ETIME || called == -EBUSY) {
 			silent_devices_note(&parser->silent, fds[fd_count - 1], parser->worker, stuck);
-			err = called;
+			err = -ETIME;
 			break;
 		}
 		if (called == -EIO)

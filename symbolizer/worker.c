@@ -23,7 +23,7 @@
 #define WAITING_EVERY_MS 20
 #define START_TIMEOUT_MS 5000
 #define STARVED_TIMES 5 /* the time of a request, for a child that gets no CPU */
-#define IDLE_MS 1000	/* a child that neither computes, wants to, nor answers for so long is given up */
+#define IDLE_MS 1000	/* a child that neither computes, wants to, nor answers for so long waits for a file that does not come */
 
 /* A request under way. */
 struct turn {
@@ -31,7 +31,8 @@ struct turn {
 	uint64_t end_ns;     /* of time that passes */
 	uint64_t cpu_ns;     /* the child's, when last looked at */
 	uint64_t busy_ns;    /* that it has computed, or waited for something but a CPU */
-	int idle_ms;	     /* the same since it computed last */
+	uint64_t waited_ns;  /* of it */
+	int idle_ms;	     /* that it has waited since it computed last */
 };
 
 struct worker {
@@ -194,24 +195,29 @@ static void look_at_child(const struct worker *worker, struct turn *turn)
 		turn->idle_ms = 0;
 	} else if (child_sleeps(worker)) {
 		turn->busy_ns += WAITING_EVERY_MS * 1000000ull;
+		turn->waited_ns += WAITING_EVERY_MS * 1000000ull;
 		turn->idle_ms += WAITING_EVERY_MS;
 	}
 }
 
-/* Who neither computes nor wants to for so long waits for a file that does not come. */
-static bool is_over(const struct turn *turn)
+/* 0: not yet. Who has waited more than it has computed could not help it: a disk may have much to do. */
+static int is_over(const struct turn *turn)
 {
-	return turn->busy_ns >= turn->timeout_ns || turn->idle_ms > IDLE_MS || clock_now_ns() >= turn->end_ns;
+	if (turn->idle_ms <= IDLE_MS && turn->busy_ns < turn->timeout_ns && clock_now_ns() < turn->end_ns)
+		return 0;
+	return turn->idle_ms > IDLE_MS || turn->waited_ns > turn->busy_ns / 2 ? -EBUSY : -ETIME;
 }
 
 static int wait_for_child(struct worker *worker, struct turn *turn)
 {
 	struct pollfd polled = {.fd = worker->socket, .events = POLLIN};
+	int over;
 
 	while (poll(&polled, 1, WAITING_EVERY_MS) <= 0) {
 		look_at_child(worker, turn);
-		if (is_over(turn))
-			return -ETIME;
+		over = is_over(turn);
+		if (over)
+			return over;
 		if (worker->waiting.call)
 			worker->waiting.call(worker->waiting.data);
 	}
@@ -327,7 +333,7 @@ int worker_call(struct worker *worker, const void *request, size_t bytes, const 
 		/* Whatever went wrong, this child is out of step: the next request gets a new one. */
 		drop_child(worker);
 		worker->counts.crashes += err == -EIO;
-		worker->counts.timeouts += err == -ETIME;
+		worker->counts.timeouts += err == -ETIME || err == -EBUSY;
 		array_deinit(&answer.list);
 		return err;
 	}

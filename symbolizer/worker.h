@@ -53,7 +53,7 @@ struct worker_handler {
 struct worker_counts {
 	uint64_t requests;
 	uint64_t crashes;  /* the child died */
-	uint64_t timeouts; /* it was killed at its deadline */
+	uint64_t timeouts; /* it was killed at its deadline, or as it waited for its files */
 	uint64_t stuck;	   /* of them, left behind: they wait for a file system that does not answer */
 	uint64_t busy_ns;  /* that requests took, as worker_call() counts it */
 	uint64_t start_ns; /* that children took to start */
@@ -87,8 +87,8 @@ uint32_t worker_generation(struct worker *worker);
  * @timeout_ms: that the child may compute or wait for its files; that it waits for a CPU does not count, up to five times
  *              as long. It runs until it has answered, and is stopped (SIGSTOP) between requests
  * @ret_answer: replaced; the caller's to deinit
- * Errors: -EIO (the child died of it, or did not read it), -ETIME (killed at the deadline), -EAGAIN (no child can be
- * started), -EINVAL, -ENOMEM.
+ * Errors: -EIO (the child died of it, or did not read it), -ETIME (killed at the deadline), -EBUSY (killed as it waited for
+ * its files for a second on end, or for most of its time), -EAGAIN (no child can be started), -EINVAL, -ENOMEM.
  */
 int worker_call(struct worker *worker, const void *request, size_t bytes, const int *fds, size_t fd_count,
 		int timeout_ms, struct worker_bytes *ret_answer);

@@ -58,6 +58,8 @@ static const char *fix_of(const struct profile *profile, const char *reason)
 		{"[too many files", "a recording of fewer containers (-C)"},
 		{"[quarantined ", "a report to us: the file made the parser fail twice"},
 		{"[takes too long: ", "a report to us: the file takes the parser seconds"},
+		{"[not read in time: ", "a longer recording: the file's disk had too much to do"},
+		{"[jit: map not read in time]", "a longer recording: the map's disk had too much to do"},
 		{"[container's parsing time is used up: ", "--lines and --inlines left out, or a longer recording"},
 		{"[jit: container's parsing time is used up]", "a longer recording"},
 		{"[file system does not answer ", "a container without files from a FUSE server that hangs"},

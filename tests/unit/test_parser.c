@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "symbolizer/base/clock.h"
 #include "symbolizer/base/time_share.h"
 #include "symbolizer/parser.h"
 #include "symbolizer/worker.h"
@@ -175,6 +176,43 @@ static void test_parser__time_that_offers_take_is_not_the_sources(void **state)
 	parser_source_deinit(parser, &source);
 }
 
+/* What waits for a disk does as much as one that is stopped. */
+static void stop_child(void *data)
+{
+	kill(child_of(child_of(getpid())), SIGSTOP);
+}
+
+static void test_parser__file_that_is_not_read_in_time_is_asked_again_later(void **state)
+{
+	struct parser_source source;
+	uint64_t requests;
+	int64_t now_ms;
+
+	/* Reading it takes a while. */
+	run("cd %s && seq -f '%%.0f0 10 some_function_of_a_program' 1000000 1999999 >perf.map",
+	    ((struct place *)*state)->folder);
+	parser_source_init(&source, PARSER_PERF_MAP, open_path(in_place(*state, "perf.map")));
+	assert_int_equal(parser_open(parser, &source), 0);
+	worker_set_waiting(parser_worker(parser), (struct worker_waiting){stop_child});
+	for (unsigned int i = 0; i < 3; i++) {
+		assert_int_equal(ask(&source, 0), -EBUSY);
+		now_ms = clock_now_ms();
+		assert_in_range(source.stalls.until_ms - now_ms, (PARSER_STALLED_MS << i) - 500,
+				PARSER_STALLED_MS << i);
+		requests = worker_counts(parser_worker(parser)).requests;
+		assert_int_equal(ask(&source, 0), -EBUSY);
+		assert_int_equal(parser_open(parser, &source), -EBUSY);
+		assert_int_equal(worker_counts(parser_worker(parser)).requests, requests);
+		source.stalls.until_ms = now_ms;
+	}
+	assert_int_equal(source.deaths, 0);
+	assert_true(source.busy_ns < 1000000000);
+	worker_set_waiting(parser_worker(parser), (struct worker_waiting){0});
+	assert_int_equal(ask(&source, 0), 0);
+	assert_int_equal(source.stalls.count, 0);
+	parser_source_deinit(parser, &source);
+}
+
 static void test_time_share__is_run_up_at_once_and_paid_off_slowly(void **state)
 {
 	const struct time_share_limit limit = {100, 10};
@@ -202,6 +240,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_parser__accidents_before_answers_are_no_row_of_deaths, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(test_parser__deaths_by_what_is_offered_are_not_the_sources, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(test_parser__file_that_is_not_read_in_time_is_asked_again_later, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(test_parser__time_that_offers_take_is_not_the_sources, set_up, tear_down),
 		cmocka_unit_test(test_time_share__is_run_up_at_once_and_paid_off_slowly),

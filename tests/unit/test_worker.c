@@ -150,6 +150,9 @@ static void handle(void *state, const void *request, size_t bytes, const int *fd
 		answer_in_advance();
 	while (letter == 'L' && forever)
 		;
+	/* For ever, as for a file that does not come. */
+	if (letter == 'I')
+		syscall(SYS_futex, &forever, 0, 1, NULL, NULL, 0);
 	if (letter == '=')
 		worker_bytes_add(answer, request, bytes);
 	else if (letter == '#')
@@ -381,6 +384,16 @@ static void test_worker__deadline_ends_it_while_the_caller_goes_on_with_its_work
 	assert_int_equal(ask(*state, "o", -1), EPERM);
 }
 
+static void test_worker__that_has_only_waited_is_told_from_one_that_computes(void **state)
+{
+	struct worker_bytes answer = {0};
+
+	assert_int_equal(worker_call(*state, "I", 1, NULL, 0, 20000, &answer), -EBUSY);
+	assert_int_equal(worker_call(*state, "I", 1, NULL, 0, 300, &answer), -EBUSY);
+	assert_int_equal(worker_counts(*state).timeouts, 2);
+	assert_int_equal(ask(*state, "o", -1), EPERM);
+}
+
 static void test_worker__deadline_ends_it_at_once(void **state)
 {
 	struct worker_bytes answer = {0};
@@ -484,6 +497,7 @@ int main(void)
 		worker_test(test_worker__that_is_asked_nothing_does_not_run),
 		worker_test(test_worker__crash_costs_one_request),
 		worker_test(test_worker__deadline_ends_it_while_the_caller_goes_on_with_its_work),
+		worker_test(test_worker__that_has_only_waited_is_told_from_one_that_computes),
 		worker_test(test_worker__deadline_ends_it_at_once),
 		worker_test(test_worker__that_answers_in_advance_and_reads_nothing_blocks_nobody),
 		worker_test(test_worker__does_not_outlive_its_nursery),
