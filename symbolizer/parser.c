@@ -109,8 +109,9 @@ static int ask(struct parser *parser, const struct parse_request *request, int f
 	int err = worker_call(parser->worker, request, sizeof(*request) + request->count * sizeof(uint64_t), &fd,
 			      fd >= 0, timeout_ms, &answer->bytes);
 
+	/* What it read may have been an error, too. */
 	if (err)
-		return err;
+		return err == -EIO ? -EPIPE : err;
 	answer->reader =
 		(struct parse_reader){answer->bytes.list.items, answer->bytes.list.items + answer->bytes.list.count};
 	/* Out of memory there: the child's limit, not ours. */
@@ -128,6 +129,7 @@ static int ask(struct parser *parser, const struct parse_request *request, int f
 	case -ENOEXEC:
 	case -ENOENT:
 	case -EFBIG:
+	case -EIO:
 		return head.error;
 	case -ENOMEM:
 		return -EFBIG;
@@ -211,13 +213,13 @@ void parser_drop_debug(struct parser *parser, struct parser_source *source)
 /* Did the child die of it, or is it out of its mind? Both count against the source; the child is told nothing more. */
 static bool is_death(int err)
 {
-	return err == -EIO || err == -ETIME || err == -EBADMSG;
+	return err == -EPIPE || err == -ETIME || err == -EBADMSG;
 }
 
 /* It came from the child, which so has survived. */
 static bool is_answer(int err)
 {
-	return !err || err == -ENOENT || err == -ENOEXEC || err == -EFBIG;
+	return !err || err == -ENOENT || err == -ENOEXEC || err == -EFBIG || err == -EIO;
 }
 
 static enum parse_type opening(const struct parser_source *source)

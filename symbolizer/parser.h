@@ -54,7 +54,7 @@ struct parser_source {
 	uint8_t offer_deaths; /* the three, of what was offered to it */
 	uint64_t offer_ns;
 	struct parser_stalls offer_stalls;
-	int error;		  /* why it cannot be parsed at all: -ENOEXEC, -EIO; 0: it can, or was not tried */
+	int error;		  /* why it cannot be parsed at all: -ENOEXEC; 0: it can, or was not tried */
 	struct parse_facts facts; /* of a file, once told */
 };
 
@@ -82,8 +82,8 @@ bool parser_source_slow(const struct parser_source *source, uint32_t flags);
 /**
  * parser_open() - have a source parsed as far as its facts
  * Returns 0, -ENOEXEC (not ELF), -ENOTRECOVERABLE (in quarantine), -EHOSTDOWN (its file system did not answer), -ETIME
- * (it has taken too long in all), -EBUSY (it was not read in time, and is asked again later), -EFBIG, -EIO, -EAGAIN (no
- * child), -ENOMEM.
+ * (it has taken too long in all), -EBUSY (it was not read in time, and is asked again later), -EFBIG, -EIO (reading it
+ * failed), -EAGAIN (no child), -ENOMEM.
  */
 int parser_open(struct parser *parser, struct parser_source *source);
 
