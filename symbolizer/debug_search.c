@@ -33,8 +33,8 @@ static void open_inside(struct debug_search *search)
 	if (search->opened || search->host || process->exited)
 		return;
 	search->opened = true;
-	if (!process_maps_check(process->identity.pid, process->identity.start_ns, process->identity.address_space,
-				&pid))
+	if (process_maps_check(process->identity.pid, process->identity.start_ns, process->identity.address_space,
+			       &pid))
 		return;
 	snprintf(path, sizeof(path), "/proc/%d/root", pid);
 	root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);

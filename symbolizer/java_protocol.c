@@ -50,8 +50,10 @@ int java_process_init(struct java_process *java, const struct process_identity *
 
 	if (pidfd < 0)
 		return -errno;
-	if (!process_maps_check(identity->pid, identity->start_ns, identity->address_space, &readable) ||
-	    !read_ids(identity->pid, &found.uid, &found.gid))
+	err = process_maps_check(identity->pid, identity->start_ns, identity->address_space, &readable);
+	if (err)
+		return err;
+	if (!read_ids(identity->pid, &found.uid, &found.gid))
 		return -ESRCH;
 	err = process_files_inside(readable, "/tmp", &temp, &status);
 	if (err)

@@ -296,19 +296,30 @@ static bool is_program(struct naming *naming, const struct mapping *mapping)
 	return program;
 }
 
+/* Why an address is in no mapping. */
+static int set_unmapped(const struct symbolizer_process *process, struct symbol *symbol)
+{
+	const char *reason = "[no mapping]";
+
+	symbol->pending = !process->exited;
+	if (process->error == -EHOSTDOWN)
+		reason = "[memory is locked]";
+	else if (process->error && !process->exited)
+		return symbol_set_reason(process->symbolizer, symbol, "[mappings not read: %s]",
+					 strerror(-process->error));
+	else if (!process->mappings.list.count)
+		reason = "[exited]";
+	return symbol_set_reason(process->symbolizer, symbol, "%s", reason);
+}
+
 static int name_one(struct naming *naming, struct symbolizer_process *process, uint64_t address, uint32_t number)
 {
 	const struct mapping *found = process_snapshot_mapping(process, address);
 	struct symbol *symbol = naming_symbol(naming, number);
 	struct mapping mapping;
 
-	if (!found) {
-		symbol->pending = !process->exited;
-		return symbol_set_reason(naming->symbolizer, symbol,
-					 process->locked		? "[memory is locked]"
-					 : process->mappings.list.count ? "[no mapping]"
-									: "[exited]");
-	}
+	if (!found)
+		return set_unmapped(process, symbol);
 	/* A question may wait, and the snapshot be refreshed meanwhile. */
 	mapping = *found;
 	if (mapping.kind == MAPPING_FILE || mapping.kind == MAPPING_VDSO ||

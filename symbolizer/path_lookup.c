@@ -50,10 +50,9 @@ struct reply {
 static int look_for_perf_map(const struct process_identity *identity)
 {
 	pid_t pid;
+	int err = process_maps_check(identity->pid, identity->start_ns, identity->address_space, &pid);
 
-	if (!process_maps_check(identity->pid, identity->start_ns, identity->address_space, &pid))
-		return -ESRCH;
-	return process_files_perf_map(pid, identity->ns_pid, identity->start_ns);
+	return err ? err : process_files_perf_map(pid, identity->ns_pid, identity->start_ns);
 }
 
 static int look_for_debug_file(const struct debug_request *request, const int *fds, size_t fd_count,

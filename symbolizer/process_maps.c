@@ -206,39 +206,46 @@ int process_maps_read(pid_t pid, char **ret_text)
 }
 
 /* Fields 22 (starttime) and 28 (startstack) of proc(5)'s stat; the comm before them may hold anything. */
-static bool read_stat(pid_t pid, uint64_t *ret_start_ticks, uint64_t *ret_start_stack)
+static int read_stat(pid_t pid, uint64_t *ret_start_ticks, uint64_t *ret_start_stack)
 {
 	char text[2048], *at;
+	int err = process_files_read(pid, "stat", text, sizeof(text));
 
-	if (process_files_read(pid, "stat", text, sizeof(text)))
-		return false;
+	if (err)
+		return err == -ENOENT ? -ESRCH : err;
 	at = strrchr(text, ')');
-	return at && sscanf(at,
-			    ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %" SCNu64
-			    " %*u %*d %*u %*u %*u %" SCNu64,
-			    ret_start_ticks, ret_start_stack) == 2;
+	if (!at || sscanf(at,
+			  ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %" SCNu64
+			  " %*u %*d %*u %*u %*u %" SCNu64,
+			  ret_start_ticks, ret_start_stack) != 2)
+		return -EIO;
+	return 0;
 }
 
-/* The main thread has ended and took its view of the memory along; any thread that lives still has it. */
-static bool find_live_thread(pid_t pid, uint64_t *ret_start_stack, pid_t *ret_pid)
+/* The main thread has ended and took its view of the memory along; any thread that lives still has it. -ESRCH: none. */
+static int find_live_thread(pid_t pid, uint64_t *ret_start_stack, pid_t *ret_pid)
 {
 	_cleanup_closedir_ DIR *dir = NULL;
 	struct dirent *entry;
 	char path[32];
-	int tried = 0;
+	int tried = 0, err = -ESRCH;
 
 	snprintf(path, sizeof(path), "/proc/%d/task", pid);
 	dir = opendir(path);
-	while (dir && (entry = readdir(dir)) && tried++ < THREADS_TRIED_MAX) {
+	if (!dir)
+		return errno == ENOENT ? -ESRCH : -errno;
+	while ((entry = readdir(dir)) && tried++ < THREADS_TRIED_MAX) {
 		pid_t tid = (pid_t)atoi(entry->d_name);
-		uint64_t ticks;
+		int thread_err = tid > 0 ? read_stat(tid, &(uint64_t){0}, ret_start_stack) : -ESRCH;
 
-		if (tid > 0 && read_stat(tid, &ticks, ret_start_stack) && *ret_start_stack) {
+		if (!thread_err && *ret_start_stack) {
 			*ret_pid = tid;
-			return true;
+			return 0;
 		}
+		if (thread_err && thread_err != -ESRCH)
+			err = thread_err;
 	}
-	return false;
+	return err;
 }
 
 pid_t process_maps_reader(pid_t pid)
@@ -246,7 +253,7 @@ pid_t process_maps_reader(pid_t pid)
 	uint64_t ticks, start_stack;
 	pid_t reader = pid;
 
-	if (read_stat(pid, &ticks, &start_stack) && !start_stack)
+	if (!read_stat(pid, &ticks, &start_stack) && !start_stack)
 		find_live_thread(pid, &start_stack, &reader);
 	return reader;
 }
@@ -255,23 +262,27 @@ bool process_maps_start(pid_t pid, uint64_t *ret_start_ns)
 {
 	uint64_t ticks, start_stack;
 
-	if (!read_stat(pid, &ticks, &start_stack))
+	if (read_stat(pid, &ticks, &start_stack))
 		return false;
 	*ret_start_ns = ticks * TICK_NS;
 	return true;
 }
 
-bool process_maps_check(pid_t pid, uint64_t start_ns, uint64_t address_space, pid_t *ret_pid)
+int process_maps_check(pid_t pid, uint64_t start_ns, uint64_t address_space, pid_t *ret_pid)
 {
 	uint64_t ticks, start_stack, wanted = start_ns / TICK_NS;
 	pid_t readable = pid;
+	int err = read_stat(pid, &ticks, &start_stack);
 
-	if (!read_stat(pid, &ticks, &start_stack) || ticks + 1 < wanted || ticks > wanted + 1)
-		return false;
-	if (!start_stack && !find_live_thread(pid, &start_stack, &readable))
-		return false;
+	if (err)
+		return err;
+	if (ticks + 1 < wanted || ticks > wanted + 1)
+		return -ESRCH;
+	err = start_stack ? 0 : find_live_thread(pid, &start_stack, &readable);
+	if (err)
+		return err;
 	if (address_space && start_stack != address_space)
-		return false;
+		return -ESRCH;
 	*ret_pid = readable;
-	return true;
+	return 0;
 }

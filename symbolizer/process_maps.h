@@ -74,7 +74,9 @@ bool process_maps_start(pid_t pid, uint64_t *ret_start_ns);
  * @start_ns: boot-time clock; compared to the 10 ms that /proc/PID/stat knows
  * @address_space: mm->start_stack, or 0 not to compare
  * @ret_pid: the pid to read from: a live thread's where the main thread is gone
+ * Returns 0, -ESRCH (it has ended, or is another one), or why that cannot be told now: what open(2) or read(2) gave, as
+ * -EMFILE, or -EIO.
  */
-bool process_maps_check(pid_t pid, uint64_t start_ns, uint64_t address_space, pid_t *ret_pid);
+int process_maps_check(pid_t pid, uint64_t start_ns, uint64_t address_space, pid_t *ret_pid);
 
 #endif

@@ -100,6 +100,8 @@ static int pin_one(struct symbolizer_process *process, struct mapping *mapping, 
 	_cleanup_close_ int fd = file->error ? -1 : file->path_fd;
 	int err;
 
+	/* That passes: it is tried again. */
+	mapping->crowded = file->error == -EMFILE || file->error == -ENFILE;
 	if (fd < 0)
 		return 0;
 	err = file_cache_pin(process->symbolizer->files, fd, &file->status, &process->tenant->open_files,
@@ -251,8 +253,9 @@ static int take_snapshot(struct symbolizer_process *process, struct mapping_arra
 	pid_t pid;
 	int err;
 
-	if (!process_maps_check(identity->pid, identity->start_ns, identity->address_space, &pid))
-		return -ESRCH;
+	err = process_maps_check(identity->pid, identity->start_ns, identity->address_space, &pid);
+	if (err)
+		return err;
 	process->root = root_of(pid);
 	err = memory_reader_maps(process->symbolizer->memory, identity->tenant, pid, &text);
 	if (!err)
@@ -260,10 +263,11 @@ static int take_snapshot(struct symbolizer_process *process, struct mapping_arra
 	if (!err)
 		err = pin_files(process, pid, fresh);
 	if (err)
-		return err == -ENOMEM || err == -EHOSTDOWN ? err : -ESRCH;
+		return err;
 	/* It may have ended or become another image while it was read: then nothing of this is true. */
-	if (!fresh->list.count || !process_maps_check(identity->pid, identity->start_ns, identity->address_space, &pid))
-		return -ESRCH;
+	err = process_maps_check(identity->pid, identity->start_ns, identity->address_space, &pid);
+	if (err || !fresh->list.count)
+		return err ? err : -ESRCH;
 	err = keep_old(fresh, &process->mappings);
 	if (err)
 		return err;
@@ -282,7 +286,7 @@ int symbolizer_process_refresh(struct symbolizer_process *process)
 	int err = process->exited ? -ESRCH : take_snapshot(process, &fresh);
 
 	array_deinit(&fresh.list);
-	process->locked = err == -EHOSTDOWN;
+	process->error = err;
 	if (err == -ESRCH)
 		process->exited = true;
 	return err;

@@ -90,7 +90,8 @@ uint64_t symbolizer_strings_forgotten(const struct symbolizer *symbolizer);
 
 /**
  * symbolizer_process_new() - take a snapshot of a process
- * @ret_process: given also where the process has ended or is another by now: its frames then read "[exited]"
+ * @ret_process: given also where the process has ended or is another by now: its frames then read "[exited]"; and where
+ *               it cannot be read now
  * Returns 0 or -ENOMEM.
  */
 int symbolizer_process_new(struct symbolizer *symbolizer, const struct process_identity *identity,
@@ -114,8 +115,9 @@ const struct process_identity *symbolizer_process_identity(const struct symboliz
 
 /**
  * symbolizer_process_refresh() - read the mappings again
- * New mappings replace those that they overlap; the rest stays. Returns 0, -ESRCH (ended, or another image by now: the
- * snapshot stays as it was) or -ENOMEM.
+ * New mappings replace those that they overlap; the rest stays. Where that fails the snapshot stays as it was.
+ * Returns 0, -ESRCH (ended, or another image by now: so it stays), -ENOMEM, or why they cannot be read now: -EHOSTDOWN (the
+ * lock of its memory is held), -EAGAIN, or what open(2) or read(2) gave.
  */
 int symbolizer_process_refresh(struct symbolizer_process *process);
 

@@ -43,8 +43,8 @@ struct symbolizer_process {
 	struct tenant *tenant;
 	struct mapping_array mappings; /* sorted by start, not overlapping */
 	struct root_identity root;     /* as last seen */
-	bool locked; /* what it maps could not be asked for when it was last tried (memory_reader.h) */
-	bool exited; /* /proc did not show this image any more when last asked */
+	int error;		       /* why what it maps could not be read when that was last tried; 0: it could */
+	bool exited; /* it is not tried any more: /proc did not show this image any more when last asked */
 	struct parser_source perf_map, jitdump; /* their fd is -1 while there is none */
 	int perf_map_error;			/* why: a negative errno */
 	struct path_lookup perf_map_lookup;	/* begun with the snapshot: the process may soon be gone */

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -243,11 +244,11 @@ static void test_process_maps__another_start_or_another_image_is_another_process
 	uint64_t start_ns = start_of(getpid());
 	pid_t pid = 0;
 
-	assert_true(process_maps_check(getpid(), start_ns, 0, &pid));
+	assert_int_equal(process_maps_check(getpid(), start_ns, 0, &pid), 0);
 	assert_int_equal(pid, getpid());
-	assert_false(process_maps_check(getpid(), start_ns + 50000000, 0, &pid));
-	assert_false(process_maps_check(getpid(), start_ns - 50000000, 0, &pid));
-	assert_false(process_maps_check(getpid(), start_ns, 0x7ffc00000010, &pid));
+	assert_int_equal(process_maps_check(getpid(), start_ns + 50000000, 0, &pid), -ESRCH);
+	assert_int_equal(process_maps_check(getpid(), start_ns - 50000000, 0, &pid), -ESRCH);
+	assert_int_equal(process_maps_check(getpid(), start_ns, 0x7ffc00000010, &pid), -ESRCH);
 }
 
 static void test_process_maps__one_that_has_ended_is_not_read(void **state)
@@ -261,9 +262,25 @@ static void test_process_maps__one_that_has_ended_is_not_read(void **state)
 	assert_true(child > 0);
 	start_ns = start_of(child);
 	assert_int_equal(waitpid(child, NULL, 0), child);
-	assert_false(process_maps_check(child, start_ns, 0, &pid));
+	assert_int_equal(process_maps_check(child, start_ns, 0, &pid), -ESRCH);
 	assert_int_equal(process_maps_read(child, &text), -ESRCH);
 	assert_null(text);
+}
+
+static void test_process_maps__one_that_cannot_be_looked_at_has_not_ended(void **state)
+{
+	uint64_t start_ns = start_of(getpid());
+	struct rlimit limit, none;
+	pid_t pid;
+	int err;
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	none = limit;
+	none.rlim_cur = 0;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	err = process_maps_check(getpid(), start_ns, 0, &pid);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	assert_int_equal(err, -EMFILE);
 }
 
 #define PARSED(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
@@ -282,6 +299,7 @@ int main(void)
 		PARSED(test_process_maps__our_own_code_is_in_our_own_mappings),
 		cmocka_unit_test(test_process_maps__another_start_or_another_image_is_another_process),
 		cmocka_unit_test(test_process_maps__one_that_has_ended_is_not_read),
+		cmocka_unit_test(test_process_maps__one_that_cannot_be_looked_at_has_not_ended),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

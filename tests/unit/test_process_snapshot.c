@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -118,6 +119,26 @@ static void test_process_snapshot__so_many_files_are_open_for_a_tenant_and_no_mo
 	symbolizer_process_free(others);
 }
 
+static void test_process_snapshot__what_cannot_be_read_now_is_tried_again(void **state)
+{
+	struct process_identity identity = own_identity();
+	uint64_t here = (uint64_t)test_process_snapshot_here;
+	struct rlimit limit, none;
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	none = limit;
+	none.rlim_cur = 0;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	assert_int_equal(symbolizer_process_new(symbolizer, &identity, &process), 0);
+	assert_int_equal(symbolizer_process_refresh(process), -EMFILE);
+	assert_string_equal(name_of(here), "[mappings not read: Too many open files]");
+	assert_true(symbols.list.items[0].pending);
+
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	assert_int_equal(symbolizer_process_refresh(process), 0);
+	assert_string_equal(name_of(here), "test_process_snapshot_here");
+}
+
 static void test_process_snapshot__vdso_stays_open(void **state)
 {
 	struct process_identity identity = own_identity();
@@ -133,6 +154,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		TEST(so_many_files_are_open_for_a_tenant_and_no_more),
+		TEST(what_cannot_be_read_now_is_tried_again),
 		TEST(vdso_stays_open),
 	};
 
