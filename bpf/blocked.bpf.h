@@ -86,7 +86,7 @@ static __always_inline void take_blocked_stack(void *ctx, struct task_struct *ta
 	if (!event)
 		return;
 	times->stack = event->key;
-	times->stack_taken = STACK_TAKEN;
+	times->stack_taken = event->key.hash[0] ? STACK_TAKEN : STACK_NONE;
 	site->stack = registers ? event->key : (struct count_key){};
 }
 
@@ -135,8 +135,8 @@ static __noinline int note_wait(const struct wait_key *key, u64 ns)
 }
 
 /*
- * Where no stack was taken as it went to sleep: its kernel stack, while it sleeps. That is all that kernel threads have, and those
- * that slept before the recording began.
+ * Where no stack was taken as it went to sleep, or that one was lost: its kernel stack, while it sleeps. That is all that kernel
+ * threads have, and those that slept before the recording began.
  */
 static __always_inline void take_sleepers_stack(struct task_struct *task, struct task_times *times, u32 scratch)
 {
@@ -151,7 +151,7 @@ static __always_inline void take_sleepers_stack(struct task_struct *task, struct
 	if (!event)
 		return;
 	times->stack = event->key;
-	times->stack_taken = STACK_TAKEN;
+	times->stack_taken = event->key.hash[0] ? STACK_TAKEN : STACK_NONE;
 }
 
 static __always_inline void take_waker(void *ctx, struct task_times *times)

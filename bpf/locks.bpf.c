@@ -39,7 +39,7 @@ static __always_inline void begin_wait(u64 lock, u32 flags)
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct task_times *times = times_of(task);
 
-	if (!times || slot_of(task, times) == SLOT_UNWANTED)
+	if (!times || SLOT_IS_UNWANTED(slot_of(task, times)))
 		return;
 	if (times->lock != lock) {
 		if (times->lock_listed)

@@ -114,6 +114,9 @@ struct {
 	__type(value, u8);
 } python_functions __weak SEC(".maps");
 
+/* Set by user space: else it alone does, as it has got them (sampler.c: hashes_stand_interrupts()). */
+const volatile bool note_python_functions __weak = false;
+
 static __always_inline const volatile struct python_layout *python_layout_of(u32 version)
 {
 	return &python_layouts[version & (PYTHON_LAYOUTS - 1)];
@@ -356,7 +359,7 @@ __weak __noinline int python_send_function(u32 level, u32 frame, u64 process_num
 		return 0;
 	event->number = number;
 	/* Lost, or the map is full: it is sent again with the next stack that has it. */
-	if (!bpf_ringbuf_output(&events, event, sizeof(*event), BPF_RB_NO_WAKEUP))
+	if (!bpf_ringbuf_output(&events, event, sizeof(*event), BPF_RB_NO_WAKEUP) && note_python_functions)
 		bpf_map_update_elem(&python_functions, &number, &yes, BPF_ANY);
 	return 0;
 }

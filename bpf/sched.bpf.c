@@ -54,7 +54,7 @@ static __always_inline struct slot_times *times_of_slot(u32 slot)
 {
 	u32 place = SLOT_PLACE(slot);
 
-	return count_times && slot != SLOT_UNWANTED ? bpf_map_lookup_elem(&slot_rows, &place) : NULL;
+	return count_times && !SLOT_IS_UNWANTED(slot) ? bpf_map_lookup_elem(&slot_rows, &place) : NULL;
 }
 
 static __always_inline struct cpu_call *call_here(void)
@@ -104,7 +104,7 @@ static __always_inline void tell(struct task_times *times, struct slot_times *ro
 		count_blocked(row, times->state - TASK_BLOCKED, cycle->blocked_ns, was_long);
 	else if (RARELY(row && cycle->blocked_ns)) /* between switches that were not traced */
 		count_blocked(row, OFF_SLEEPING, cycle->blocked_ns, false);
-	if (want_blocked && was_blocked && times->slot != SLOT_UNWANTED) {
+	if (want_blocked && was_blocked && !SLOT_IS_UNWANTED(times->slot)) {
 		if (RARELY(was_long))
 			note_blocked(times, cycle->blocked_ns, 0);
 		learn(times, was_long);
@@ -215,7 +215,7 @@ static __always_inline void begin_absence(void *ctx, struct task_struct *task, s
 		if (count_times)
 			ready_from_now(task, times);
 	}
-	if (want_blocked && times->slot != SLOT_UNWANTED && times->state != TASK_ENDED)
+	if (want_blocked && !SLOT_IS_UNWANTED(times->slot) && times->state != TASK_ENDED)
 		take_blocked_stack(ctx, task, times);
 }
 
@@ -318,7 +318,7 @@ int task_woken(u64 *ctx)
 		times->woken_ns = queue_time(bpf_ktime_get_ns());
 		ready_from_now(task, times);
 	}
-	if (want_blocked && times->state >= TASK_BLOCKED && slot_of(task, times) != SLOT_UNWANTED &&
+	if (want_blocked && times->state >= TASK_BLOCKED && !SLOT_IS_UNWANTED(slot_of(task, times)) &&
 	    is_blocked_long(times)) {
 		take_sleepers_stack(task, times, SCRATCH_SCHED);
 		take_waker(ctx, times);
@@ -354,6 +354,29 @@ int task_freed(u64 *ctx)
 	/* Who has its number by now has begun at another time. */
 	if (!times_in_storage && known_times_of(task))
 		bpf_map_delete_elem(&task_hash, &tid);
+	return 0;
+}
+
+/* User space forgets the keys of stacks that it has not seen for long, but for those that a task may tell yet. */
+SEC("iter/task")
+int tell_stacks_in_use(struct bpf_iter__task *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct count_key keys[STACKS_IN_USE];
+	struct task_times *times;
+
+	if (!task)
+		return 0;
+	times = known_times_of(task);
+	if (!times)
+		return 0;
+	keys[0] = times->stack;
+	keys[1] = times->waker;
+	keys[2] = times->lock_waker;
+	keys[3] = times->lock_owner;
+	for (u32 i = 0; i < BLOCK_SITES; i++)
+		keys[4 + i] = times->sites[i].stack;
+	bpf_seq_write(ctx->meta->seq, keys, sizeof(keys));
 	return 0;
 }
 

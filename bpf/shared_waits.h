@@ -18,13 +18,15 @@
  * a container that is gone (who ran, who woke whom) never means the next one. Which slot of a place is valid, slots_valid
  * says; user space ends it when its cgroup is gone, reads and empties its counters, and puts the next one into the queue.
  */
-#define SLOT_UNWANTED 0u /* filtered out: nothing is counted */
-#define SLOT_OTHERS 1u	 /* more cgroups than slots */
-#define SLOT_KERNEL 2u	 /* kernel threads, wherever they sit */
-#define SLOT_IDLE 3u	 /* no task: the CPU was idle */
+#define SLOT_UNWANTED \
+	0u /* filtered out: nothing is counted. A place: as somebody else is wanted, too, its slot is another one */
+#define SLOT_OTHERS 1u /* more cgroups than slots */
+#define SLOT_KERNEL 2u /* kernel threads, wherever they sit */
+#define SLOT_IDLE 3u   /* no task: the CPU was idle */
 #define SLOT_FIRST 4u
 #define SLOTS_MAX 512u /* places */
 #define SLOT_PLACE(slot) ((slot) & (SLOTS_MAX - 1))
+#define SLOT_IS_UNWANTED(slot) (SLOT_PLACE(slot) == SLOT_UNWANTED)
 #define SLOT_NOBODYS 0xffffffffu /* in slots_valid: no slot of this place. Of SLOT_OTHERS: there may be free ones */
 
 struct slot_key {
@@ -94,6 +96,9 @@ enum off_state {
 #define WAIT_STACK_GUESSED 2u /* the stack is the one that this call was last seen to block with */
 
 #define EVENT_WAIT_STACK 100u /* stack_event.type: who blocks or wakes, and where; its key stands for it in wait_key */
+
+/* Keys that a task has and may tell yet, as an iterator over all tasks gives them: each as it is there, 0 or not. */
+#define STACKS_IN_USE 8
 
 /* A stretch of blocked time: where, and who ended it. A key of 0: not taken, or lost. */
 struct wait_key {

@@ -141,7 +141,7 @@ static __noinline u32 find_slot(struct task_struct *task)
 	u64 cgroup_id = cgroup_id_of(task);
 
 	if (!slot_is_wanted(LOAD(task, tgid), cgroup_id))
-		return SLOT_UNWANTED;
+		return *(volatile u32 *)&slots_valid[SLOT_UNWANTED];
 	return LOAD(task, flags) & PF_KTHREAD ? SLOT_KERNEL : slot_in(task, cgroup_id);
 }
 

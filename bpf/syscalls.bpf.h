@@ -258,7 +258,7 @@ int BPF_PROG(call_entered, struct pt_regs *regs, long number)
 {
 	struct cpu_call *current = current_call(regs);
 
-	if (!current || current->slot == SLOT_UNWANTED)
+	if (!current || SLOT_IS_UNWANTED(current->slot))
 		return 0;
 	current->call = call_number(status_of(task_at(current->task)), number);
 	if (never_returns(current->call))
@@ -310,7 +310,7 @@ int BPF_PROG(call_returned, struct pt_regs *regs, long result)
 	struct call_counts *counts;
 	u32 call, row;
 
-	if (!current || current->slot == SLOT_UNWANTED)
+	if (!current || SLOT_IS_UNWANTED(current->slot))
 		return 0;
 	call = current->call_ns ? current->call : call_number(status_of(task_at(current->task)), regs->orig_ax);
 	if (!current->call_ns && is_childs(call, result))
@@ -343,7 +343,7 @@ int BPF_PROG(call_tallied, struct pt_regs *regs, long result)
 	struct call_tally *tally;
 	u32 call, row;
 
-	if (!last || last->slot == SLOT_UNWANTED)
+	if (!last || SLOT_IS_UNWANTED(last->slot))
 		return 0;
 	/* The frame that it restores has no number any more. */
 	call = number == (u64)-1 ? CALL_RT_SIGRETURN : call_number(status_of(task_at(last->task)), number);

@@ -69,6 +69,7 @@ __weak __noinline int hash_wait_stack(u32 scratch, u64 task_start_ns)
 	return 0;
 }
 
+/* What gets lost has no key any more. */
 static __always_inline void send_wait_stack(struct task_struct *task, struct stack_event *event, u32 scratch)
 {
 	u64 process = (u64)event->tgid << 32 | event->exec_generation, *image, flag, bytes;
@@ -95,6 +96,7 @@ static __always_inline void send_wait_stack(struct task_struct *task, struct sta
 		bpf_map_update_elem(&known_stacks, &event->key, &yes, BPF_ANY);
 		return;
 	}
+	event->key = (struct count_key){};
 	losses = bpf_map_lookup_elem(&wait_losses, &zero);
 	if (losses)
 		losses->stacks++;

@@ -71,7 +71,7 @@ static int write_one(struct blocked *blocked, const struct fetched_wait *wait, u
 
 	wait_stacks_find(blocked->stacks, &wait->key.stack, &victim);
 	wait_stacks_find(blocked->stacks, &wait->key.waker, &waker);
-	if (!err && wait->key.waker_slot != SLOT_UNWANTED)
+	if (!err && !SLOT_IS_UNWANTED(wait->key.waker_slot))
 		err = slots_row(blocked->slots, wait->key.waker_slot, &row.waker_container);
 	else if (!err && wait->key.waker.hash[0] && waker.thread != RECORDING_NONE)
 		row.waker_container = waker.container;

@@ -56,7 +56,7 @@ static int write_one(struct lock_holders *holders, const struct lock_names *name
 		.ns = holder->sums.looks * LOOK_NS,
 		.waited_ns = holder->sums.waiters * LOOK_NS,
 	};
-	int err = key->slot == SLOT_UNWANTED ? 0 : slots_row(holders->slots, key->slot, &row.container);
+	int err = SLOT_IS_UNWANTED(key->slot) ? 0 : slots_row(holders->slots, key->slot, &row.container);
 
 	return err ? err : recording_writer_hold(holders->writer, &row);
 }

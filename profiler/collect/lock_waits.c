@@ -137,9 +137,9 @@ static int write_one(struct lock_waits *locks, const struct fetched_lock *lock, 
 	row.owner = (uint8_t)key->owner_state;
 	row.place = (uint8_t)key->where;
 	row.name = lock_names_find(locks->names, key->where, key->lock);
-	if (!err && key->owner_slot != SLOT_UNWANTED)
+	if (!err && !SLOT_IS_UNWANTED(key->owner_slot))
 		err = slots_row(locks->slots, key->owner_slot, &row.owner_container);
-	if (!err && key->waker_slot != SLOT_UNWANTED)
+	if (!err && !SLOT_IS_UNWANTED(key->waker_slot))
 		err = slots_row(locks->slots, key->waker_slot, &row.waker_container);
 	if (!err)
 		err = recording_writer_lock(locks->writer, &row, &number);

@@ -163,6 +163,7 @@ static void empty_programs(struct python_names *names)
 int python_names_take(struct python_names *names, const struct python_event *event, size_t size)
 {
 	struct function function;
+	uint8_t yes = 1;
 	int err;
 
 	if (size < sizeof(*event))
@@ -170,6 +171,9 @@ int python_names_take(struct python_names *names, const struct python_event *eve
 	if (++names->sent > PYTHON_FUNCTIONS_MAX / 2)
 		empty_programs(names);
 	function.number = event->number;
+	/* Also for kernels where the programs must not, as they send it (sampler.c). Full: it is sent again. */
+	if (names->functions_fd >= 0)
+		bpf_map_update_elem(names->functions_fd, &function.number, &yes, BPF_ANY);
 	if (find(names, function.number, &function.frame))
 		return 0;
 	if (names->functions.count >= FUNCTIONS_MAX) {

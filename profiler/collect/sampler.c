@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/resource.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
@@ -85,6 +86,19 @@ static uint32_t power_of_two(uint64_t wanted, uint32_t most)
 	return size;
 }
 
+/*
+ * Before 5.11 whoever writes to a hash holds a plain lock, and the sampling interrupt may come upon it: there it must not write
+ * to one that others write to.
+ */
+static bool hashes_stand_interrupts(void)
+{
+	struct utsname host;
+	unsigned int major, minor;
+
+	return !uname(&host) && sscanf(host.release, "%u.%u", &major, &minor) == 2 &&
+	       (major > 5 || (major == 5 && minor >= 11));
+}
+
 static void configure(struct stoker_bpf *skeleton, const struct sampler_settings *settings)
 {
 	unsigned int cpus = (unsigned int)libbpf_num_possible_cpus();
@@ -107,6 +121,7 @@ static void configure(struct stoker_bpf *skeleton, const struct sampler_settings
 		bpf_map__set_max_entries(skeleton->maps.wanted_tgids, 1);
 	if (!settings->filter_cgroups)
 		bpf_map__set_max_entries(skeleton->maps.wanted_cgroups, 1);
+	skeleton->rodata->note_python_functions = hashes_stand_interrupts();
 	skeleton->rodata->cgroup_use_v2 = settings->cgroup_v2;
 	skeleton->rodata->cgroup_v2_root = settings->cgroup_v2_root;
 	skeleton->rodata->cgroup_v1_mask = settings->cgroup_v1_mask;
@@ -289,18 +304,30 @@ int sampler_python_functions_fd(const struct sampler *sampler)
 	return bpf_map__fd(sampler->skeleton->maps.python_functions);
 }
 
+/* Who was not wanted may be by now: what was found of them is not valid any more (bpf/shared_waits.h). */
+static void ask_again(struct sampler *sampler)
+{
+	uint32_t *unwanted = &sampler->skeleton->bss->slots_valid[SLOT_UNWANTED];
+
+	__atomic_store_n(unwanted, *unwanted + SLOTS_MAX, __ATOMIC_SEQ_CST);
+}
+
 int sampler_want_tgid(struct sampler *sampler, uint32_t tgid)
 {
 	uint8_t yes = 1;
+	int err = bpf_map_update_elem(bpf_map__fd(sampler->skeleton->maps.wanted_tgids), &tgid, &yes, BPF_ANY);
 
-	return bpf_map_update_elem(bpf_map__fd(sampler->skeleton->maps.wanted_tgids), &tgid, &yes, BPF_ANY);
+	ask_again(sampler);
+	return err;
 }
 
 int sampler_want_cgroup(struct sampler *sampler, uint64_t cgroup_id)
 {
 	uint8_t yes = 1;
+	int err = bpf_map_update_elem(bpf_map__fd(sampler->skeleton->maps.wanted_cgroups), &cgroup_id, &yes, BPF_ANY);
 
-	return bpf_map_update_elem(bpf_map__fd(sampler->skeleton->maps.wanted_cgroups), &cgroup_id, &yes, BPF_ANY);
+	ask_again(sampler);
+	return err;
 }
 
 void sampler_seen(struct sampler *sampler, uint32_t tgid, uint32_t exec_generation, uint64_t image)

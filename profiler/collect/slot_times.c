@@ -162,7 +162,6 @@ static int take_slot(struct slot_time_counter *counter, uint32_t slot, uint64_t 
 
 static int write_pair(struct slot_time_counter *counter, const struct fetched_pair *pair, uint64_t time_ns)
 {
-	static const uint8_t reasons[] = {[SLOT_UNWANTED] = QUEUE_UNWANTED, [SLOT_IDLE] = QUEUE_IDLE};
 	uint32_t victim = QUEUE_VICTIM(pair->key), culprit = QUEUE_CULPRIT(pair->key);
 	struct recording_queue row = {.culprit = RECORDING_NONE, .time_ns = time_ns, .ns = pair->ns};
 	int err = slots_row(counter->slots, victim, &row.container);
@@ -171,8 +170,10 @@ static int write_pair(struct slot_time_counter *counter, const struct fetched_pa
 		row.reason = QUEUE_MOVED;
 	else if (culprit == CULPRIT_EARLIER)
 		row.reason = QUEUE_EARLIER;
-	else if (culprit == SLOT_UNWANTED || culprit == SLOT_IDLE)
-		row.reason = reasons[culprit];
+	else if (SLOT_IS_UNWANTED(culprit))
+		row.reason = QUEUE_UNWANTED;
+	else if (culprit == SLOT_IDLE)
+		row.reason = QUEUE_IDLE;
 	else if (!err)
 		err = slots_row(counter->slots, culprit, &row.culprit);
 	return err ? err : recording_writer_queue(counter->writer, &row);

@@ -90,7 +90,8 @@ static bool switch_has_state(const struct btf *btf)
 bool wait_programs_have_locks(void)
 {
 	struct btf *btf = btf__load_vmlinux_btf();
-	bool have = has(btf, "btf_trace_contention_begin", BTF_KIND_TYPEDEF);
+	/* With PREEMPT_RT a mutex has no owner, and an rwsem's tracepoints are of another struct. */
+	bool have = has(btf, "btf_trace_contention_begin", BTF_KIND_TYPEDEF) && has_member(btf, "mutex", "owner");
 
 	btf__free(btf);
 	return have;
@@ -238,10 +239,11 @@ void wait_programs_stop(struct stoker_bpf *skeleton)
 void wait_programs_configure(struct stoker_bpf *skeleton, const struct wait_settings *settings)
 {
 	struct bpf_program *const all[] = {
-		skeleton->progs.call_entered, skeleton->progs.call_returned,  skeleton->progs.call_tallied,
-		skeleton->progs.task_made,    skeleton->progs.task_switched,  skeleton->progs.task_woken,
-		skeleton->progs.task_begun,   skeleton->progs.task_until_end, skeleton->progs.lock_contended,
-		skeleton->progs.lock_got,     skeleton->progs.tell_slab_name, skeleton->progs.task_freed,
+		skeleton->progs.call_entered,	    skeleton->progs.call_returned,  skeleton->progs.call_tallied,
+		skeleton->progs.task_made,	    skeleton->progs.task_switched,  skeleton->progs.task_woken,
+		skeleton->progs.task_begun,	    skeleton->progs.task_until_end, skeleton->progs.lock_contended,
+		skeleton->progs.lock_got,	    skeleton->progs.tell_slab_name, skeleton->progs.task_freed,
+		skeleton->progs.tell_stacks_in_use,
 	};
 	struct bpf_program *wanted[WAIT_PROGRAMS_MAX];
 	size_t count;
@@ -254,6 +256,7 @@ void wait_programs_configure(struct stoker_bpf *skeleton, const struct wait_sett
 	for (size_t i = 0; i < count; i++)
 		bpf_program__set_autoload(wanted[i], true);
 	bpf_program__set_autoload(skeleton->progs.task_until_end, settings->offcpu || settings->runq);
+	bpf_program__set_autoload(skeleton->progs.tell_stacks_in_use, settings->offcpu || settings->locks);
 	bpf_program__set_autoload(skeleton->progs.look_at_holders, settings->locks);
 	bpf_program__set_autoload(skeleton->progs.tell_slab_name, skeleton->rodata->have_slab_caches);
 	configure_maps(skeleton, settings);

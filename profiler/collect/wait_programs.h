@@ -28,7 +28,10 @@ struct wait_settings {
 /* True where anything was asked for. */
 bool wait_settings_any(const struct wait_settings *settings);
 
-/* Whether this kernel tells of waits for its locks (5.19, lock:contention_begin). Else wait_settings.locks must not be set. */
+/*
+ * Whether this kernel tells of waits for its locks (5.19, lock:contention_begin) and is not one for real time
+ * (CONFIG_PREEMPT_RT). Else wait_settings.locks must not be set.
+ */
 bool wait_programs_have_locks(void);
 
 /*

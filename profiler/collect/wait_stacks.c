@@ -9,6 +9,7 @@
 #include "profiler/collect/unnamed_stacks.h"
 #include "symbolizer/base/array.h"
 #include "symbolizer/base/hash_index.h"
+#include "symbolizer/base/log.h"
 
 #define KEYS_MAX (1u << 16) /* of a generation: 4 MB */
 #define KNOWN_MAX 16384u    /* half of the programs' set */
@@ -19,7 +20,10 @@ struct known_key {
 	bool named;
 };
 
-/* As in named_addresses.h: what comes again moves to the young one, and what does not is forgotten with the old one. */
+/*
+ * As in named_addresses.h: what comes again moves to the young one, and so does what a task still has as the old one is
+ * forgotten; the rest goes with it.
+ */
 struct generation {
 	ARRAY(struct known_key) keys;
 	struct hash_index index;
@@ -160,16 +164,31 @@ static void empty_known(struct wait_stacks *stacks)
 	stacks->sent = 0;
 }
 
-/* What waits for its name came after the last round: the old generation has nothing of it. */
-static void age(struct wait_stacks *stacks)
+static int keep_used(void *data, const struct count_key *key)
 {
-	struct generation forgotten = stacks->old;
+	struct wait_stacks *stacks = data;
+	const struct known_key *known = key->hash[0] ? find(&stacks->old, key) : NULL;
 
+	return known && !find(&stacks->young, key) ? keep(&stacks->young, known) : 0;
+}
+
+/* What waits for its name came after the last round: the old generation has nothing of it. */
+static int age(struct wait_stacks *stacks)
+{
+	struct generation forgotten;
+	int err = stacks->old.keys.count ? stacks->parts.in_use(stacks->parts.in_use_data, keep_used, stacks) : 0;
+
+	if (err == -ENOMEM)
+		return err;
+	if (err)
+		log_debug("which stacks are in use is not known: %s", strerror(-err));
+	forgotten = stacks->old;
 	stacks->old = stacks->young;
 	forgotten.keys.count = 0;
 	hash_index_clear(&forgotten.index);
 	stacks->young = forgotten;
 	stacks->age++;
+	return 0;
 }
 
 uint64_t wait_stacks_lost(const struct wait_stacks *stacks)
@@ -185,10 +204,11 @@ int wait_stacks_name(struct wait_stacks *stacks, uint64_t tick, bool all)
 	do {
 		err = unnamed_stacks_name(&stacks->unnamed, stacks->parts.stacks, tick, &taker);
 	} while (!err && all && stacks->unnamed.list.count);
-	if (stacks->young.keys.count >= KEYS_MAX)
-		age(stacks);
 	if (stacks->sent >= KNOWN_MAX)
 		empty_known(stacks);
+	/* After it: who takes a stack of the old generation from now on sends it again. */
+	if (!err && stacks->young.keys.count >= KEYS_MAX)
+		err = age(stacks);
 	return err;
 }
 

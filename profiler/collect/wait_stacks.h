@@ -3,8 +3,8 @@
  * wait_stacks: who blocks, wakes or waits for a lock, and where: from the keys that BPF programs use to rows.
  *
  * A stack comes once through a ring buffer, is pinned to its process there and then, and named with others at the next
- * wait_stacks_name(). Keys stay known while they come; of those that do not, the last 65,536 at least: a wait that was longer
- * is told with its stack unknown.
+ * wait_stacks_name(). Keys stay known while they come, and while a task has them that may tell them yet, as who sleeps for
+ * hours does; of the others, the last 65,536 at least.
  */
 #ifndef STOKER_WAIT_STACKS_H
 #define STOKER_WAIT_STACKS_H
@@ -16,12 +16,21 @@
 
 struct wait_stacks;
 
+/**
+ * wait_stacks_in_use - has @each called with every key that a task may tell yet, also those of 0, and some twice
+ * Not 0 from @each ends it. Returns that, 0 or a negative errno.
+ */
+typedef int (*wait_stacks_in_use)(void *data, int (*each)(void *each_data, const struct count_key *key),
+				  void *each_data);
+
 struct wait_stacks_parts {
 	struct owners *owners;
 	struct processes *processes;
 	struct stacks *stacks;
 	struct recording_writer *writer;
 	int known_fd; /* the map of keys that are not sent again */
+	wait_stacks_in_use in_use;
+	void *in_use_data;
 };
 
 struct wait_stack_row {

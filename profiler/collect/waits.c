@@ -13,10 +13,13 @@
 #include "profiler/collect/blocked.h"
 #include "profiler/collect/call_counter.h"
 #include "profiler/collect/cpu_counters.h"
+#include "profiler/collect/iterator.h"
 #include "profiler/collect/lock_waits.h"
 #include "profiler/collect/slot_times.h"
 #include "profiler/collect/slots.h"
 #include "profiler/collect/wait_stacks.h"
+#include "symbolizer/base/array.h"
+#include "symbolizer/base/cleanup.h"
 #include "symbolizer/base/clock.h"
 
 #include "stoker.skel.h"
@@ -47,6 +50,19 @@ static int take_stack(void *data, void *bytes, size_t size)
 	return wait_stacks_take(waits->stacks, bytes, size, waits->tick, time_now(waits));
 }
 
+static int stacks_in_use(void *data, int (*each)(void *each_data, const struct count_key *key), void *each_data)
+{
+	struct waits *waits = data;
+	_cleanup_fclose_ FILE *file = NULL;
+	struct count_key keys[STACKS_IN_USE];
+	int err = iterator_open(waits->skeleton->progs.tell_stacks_in_use, &file);
+
+	while (!err && fread(keys, sizeof(keys), 1, file) == 1)
+		for (size_t i = 0; i < ARRAY_LENGTH(keys) && !err; i++)
+			err = each(each_data, &keys[i]);
+	return err;
+}
+
 static int add_stacks(struct waits *waits)
 {
 	struct wait_stacks_parts parts = {
@@ -55,6 +71,8 @@ static int add_stacks(struct waits *waits)
 		.stacks = waits->parts.stacks,
 		.writer = waits->parts.writer,
 		.known_fd = bpf_map__fd(waits->skeleton->maps.known_stacks),
+		.in_use = stacks_in_use,
+		.in_use_data = waits,
 	};
 	int err = wait_stacks_new(&parts, &waits->stacks);
 

@@ -195,9 +195,8 @@ static int setup_sampler(const struct record_settings *settings, struct record_s
 	int err, status;
 
 	if (sampler.waits.locks && !wait_programs_have_locks()) {
-		log_warning("this kernel does not tell of waits for its locks (lock:contention_begin, 5.19): --locks "
-			    "is left "
-			    "out");
+		log_warning("this kernel does not tell of waits for its locks (lock:contention_begin, 5.19, without "
+			    "PREEMPT_RT): --locks is left out");
 		sampler.waits.locks = false;
 	}
 	if ((sampler.waits.offcpu || sampler.waits.runq || sampler.waits.syscalls) && !wait_programs_have_times())

@@ -5,12 +5,14 @@
 #include "symbolizer/base/sums.h"
 #include "symbolizer/base/text.h"
 
-static uint64_t stacked_ns(const struct profile *profile)
+/* Of the blocks that have a row: those of which the stack is known, or those of which it was lost. */
+static uint64_t stacked_ns(const struct profile *profile, bool known)
 {
 	uint64_t ns = 0;
 
 	for (size_t i = 0; i < profile->rows.waits.count; i++)
-		sum_add(&ns, profile->rows.waits.items[i].total_ns);
+		if ((profile->rows.waits.items[i].thread != RECORDING_NONE) == known)
+			sum_add(&ns, profile->rows.waits.items[i].total_ns);
 	return ns;
 }
 
@@ -51,9 +53,10 @@ static void put_losses(const struct profile *profile, FILE *out)
 
 void render_blocked_account(const struct profile_times *times, const struct profile *profile, FILE *out)
 {
-	uint64_t all = time_sums_blocked(&times->total), stacked = stacked_ns(profile);
+	uint64_t all = time_sums_blocked(&times->total), stacked = stacked_ns(profile, true);
+	uint64_t stackless = stacked_ns(profile, false);
 	uint64_t lost = profile_fact_number(profile, "waits.lost_ns");
-	uint64_t rest = sum_of(sum_of(stacked, times->total.short_ns), lost);
+	uint64_t rest = sum_of(sum_of(sum_of(stacked, stackless), times->total.short_ns), lost);
 	uint64_t gap = all > rest ? all - rest : rest - all;
 	char text[5][16];
 
@@ -62,6 +65,8 @@ void render_blocked_account(const struct profile_times *times, const struct prof
 		duration_text(times->total.short_ns, text[2], sizeof(text[2])),
 		duration_text(profile_fact_number(profile, "waits.min_block_ns"), text[3], sizeof(text[3])),
 		duration_text(lost, text[4], sizeof(text[4])));
+	if (stackless)
+		fprintf(out, " + %s of which the stacks were lost", duration_text(stackless, text[0], sizeof(text[0])));
 	/* Sums are written before the stacks of the same blocks: what was cut has the first without the second. */
 	if (!profile->whole && all > rest && gap > all / 1000)
 		fprintf(out, " + %s of which the stacks were not written",
@@ -100,7 +105,8 @@ int json_add_waits_account(struct json_object *object, const struct profile_time
 	};
 	const struct json_number numbers[] = {
 		{"blocked_ns", time_sums_blocked(&times->total)},
-		{"with_stacks_ns", stacked_ns(profile), !profile_times_have_blocks(times, profile)},
+		{"with_stacks_ns", stacked_ns(profile, true), !profile_times_have_blocks(times, profile)},
+		{"without_stacks_ns", stacked_ns(profile, false), !profile_times_have_blocks(times, profile)},
 		{"short_ns", times->total.short_ns},
 		{"queued_ns", time_sums_queued(&times->total)},
 		{"queued_known_ns", known_queue_ns(times), !times->queues.count},
