@@ -228,6 +228,14 @@ static __always_inline void count_spin(void *ctx, struct spinning *spinning, u64
 		row->max_ns = ns;
 }
 
+/* Who waits for an rwlock waits in line, for a spinlock within it: that is part of the one wait. */
+static __always_inline bool is_part(const struct spin_begin *begin, const struct spin_begin *outer)
+{
+	u32 kind = lock_kind_of(outer->flags);
+
+	return (kind == LOCK_RWLOCK_READ || kind == LOCK_RWLOCK_WRITE) && begin->lock - outer->lock < sizeof(u64);
+}
+
 /* True where the lock was one that a CPU of ours was spinning for. */
 static __always_inline bool end_spin(void *ctx, u64 lock)
 {
@@ -258,6 +266,8 @@ static __always_inline bool end_spin(void *ctx, u64 lock)
 		lose_spins(0, 1, 0);
 		return true;
 	}
+	if (depth && is_part(begin, &spinning->at[(depth - 1) & (SPINS_NESTED - 1)]))
+		return true;
 	spinning->busy = 1;
 	count_spin(ctx, spinning, lock, begin->flags, ns);
 	spinning->busy = 0;
