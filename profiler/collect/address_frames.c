@@ -5,9 +5,12 @@
 #include <stdlib.h>
 
 #include "symbolizer/base/array.h"
+#include "symbolizer/base/clock.h"
 
 #define KERNEL UINT32_MAX /* in place of a process row */
-#define PENDING_MAX 65536
+/* For those that are pending: the rest of them come first at the next flush. */
+#define ASK_NS 250000000ull
+#define ASK_LAST_NS 5000000000ull
 
 void address_frames_deinit(struct address_frames *frames)
 {
@@ -15,7 +18,8 @@ void address_frames_deinit(struct address_frames *frames)
 	array_deinit(&frames->wanted);
 	array_deinit(&frames->asked);
 	symbols_deinit(&frames->symbols);
-	array_deinit(&frames->pending);
+	array_deinit(&frames->still);
+	pending_addresses_deinit(&frames->pending);
 	array_deinit(&frames->strings);
 }
 
@@ -69,23 +73,24 @@ static bool is_named(struct address_frames *frames, const struct process *proces
 	return named_addresses_find(&frames->named, owner_of(process), address, &rows, &count);
 }
 
-static int add_pending(struct address_frames *frames, const struct recording_frame *row, uint32_t process,
+static int add_pending(struct address_frames *frames, const struct recording_frame *row, const struct process *process,
 		       uint64_t address, uint32_t *ret_frame)
 {
-	struct pending_address *added;
+	uint64_t tenant = symbolizer_process_identity(process->snapshot)->tenant, dropped;
+	uint32_t owner;
 
-	if (frames->pending.count >= PENDING_MAX)
-		return recording_writer_frame(frames->writer, row, ret_frame);
-	added = array_add(&frames->pending);
-	if (!added || recording_writer_frame_alone(frames->writer, row, ret_frame))
+	/* One that is sampled again then waits again, as the youngest. */
+	while (pending_addresses_give_up(&frames->pending, &owner, &dropped))
+		named_addresses_forget(&frames->named, owner, dropped);
+	if (recording_writer_frame_alone(frames->writer, row, ret_frame))
 		return -ENOMEM;
-	*added = (struct pending_address){address, process, *ret_frame};
-	return 0;
+	return pending_addresses_add(&frames->pending, process->row, tenant,
+				     (struct pending_address){address, *ret_frame}, clock_now_ns());
 }
 
 /* Takes the answer for one address: [count] symbols, innermost first. */
-static int remember(struct address_frames *frames, uint32_t owner, uint64_t address, const struct symbol *symbols,
-		    size_t count)
+static int remember(struct address_frames *frames, const struct process *process, uint64_t address,
+		    const struct symbol *symbols, size_t count)
 {
 	uint32_t rows[UINT8_MAX];
 
@@ -96,12 +101,12 @@ static int remember(struct address_frames *frames, uint32_t owner, uint64_t addr
 		int err = to_frame(frames, &symbols[i], &row);
 
 		if (!err)
-			err = symbols[i].pending ? add_pending(frames, &row, owner, address, &rows[i])
+			err = symbols[i].pending ? add_pending(frames, &row, process, address, &rows[i])
 						 : recording_writer_frame(frames->writer, &row, &rows[i]);
 		if (err)
 			return err;
 	}
-	return named_addresses_add(&frames->named, owner, address, rows, (uint8_t)count);
+	return named_addresses_add(&frames->named, owner_of(process), address, rows, (uint8_t)count);
 }
 
 /* Names those of @asked, which all are of one process (NULL: the kernel's). */
@@ -116,7 +121,7 @@ static int name_asked(struct address_frames *frames, const struct process *proce
 		struct symbol_span span = frames->symbols.spans.items[i];
 
 		if (!is_named(frames, process, addresses[i]))
-			err = remember(frames, owner_of(process), addresses[i], frames->symbols.list.items + span.first,
+			err = remember(frames, process, addresses[i], frames->symbols.list.items + span.first,
 				       span.count);
 	}
 	frames->asked.count = 0;
@@ -204,76 +209,100 @@ void address_frames_forget(struct address_frames *frames)
 
 bool address_frames_has_pending(const struct address_frames *frames, const struct process *process)
 {
-	for (size_t i = 0; i < frames->pending.count; i++)
-		if (frames->pending.items[i].process == process->row)
-			return true;
-	return false;
+	return pending_addresses_has(&frames->pending, process->row);
 }
 
-static const struct process *process_of(struct processes *processes, uint32_t row)
+void address_frames_expect(struct address_frames *frames, const struct process *process)
 {
-	for (size_t i = 0; i < processes_count(processes); i++)
-		if (processes_at(processes, i)->row == row)
-			return processes_at(processes, i);
-	return NULL;
+	pending_addresses_expect(&frames->pending, process->row);
 }
 
-static int by_process_row(const void *left, const void *right)
+uint64_t address_frames_given_up(const struct address_frames *frames)
 {
-	const struct pending_address *a = left, *b = right;
-
-	if (a->process != b->process)
-		return a->process < b->process ? -1 : 1;
-	return (a->frame > b->frame) - (a->frame < b->frame);
+	return frames->pending.given_up;
 }
 
-/* Those of one process, from @first on; what is still pending moves to @kept. */
-static int name_pending_of(struct address_frames *frames, const struct process *process, size_t first, size_t end,
-			   size_t *kept)
+/* Those of a process that are asked for, from the first on: which of them have no name still? */
+static int take_names(struct address_frames *frames, const struct pending_process *pending)
 {
-	int err = 0;
+	const struct pending_address *first = pending_process_first(pending);
 
-	for (size_t i = first; i < end && !err; i++)
-		err = ask(frames, frames->pending.items[i].address);
-	if (!err)
-		err = symbolizer_user(process->snapshot, frames->asked.items, frames->asked.count, &frames->symbols);
-	frames->asked.count = 0;
-	for (size_t i = first; i < end && !err; i++) {
-		const struct pending_address pending = frames->pending.items[i];
-		const struct symbol *symbol = &frames->symbols.list.items[frames->symbols.spans.items[i - first].first];
+	for (size_t i = 0; i < frames->asked.count; i++) {
+		const struct symbol *symbol = &frames->symbols.list.items[frames->symbols.spans.items[i].first];
+		bool *still = array_add(&frames->still);
 		struct recording_frame row;
 
-		if (symbol->pending) {
-			frames->pending.items[(*kept)++] = pending;
+		if (!still)
+			return -ENOMEM;
+		*still = symbol->pending;
+		if (*still)
 			continue;
-		}
-		err = to_frame(frames, symbol, &row);
-		if (!err)
-			err = recording_writer_redefine_frame(frames->writer, pending.frame, &row);
+		if (to_frame(frames, symbol, &row) ||
+		    recording_writer_redefine_frame(frames->writer, first[i].frame, &row))
+			return -ENOMEM;
 	}
+	return 0;
+}
+
+static int name_pending_of(struct address_frames *frames, const struct process *process,
+			   struct pending_process *pending)
+{
+	const struct pending_address *first = pending_process_first(pending);
+	size_t count = pending_process_count(pending);
+	int err = 0;
+
+	/* A map that came late is found by reading the process again. */
+	if (symbolizer_process_refresh(process->snapshot) == -ENOMEM)
+		return -ENOMEM;
+	for (size_t i = 0; i < count && !err; i++)
+		err = ask(frames, first[i].address);
+	if (!err)
+		err = symbolizer_user(process->snapshot, frames->asked.items, count, &frames->symbols);
+	frames->still.count = 0;
+	if (!err)
+		err = take_names(frames, pending);
+	frames->asked.count = 0;
+	if (!err)
+		pending_process_asked(&frames->pending, pending, frames->still.items, clock_now_ns());
 	return err;
 }
 
-int address_frames_name_pending(struct address_frames *frames, struct processes *processes)
+/* Whoever has ended will soon be forgotten, and is asked before. */
+static void look_for_ended(struct address_frames *frames, struct processes *processes)
 {
-	size_t count = frames->pending.count, kept = 0;
+	for (size_t i = 0; i < frames->pending.processes.count; i++) {
+		struct pending_process *pending = &frames->pending.processes.items[i];
+		const struct process *process = processes_find_row(processes, pending->process);
+
+		if (!process) {
+			/* Unless it was asked since it has ended. */
+			pending_process_forget(&frames->pending, pending, !pending->ended || !pending->after_ns);
+		} else if (!pending->ended && processes_has_ended(process)) {
+			pending->ended = true;
+			pending->after_ns = 0;
+		}
+	}
+}
+
+int address_frames_name_pending(struct address_frames *frames, struct processes *processes, bool last)
+{
+	uint64_t now_ns = clock_now_ns(), until_ns = now_ns + (last ? ASK_LAST_NS : ASK_NS);
+	bool in_time = true;
 	int err = 0;
 
-	if (count)
-		qsort(frames->pending.items, count, sizeof(*frames->pending.items), by_process_row);
-	for (size_t i = 0, end; i < count && !err; i = end) {
-		const struct process *process = process_of(processes, frames->pending.items[i].process);
+	look_for_ended(frames, processes);
+	pending_addresses_sort(&frames->pending);
+	for (size_t i = 0; i < frames->pending.processes.count && !err; i++) {
+		struct pending_process *pending = &frames->pending.processes.items[i];
 
-		for (end = i + 1; end < count; end++)
-			if (frames->pending.items[end].process != frames->pending.items[i].process)
-				break;
-		if (!process)
+		if (!pending_process_count(pending))
 			continue;
-		/* A map that came late is found by reading the process again. */
-		if (symbolizer_process_refresh(process->snapshot) == -ENOMEM)
-			return -ENOMEM;
-		err = name_pending_of(frames, process, i, end, &kept);
+		if (in_time && (last || pending->after_ns <= now_ns))
+			err = name_pending_of(frames, processes_find_row(processes, pending->process), pending);
+		else if (last)
+			pending_process_forget(&frames->pending, pending, true);
+		in_time = clock_now_ns() < until_ns;
 	}
-	frames->pending.count = kept;
+	pending_addresses_end(&frames->pending);
 	return err;
 }

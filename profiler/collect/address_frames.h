@@ -3,14 +3,15 @@
  * address_frames: the frame rows that stand for an address of a process, or of the kernel.
  *
  * Each address is named once; what was inlined there makes it several rows. A question to the symbolizer costs a round
- * trip: what is known to be needed is wanted first, and all of it named at once. JIT code that no map names yet is
- * pending: it keeps a row of its own, and is asked for again until its process is forgotten or there is a name, which
- * the row then is defined anew with. Of more than 65,536 pending ones the rest stay without a name.
+ * trip: what is known to be needed is wanted first, and all of it named at once. JIT code that no map names yet, and what no
+ * mapping holds yet, is pending (pending_addresses.h): it keeps a row of its own, and is asked for again until its process is
+ * forgotten or there is a name, which the row then is defined anew with.
  */
 #ifndef STOKER_ADDRESS_FRAMES_H
 #define STOKER_ADDRESS_FRAMES_H
 
 #include "profiler/collect/named_addresses.h"
+#include "profiler/collect/pending_addresses.h"
 #include "profiler/collect/processes.h"
 #include "profiler/recording/recording_writer.h"
 #include "symbolizer/symbolizer.h"
@@ -18,12 +19,6 @@
 struct wanted_address {
 	uint64_t address;
 	const struct process *process; /* NULL: the kernel's */
-};
-
-struct pending_address {
-	uint64_t address;
-	uint32_t process; /* row */
-	uint32_t frame;	  /* row of its own */
 };
 
 /* All-zero but for the first two, which stay the caller's and must live longer, is empty. */
@@ -34,7 +29,8 @@ struct address_frames {
 	ARRAY(struct wanted_address) wanted;
 	ARRAY(uint64_t) asked; /* the addresses of one question, while it is made */
 	struct symbols symbols;
-	ARRAY(struct pending_address) pending;
+	struct pending_addresses pending;
+	ARRAY(bool) still;	  /* of those asked for again, which are pending: while the answer is taken */
 	ARRAY(string_id) strings; /* the writer's number + 1 for each of the symbolizer's; 0: not known yet */
 	uint64_t names_forgotten, strings_forgotten; /* the writer's and the symbolizer's, as of all these */
 };
@@ -64,7 +60,17 @@ void address_frames_forget(struct address_frames *frames);
 /* Has a process rows that are pending? */
 bool address_frames_has_pending(const struct address_frames *frames, const struct process *process);
 
-/* Asks again for what is pending. Before processes_forget(). 0 or -ENOMEM. */
-int address_frames_name_pending(struct address_frames *frames, struct processes *processes);
+/* Its map was written a moment ago: it is asked at the next flush, whenever it was last asked. */
+void address_frames_expect(struct address_frames *frames, const struct process *process);
+
+/**
+ * address_frames_name_pending() - ask again for what is pending: at each flush, before processes_forget()
+ * @last: there is no later one: all are asked, for 5 s; else those whose turn it is, for a quarter of a second
+ * Returns 0 or -ENOMEM.
+ */
+int address_frames_name_pending(struct address_frames *frames, struct processes *processes, bool last);
+
+/* Addresses that were pending and got no name, as there were too many of them, or no time was left to ask. */
+uint64_t address_frames_given_up(const struct address_frames *frames);
 
 #endif

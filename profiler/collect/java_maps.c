@@ -99,20 +99,9 @@ static bool wants_map(const struct java_maps *maps, const struct process *proces
 	       symbolizer_process_maps_file(process->snapshot, LIBRARY);
 }
 
-static struct process *process_of(const struct java_maps *maps, uint32_t row)
-{
-	for (size_t i = 0; i < processes_count(maps->parts.processes); i++) {
-		struct process *process = processes_at(maps->parts.processes, i);
-
-		if (process->row == row)
-			return process;
-	}
-	return NULL;
-}
-
 static int take_answer(struct java_maps *maps, const struct java_answer *answer)
 {
-	struct process *process = process_of(maps, answer->tag);
+	struct process *process = processes_find_row(maps->parts.processes, answer->tag);
 
 	if (answer->result)
 		maps->counts.failures[failure_of(answer->result)]++;
@@ -127,6 +116,7 @@ static int take_answer(struct java_maps *maps, const struct java_answer *answer)
 		return 0;
 	maps->counts.answered += !process->java_answered;
 	process->java_answered = true;
+	stacks_expect_names(maps->parts.stacks, process);
 	/* Pinned at once: the process and its container may be gone before its frames are named. */
 	return symbolizer_process_refresh(process->snapshot) == -ENOMEM ? -ENOMEM : 0;
 }

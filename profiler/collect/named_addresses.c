@@ -16,16 +16,16 @@ void named_addresses_deinit(struct named_addresses *names)
 	deinit_generation(&names->old);
 }
 
-static const struct named_address *find(const struct named_generation *generation, uint32_t owner, uint64_t address)
+static struct named_address *find(const struct named_generation *generation, uint32_t owner, uint64_t address)
 {
 	uint64_t hash = hash_words(address, owner);
 	uint32_t number;
 
 	for (size_t at = hash_index_first(&generation->index, hash);
 	     hash_index_next(&generation->index, hash, &at, &number);) {
-		const struct named_address *known = &generation->list.items[number];
+		struct named_address *known = &generation->list.items[number];
 
-		if (known->address == address && known->owner == owner)
+		if (known->address == address && known->owner == owner && known->count)
 			return known;
 	}
 	return NULL;
@@ -63,6 +63,16 @@ bool named_addresses_find(struct named_addresses *names, uint32_t owner, uint64_
 	*ret_frames = frames + known->first;
 	*ret_count = known->count;
 	return true;
+}
+
+void named_addresses_forget(struct named_addresses *names, uint32_t owner, uint64_t address)
+{
+	struct named_address *young = find(&names->young, owner, address), *old = find(&names->old, owner, address);
+
+	if (young)
+		young->count = 0;
+	if (old)
+		old->count = 0;
 }
 
 static void clear_generation(struct named_generation *generation)

@@ -20,7 +20,7 @@ struct named_address {
 	uint64_t address;
 	uint32_t owner;
 	uint32_t first; /* in the generation's frames, innermost first */
-	uint8_t count;
+	uint8_t count;	/* 0: forgotten */
 };
 
 struct named_generation {
@@ -36,7 +36,7 @@ struct named_addresses {
 
 void named_addresses_deinit(struct named_addresses *names);
 
-/* The caller has looked first. @frames: [@count] rows, copied. 0 or -ENOMEM. */
+/* The caller has looked first. @frames: [@count] rows, copied, at least one. 0 or -ENOMEM. */
 int named_addresses_add(struct named_addresses *names, uint32_t owner, uint64_t address, const uint32_t *frames,
 			uint8_t count);
 
@@ -46,6 +46,9 @@ int named_addresses_add(struct named_addresses *names, uint32_t owner, uint64_t 
  */
 bool named_addresses_find(struct named_addresses *names, uint32_t owner, uint64_t address, const uint32_t **ret_frames,
 			  uint8_t *ret_count);
+
+/* One is asked for again, where there is one. */
+void named_addresses_forget(struct named_addresses *names, uint32_t owner, uint64_t address);
 
 /* Where the young generation is full: forgets what was not used since it was last called so. */
 void named_addresses_age(struct named_addresses *names);

@@ -319,17 +319,17 @@ static void find_replaced(struct processes *processes)
 	}
 }
 
-static bool has_ended(const struct process *process)
+bool processes_has_ended(const struct process *process)
 {
 	return process->replaced || (kill((pid_t)process->tgid, 0) && errno == ESRCH);
 }
 
 /* Rows are given in the order of the list. */
-static bool is_listed(const struct processes *processes, uint32_t row)
+struct process *processes_find_row(struct processes *processes, uint32_t row)
 {
 	size_t at = partition_point(i, processes->list.count, processes->list.items[i]->row < row);
 
-	return at < processes->list.count && processes->list.items[at]->row == row;
+	return at < processes->list.count && processes->list.items[at]->row == row ? processes->list.items[at] : NULL;
 }
 
 static void forget_threads_of_gone(struct processes *processes)
@@ -337,7 +337,7 @@ static void forget_threads_of_gone(struct processes *processes)
 	size_t kept = 0;
 
 	for (size_t i = 0; i < processes->threads.count; i++)
-		if (is_listed(processes, processes->threads.items[i].process))
+		if (processes_find_row(processes, processes->threads.items[i].process))
 			processes->threads.items[kept++] = processes->threads.items[i];
 	forget_threads(processes);
 	processes->threads.count = kept;
@@ -358,7 +358,7 @@ void processes_forget(struct processes *processes, uint64_t before)
 	for (size_t i = 0; i < processes->list.count; i++) {
 		struct process *process = processes->list.items[i];
 
-		if (process->seen >= before || !has_ended(process)) {
+		if (process->seen >= before || !processes_has_ended(process)) {
 			processes->list.items[kept++] = process;
 			continue;
 		}

@@ -36,7 +36,7 @@ struct process {
 	uint64_t look_after_ns;	   /* as refresh_after_ns, for the unwinder's tables */
 	uint64_t look_wait_ns;
 	uint64_t seen;	       /* tick of the last sample */
-	bool replaced;	       /* another one with its pid was sampled since; while some are being forgotten */
+	bool replaced;	       /* another one with its pid was sampled since; as of the last processes_forget() */
 	bool seen_is_anothers; /* likewise: and the programs know both by the same number, sampler_seen() */
 
 	/* java_maps.h */
@@ -81,6 +81,12 @@ int processes_thread(struct processes *processes, const struct process *process,
 
 /* Lets go of processes that have ended, or run another program by now, and were not sampled since @before. */
 void processes_forget(struct processes *processes, uint64_t before);
+
+/* It lives no more, or runs another program by now: the same that processes_forget() goes by. */
+bool processes_has_ended(const struct process *process);
+
+/* The one with a row, or NULL where it was forgotten. */
+struct process *processes_find_row(struct processes *processes, uint32_t row);
 
 /* Those known now, for a walk. */
 size_t processes_count(const struct processes *processes);

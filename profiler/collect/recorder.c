@@ -147,6 +147,11 @@ uint64_t recorder_samples_left(const struct recorder *recorder)
 	return recorder->samples.left;
 }
 
+uint64_t recorder_names_given_up(const struct recorder *recorder)
+{
+	return stacks_names_given_up(recorder->stacks);
+}
+
 bool recorder_copies(const struct recorder *recorder, struct stack_copies_counts *ret_counts)
 {
 	if (!recorder->copies)
@@ -378,7 +383,7 @@ static int flush(struct recorder *recorder, uint64_t number, bool stopped)
 	if (!err && recorder->java_maps && stopped)
 		err = java_maps_finish(recorder->java_maps);
 	if (!err)
-		err = stacks_name_pending(recorder->stacks, recorder->processes);
+		err = stacks_name_pending(recorder->stacks, recorder->processes, stopped);
 	if (!err)
 		err = owners_refresh(recorder->owners);
 	if (!err)

@@ -55,6 +55,9 @@ uint64_t recorder_samples(const struct recorder *recorder);
 /* Of them, those whose stack was left out, as too many waited for their names. */
 uint64_t recorder_samples_left(const struct recorder *recorder);
 
+/* Addresses that waited for their name, and got none as there were too many of them, or no time was left to ask. */
+uint64_t recorder_names_given_up(const struct recorder *recorder);
+
 /* What became of asking JVMs; NULL where none were to be asked. */
 const struct java_maps_counts *recorder_java(const struct recorder *recorder);
 

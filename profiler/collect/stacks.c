@@ -291,7 +291,17 @@ bool stacks_has_pending(const struct stacks *stacks, const struct process *proce
 	return address_frames_has_pending(&stacks->frames, process);
 }
 
-int stacks_name_pending(struct stacks *stacks, struct processes *processes)
+void stacks_expect_names(struct stacks *stacks, const struct process *process)
 {
-	return address_frames_name_pending(&stacks->frames, processes);
+	address_frames_expect(&stacks->frames, process);
+}
+
+int stacks_name_pending(struct stacks *stacks, struct processes *processes, bool last)
+{
+	return address_frames_name_pending(&stacks->frames, processes, last);
+}
+
+uint64_t stacks_names_given_up(const struct stacks *stacks)
+{
+	return address_frames_given_up(&stacks->frames);
 }

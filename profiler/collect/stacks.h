@@ -55,10 +55,10 @@ int stacks_row(struct stacks *stacks, const struct process *process, const uint6
 /* After each flush of the writer and symbolizer_trim(): what they have forgotten is asked for again. */
 void stacks_forget(struct stacks *stacks);
 
-/* Has a process JIT frames that no map names yet? */
+/* What address_frames.h says of the functions of these names. */
 bool stacks_has_pending(const struct stacks *stacks, const struct process *process);
-
-/* Asks again for JIT frames without a name. Before processes_forget(). 0 or -ENOMEM. */
-int stacks_name_pending(struct stacks *stacks, struct processes *processes);
+void stacks_expect_names(struct stacks *stacks, const struct process *process);
+int stacks_name_pending(struct stacks *stacks, struct processes *processes, bool last);
+uint64_t stacks_names_given_up(const struct stacks *stacks);
 
 #endif

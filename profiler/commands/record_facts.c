@@ -211,6 +211,7 @@ int record_last_facts(struct record_session *session, uint64_t duration_ns)
 	put_number(&facts, "parser.slow", names.slow);
 	put_number(&facts, "parser.skipped", names.skipped);
 	put_number(&facts, "lookups.lost", names.lookups_lost);
+	put_number(&facts, "names.given_up", recorder_names_given_up(session->recorder));
 	put_number(&facts, "samples.unnamed", recorder_samples_left(session->recorder));
 	put_java(&facts, session);
 	put_series(&facts, recorder_series(session->recorder));

@@ -208,6 +208,9 @@ static void warn_of_time(const struct record_session *session)
 			"addresses without a name, as the files of their containers had used up their time: %llu, in "
 			"%zu containers",
 			(unsigned long long)names.skipped, names.tenants_over);
+	if (recorder_names_given_up(session->recorder))
+		log_warning("addresses without a name, as too many waited for one: %llu",
+			    (unsigned long long)recorder_names_given_up(session->recorder));
 	if (names.lookups_lost)
 		log_warning("look-ups in containers that waited for a file system which did not answer: %llu",
 			    (unsigned long long)names.lookups_lost);

@@ -60,10 +60,35 @@ static void test_named_addresses__what_is_used_stays_and_the_rest_does_not_grow(
 	named_addresses_deinit(&names);
 }
 
+static void test_named_addresses__one_that_is_forgotten_is_asked_for_again(void **state)
+{
+	struct named_addresses names = {0};
+
+	for (uint32_t i = 0; i < NAMED_ADDRESSES_MAX; i++)
+		add(&names, 7, i);
+	named_addresses_age(&names);
+	add(&names, 7, 0x100000);
+	/* Of the young ones, of the old ones, of both. */
+	assert_true(has(&names, 7, 2));
+	for (uint32_t i = 0; i < 3; i++) {
+		const uint64_t address = i ? i : 0x100000;
+
+		named_addresses_forget(&names, 7, address);
+		assert_false(has(&names, 7, address));
+		add(&names, 7, address);
+		assert_true(has(&names, 7, address));
+	}
+	assert_true(has(&names, 7, 3));
+	named_addresses_forget(&names, 8, 3);
+	assert_true(has(&names, 7, 3));
+	named_addresses_deinit(&names);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_named_addresses__an_address_is_its_owners),
+		cmocka_unit_test(test_named_addresses__one_that_is_forgotten_is_asked_for_again),
 		cmocka_unit_test(test_named_addresses__what_is_used_stays_and_the_rest_does_not_grow),
 	};
 

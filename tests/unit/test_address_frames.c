@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Names of addresses, by a symbolizer that is made up here. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <sys/wait.h>
+
+#include "profiler/collect/address_frames.h"
+#include "tests/unit/fake_host.h"
+
+#define ENDED_PID 4194304 /* PID_MAX_LIMIT: never given */
+
+struct symbolizer {
+	struct string_table strings;
+	bool has_map; /* of every process */
+	unsigned int read_us;
+	uint64_t read, asked; /* processes, addresses */
+	uint64_t first_asked; /* start of the process that was first to be asked */
+};
+
+struct symbolizer_process {
+	struct process_identity identity;
+};
+
+static struct symbolizer fake;
+
+const struct string_table *symbolizer_strings(const struct symbolizer *symbolizer)
+{
+	return &symbolizer->strings;
+}
+
+uint64_t symbolizer_strings_forgotten(const struct symbolizer *symbolizer)
+{
+	return 0;
+}
+
+int symbolizer_process_new(struct symbolizer *symbolizer, const struct process_identity *identity,
+			   struct symbolizer_process **ret_process)
+{
+	*ret_process = calloc(1, sizeof(**ret_process));
+	(*ret_process)->identity = *identity;
+	return 0;
+}
+
+void symbolizer_process_free(struct symbolizer_process *process)
+{
+	free(process);
+}
+
+const struct process_identity *symbolizer_process_identity(const struct symbolizer_process *process)
+{
+	return &process->identity;
+}
+
+bool symbolizer_process_maps(const struct symbolizer_process *process, uint64_t address)
+{
+	return true;
+}
+
+int symbolizer_process_refresh(struct symbolizer_process *process)
+{
+	if (!fake.read++)
+		fake.first_asked = process->identity.start_ns;
+	usleep(fake.read_us);
+	return 0;
+}
+
+int symbolizer_user(struct symbolizer_process *process, const uint64_t *addresses, size_t count,
+		    struct symbols *ret_symbols)
+{
+	ret_symbols->list.count = ret_symbols->spans.count = 0;
+	for (size_t i = 0; i < count; i++) {
+		const char *name = fake.has_map ? "named" : "[jit: no map]";
+		struct symbol *symbol = array_add(&ret_symbols->list);
+
+		*array_add(&ret_symbols->spans) = (struct symbol_span){(uint32_t)i, 1};
+		*symbol = (struct symbol){.kind = SYMBOL_JIT, .named = fake.has_map, .pending = !fake.has_map};
+		assert_int_equal(string_table_add(&fake.strings, name, strlen(name), &symbol->name), 0);
+	}
+	fake.asked += count;
+	return 0;
+}
+
+int symbolizer_kernel(struct symbolizer *symbolizer, const uint64_t *addresses, size_t count,
+		      struct symbols *ret_symbols)
+{
+	return -ENOMEM;
+}
+
+void symbols_deinit(struct symbols *symbols)
+{
+	array_deinit(&symbols->list);
+	array_deinit(&symbols->spans);
+}
+
+void sampler_seen(struct sampler *sampler, uint32_t tgid, uint32_t exec_generation, uint64_t image)
+{
+}
+
+void sampler_unseen(struct sampler *sampler, uint32_t tgid, uint32_t exec_generation)
+{
+}
+
+struct host {
+	struct fake_host fake;
+	struct processes *processes;
+	struct address_frames frames;
+};
+
+static int set_up(void **state)
+{
+	struct host *host = calloc(1, sizeof(*host));
+
+	*state = host;
+	fake = (struct symbolizer){0};
+	if (!host || fake_host_init(&host->fake) || string_table_init(&fake.strings))
+		return -1;
+	host->frames.symbolizer = &fake;
+	host->frames.writer = host->fake.writer;
+	return processes_new(&fake, host->fake.writer, NULL, &host->processes);
+}
+
+static int tear_down(void **state)
+{
+	struct host *host = *state;
+	int status;
+
+	address_frames_deinit(&host->frames);
+	processes_free(host->processes);
+	string_table_deinit(&fake.strings);
+	status = fake_host_deinit(&host->fake);
+	free(host);
+	return status;
+}
+
+/* One that lives, or is none; @start_ns tells them apart. */
+static struct process *add_process(struct host *host, uint32_t tgid, uint64_t start_ns, uint32_t container)
+{
+	struct stack_event event = {.tgid = tgid, .process_start_ns = start_ns};
+	struct process *process;
+
+	assert_int_equal(processes_find(host->processes, &event, container, 0, &process), 0);
+	return process;
+}
+
+static uint32_t row_of(struct host *host, const struct process *process, uint64_t address)
+{
+	const uint32_t *rows;
+	uint8_t count;
+
+	assert_int_equal(address_frames_of(&host->frames, process, address, &rows, &count), 0);
+	assert_int_equal(count, 1);
+	return rows[0];
+}
+
+static void name_pending(struct host *host, bool last)
+{
+	fake.read = fake.asked = 0;
+	assert_int_equal(address_frames_name_pending(&host->frames, host->processes, last), 0);
+}
+
+static bool is_named_in_recording(const struct host *host, uint32_t row)
+{
+	return host->fake.tables.frames.items[row].named;
+}
+
+static void test_address_frames__names_that_come_late_are_given_to_what_waited_for_them(void **state)
+{
+	struct host *host = *state;
+	struct process *process = add_process(host, (uint32_t)getpid(), 1, 1);
+	uint32_t early = row_of(host, process, 0x1000), late;
+
+	name_pending(host, false);
+	assert_int_equal(fake.read, 1);
+	assert_true(address_frames_has_pending(&host->frames, process));
+	fake.has_map = true;
+	/* It is asked again after an eighth of the time for which it had none. */
+	usleep(10000);
+	name_pending(host, false);
+	assert_false(address_frames_has_pending(&host->frames, process));
+	late = row_of(host, process, 0x2000);
+	name_pending(host, true);
+	assert_int_equal(fake.read, 0);
+	fake_host_read_back(&host->fake);
+	assert_true(is_named_in_recording(host, early));
+	assert_true(is_named_in_recording(host, late));
+	assert_int_equal(address_frames_given_up(&host->frames), 0);
+}
+
+static void test_address_frames__one_that_makes_up_addresses_takes_no_name_from_another_one(void **state)
+{
+	struct host *host = *state;
+	struct process *quiet = add_process(host, (uint32_t)getpid(), 1, 1);
+	struct process *loud = add_process(host, (uint32_t)getpid(), 2, 2);
+	uint32_t before = row_of(host, quiet, 0x1000), first = row_of(host, loud, 1), after, again;
+
+	for (uint64_t i = 2; i < PENDING_ADDRESSES_MAX + 100; i++)
+		row_of(host, loud, i);
+	after = row_of(host, quiet, 0x2000);
+	assert_int_equal(address_frames_given_up(&host->frames), 101);
+	/* It waits anew where it is sampled again. */
+	again = row_of(host, loud, 1);
+	assert_int_not_equal(again, first);
+	fake.has_map = true;
+	name_pending(host, false);
+	assert_int_equal(fake.asked, PENDING_ADDRESSES_MAX);
+	fake_host_read_back(&host->fake);
+	assert_true(is_named_in_recording(host, before));
+	assert_true(is_named_in_recording(host, after));
+	assert_true(is_named_in_recording(host, again));
+	assert_false(is_named_in_recording(host, first));
+}
+
+static void test_address_frames__who_is_asked_in_vain_waits_until_it_ends_or_a_map_is_expected(void **state)
+{
+	struct host *host = *state;
+	struct process *process = add_process(host, (uint32_t)getpid(), 1, 1);
+
+	row_of(host, process, 0x1000);
+	/* As if it had been asked for hours. */
+	host->frames.pending.processes.items[0].since_ns = 0;
+	name_pending(host, false);
+	assert_int_equal(fake.read, 1);
+	name_pending(host, false);
+	assert_int_equal(fake.read, 0);
+	address_frames_expect(&host->frames, process);
+	name_pending(host, false);
+	assert_int_equal(fake.read, 1);
+	host->frames.pending.processes.items[0].after_ns = UINT64_MAX;
+	process->tgid = ENDED_PID;
+	name_pending(host, false);
+	assert_int_equal(fake.read, 1);
+	host->frames.pending.processes.items[0].after_ns = UINT64_MAX;
+	name_pending(host, false);
+	assert_int_equal(fake.read, 0);
+	/* But none is forgotten at the end. */
+	name_pending(host, true);
+	assert_int_equal(fake.read, 1);
+	processes_forget(host->processes, 1);
+	name_pending(host, true);
+	assert_int_equal(host->frames.pending.count, 0);
+	assert_int_equal(address_frames_given_up(&host->frames), 0);
+}
+
+static void test_address_frames__a_flush_asks_for_a_quarter_of_a_second_and_the_next_one_goes_on(void **state)
+{
+	struct host *host = *state;
+	uint64_t first;
+
+	for (uint64_t i = 0; i < 20; i++)
+		row_of(host, add_process(host, (uint32_t)getpid(), i, 1), 0x1000);
+	fake.read_us = 20000;
+	name_pending(host, false);
+	first = fake.read;
+	assert_in_range(first, 1, 13);
+	fake.has_map = true;
+	name_pending(host, false);
+	assert_true(fake.read <= 13);
+	/* Who had no turn comes before those that had one. */
+	assert_int_equal(fake.first_asked, first);
+	name_pending(host, true);
+	assert_int_equal(host->frames.pending.count, 0);
+	assert_int_equal(address_frames_given_up(&host->frames), 0);
+}
+
+static void test_address_frames__what_is_not_asked_at_the_end_for_want_of_time_is_counted(void **state)
+{
+	struct host *host = *state;
+
+	for (uint64_t i = 0; i < 3; i++)
+		row_of(host, add_process(host, (uint32_t)getpid(), i, 1), 0x1000);
+	fake.read_us = 2600000;
+	name_pending(host, true);
+	assert_in_range(fake.read, 1, 2);
+	assert_int_equal(address_frames_given_up(&host->frames), 3 - fake.read);
+}
+
+#define HOSTED(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		HOSTED(test_address_frames__names_that_come_late_are_given_to_what_waited_for_them),
+		HOSTED(test_address_frames__one_that_makes_up_addresses_takes_no_name_from_another_one),
+		HOSTED(test_address_frames__who_is_asked_in_vain_waits_until_it_ends_or_a_map_is_expected),
+		HOSTED(test_address_frames__a_flush_asks_for_a_quarter_of_a_second_and_the_next_one_goes_on),
+		HOSTED(test_address_frames__what_is_not_asked_at_the_end_for_want_of_time_is_counted),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
