@@ -72,7 +72,8 @@ struct function {
 
 struct jitdump {
 	int fd;
-	uint64_t offset; /* of the first record not taken yet; 0: the header was not read */
+	uint64_t offset;  /* of the first record not taken yet; 0: the header was not read */
+	uint64_t trimmed; /* what that was before a trim, or 0 */
 	struct file_header header;
 	bool broken;
 	size_t steps; /* of the read that goes on */
@@ -122,6 +123,25 @@ static void forget(struct jitdump *dump)
 	dump->broken = false;
 	dump->first_line = 0;
 	dump->functions.count = dump->lines.count = dump->text.count = dump->fresh.count = 0;
+}
+
+size_t jitdump_bytes(const struct jitdump *dump)
+{
+	return range_layers_bytes(&dump->layers) + dump->fresh.capacity * sizeof(*dump->fresh.items) +
+	       dump->functions.capacity * sizeof(*dump->functions.items) +
+	       dump->lines.capacity * sizeof(*dump->lines.items) + dump->text.capacity;
+}
+
+void jitdump_trim(struct jitdump *dump)
+{
+	uint64_t trimmed = dump->offset > dump->trimmed ? dump->offset : dump->trimmed;
+
+	forget(dump);
+	array_deinit(&dump->fresh);
+	array_deinit(&dump->functions);
+	array_deinit(&dump->lines);
+	array_deinit(&dump->text);
+	dump->trimmed = trimmed;
 }
 
 /* Up to @size bytes of the file, through the window. Returns how many there are, or -EIO. */
@@ -352,7 +372,7 @@ static int read_records(struct jitdump *dump, uint64_t size)
 		}
 		if (header.bytes > size - dump->offset || header.type == CODE_CLOSE)
 			break;
-		if (dump->steps >= JITDUMP_READ_STEPS_MAX)
+		if (dump->steps >= (dump->offset < dump->trimmed ? JITDUMP_AGAIN_STEPS_MAX : JITDUMP_READ_STEPS_MAX))
 			return -EAGAIN;
 		err = take_record(dump, header.type, dump->offset + sizeof(header), dump->offset + header.bytes);
 		if (!err)
@@ -392,6 +412,9 @@ int jitdump_read(struct jitdump *dump)
 		return -EIO;
 	if ((uint64_t)status.st_size > JITDUMP_FILE_BYTES_MAX)
 		return -EFBIG;
+	/* What was read before has had its time. */
+	if (dump->offset < dump->trimmed)
+		dump->share = (struct read_share){0};
 	if (!read_share_begin(&dump->share))
 		return -EAGAIN;
 	err = read_header(dump, (uint64_t)status.st_size);
@@ -400,6 +423,8 @@ int jitdump_read(struct jitdump *dump)
 	/* A runtime may not have written its header yet. */
 	if (!err && dump->offset)
 		err = read_records(dump, (uint64_t)status.st_size);
+	if (err != -EAGAIN)
+		dump->trimmed = 0;
 	laid = lay(dump);
 	read_share_end(&dump->share);
 	return err ? err : laid;

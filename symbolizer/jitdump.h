@@ -20,6 +20,7 @@
 
 #define JITDUMP_FILE_BYTES_MAX (64ull << 30) /* a larger file is refused whole */
 #define JITDUMP_READ_STEPS_MAX (1u << 20)    /* records and lines for each call; the rest waits for the next */
+#define JITDUMP_AGAIN_STEPS_MAX (4u << 20)   /* the same for what was read before and trimmed */
 #define JITDUMP_NAME_BYTES_MAX 4096	     /* a longer name is cut, and one of twice that skips its record */
 #define JITDUMP_CODE_BYTES_MAX (1ull << 30)  /* a function that claims more is none */
 #define JITDUMP_FUNCTIONS_MAX (1u << 20)     /* further ones are skipped */
@@ -43,6 +44,10 @@ struct jitdump_place {
  */
 int jitdump_new(int fd, struct jitdump **ret_dump);
 void jitdump_free(struct jitdump *dump);
+
+/* Memory that jitdump_trim() gives back; the next read then begins at the start, whatever its share of time. */
+size_t jitdump_bytes(const struct jitdump *dump);
+void jitdump_trim(struct jitdump *dump);
 
 /**
  * jitdump_read() - read what was appended since the last call

@@ -30,11 +30,13 @@ struct object {
 	struct perf_map *map;
 	struct jitdump *dump;
 	uint64_t used; /* the service's clock */
+	size_t bytes;  /* of tables, when it was last accounted for */
 };
 
 struct service {
 	ARRAY(struct object) objects; /* by number */
 	uint64_t clock;
+	size_t bytes; /* of all objects */
 	struct worker_bytes *answer;
 };
 
@@ -192,11 +194,13 @@ static int find(struct service *service, const struct parse_request *request, st
 
 	if (!object || (!object->file && !object->map && !object->dump))
 		return -ENOENT;
-	/* What a runtime has appended by now. What could not be read keeps what was; only "too large" is for good. */
-	if (object->map && perf_map_read(object->map) == -EFBIG)
-		read_err = -EFBIG;
-	if (object->dump && jitdump_read(object->dump) == -EFBIG)
-		read_err = -EFBIG;
+	/* What a runtime has appended by now. What could not be read keeps what was; only what there is too much of is told. */
+	if (object->map)
+		read_err = perf_map_read(object->map);
+	else if (object->dump)
+		read_err = jitdump_read(object->dump);
+	if (read_err != -EFBIG && read_err != -ENOMEM)
+		read_err = 0;
 	for (uint32_t i = 0; i < request->count && !err; i++) {
 		err = find_one(service, object, request->addresses[i], request->flags);
 		head->count += !err;
@@ -241,17 +245,25 @@ static void drop_greedy_files(struct service *service, const struct copied_mappi
 	}
 }
 
+static bool is_copy(const struct parse_request *request)
+{
+	const struct copied_stack *stack = (const void *)request->addresses;
+	size_t bytes = request->count * sizeof(uint64_t);
+
+	return bytes >= sizeof(*stack) && stack->mapping_count <= COPIED_MAPPINGS_MAX &&
+	       bytes == sizeof(*stack) + stack->mapping_count * sizeof(struct copied_mapping) +
+				stack->word_count * sizeof(uint64_t);
+}
+
 static int unwind(struct service *service, const struct parse_request *request)
 {
 	const struct copied_stack *stack = (const void *)request->addresses;
 	const struct copied_mapping *mappings = (const void *)(stack + 1);
-	size_t bytes = request->count * sizeof(uint64_t);
 	uint64_t frames[UNWOUND_FRAMES_MAX];
 	struct copied_frames head;
 	size_t heap_before = heap_bytes();
 
-	if (bytes < sizeof(*stack) || stack->mapping_count > COPIED_MAPPINGS_MAX ||
-	    bytes != sizeof(*stack) + stack->mapping_count * sizeof(*mappings) + stack->word_count * sizeof(uint64_t))
+	if (!is_copy(request))
 		return -EINVAL;
 	copied_stack_walk(stack, mappings, (const uint64_t *)(mappings + stack->mapping_count), frames_of, service,
 			  &head, frames);
@@ -307,28 +319,79 @@ static int dispatch(struct service *service, const struct parse_request *request
 	}
 }
 
-/* What was unused for longest goes first; the object in use now goes last. */
-static void trim(struct service *service)
+static void account(struct service *service, struct object *object)
 {
-	size_t bytes = 0;
+	service->bytes -= object->bytes;
+	object->bytes = object->file   ? parsed_file_bytes(object->file)
+			: object->map  ? perf_map_bytes(object->map)
+			: object->dump ? jitdump_bytes(object->dump)
+				       : 0;
+	service->bytes += object->bytes;
+}
 
-	for (size_t i = 0; i < service->objects.count; i++)
-		if (service->objects.items[i].file)
-			bytes += parsed_file_bytes(service->objects.items[i].file);
-	while (bytes > TABLE_BYTES_MAX) {
+static void drop_tables(struct service *service, struct object *object)
+{
+	if (object->file)
+		parsed_file_trim(object->file);
+	if (object->map)
+		perf_map_trim(object->map);
+	if (object->dump)
+		jitdump_trim(object->dump);
+	account(service, object);
+}
+
+/* For what a request was about. A copied stack is about many. */
+static void account_request(struct service *service, const struct parse_request *request)
+{
+	const struct copied_stack *stack = (const void *)request->addresses;
+	const struct copied_mapping *mappings = (const void *)(stack + 1);
+
+	if (request->type != PARSE_UNWIND) {
+		if (request->object < service->objects.count)
+			account(service, &service->objects.items[request->object]);
+		return;
+	}
+	if (!is_copy(request))
+		return;
+	for (size_t i = 0; i < stack->mapping_count; i++)
+		if (mappings[i].object < service->objects.count)
+			account(service, &service->objects.items[mappings[i].object]);
+}
+
+/*
+ * What was unused for longest goes first, and the object in use now last: a file's tables are then made again for each
+ * request. To read a map again takes longer, so a large one stays while it is in use.
+ */
+static void trim(struct service *service, const struct object *in_use, size_t most)
+{
+	while (service->bytes > most) {
 		struct object *oldest = NULL;
 
 		for (size_t i = 0; i < service->objects.count; i++) {
 			struct object *object = &service->objects.items[i];
 
-			if (object->file && parsed_file_bytes(object->file) && (!oldest || object->used < oldest->used))
+			if (object->bytes && (object != in_use || object->file) &&
+			    (!oldest || object->used < oldest->used))
 				oldest = object;
 		}
 		if (!oldest)
 			return;
-		bytes -= parsed_file_bytes(oldest->file);
-		parsed_file_trim(oldest->file);
+		drop_tables(service, oldest);
+		/* Whatever stays is no reason to go on for ever. */
+		service->bytes -= oldest->bytes;
+		oldest->bytes = 0;
 	}
+}
+
+static int answer_request(struct service *service, const struct parse_request *request, int fd)
+{
+	struct parse_answer head = {0};
+
+	service->answer->list.count = sizeof(head);
+	head.error = dispatch(service, request, fd, &head);
+	memcpy(service->answer->list.items, &head, sizeof(head));
+	account_request(service, request);
+	return head.error;
 }
 
 static void service_handle(void *state, const void *bytes, size_t size, const int *fds, size_t fd_count,
@@ -337,14 +400,21 @@ static void service_handle(void *state, const void *bytes, size_t size, const in
 	const struct parse_request *request = bytes;
 	struct service *service = state;
 	struct parse_answer head = {.error = -EINVAL};
+	int err;
 
 	service->answer = answer;
-	if (worker_bytes_add(answer, &head, sizeof(head)))
+	if (worker_bytes_add(answer, &head, sizeof(head)) || size < sizeof(*request) ||
+	    size != sizeof(*request) + request->count * sizeof(uint64_t))
 		return;
-	if (size >= sizeof(*request) && size == sizeof(*request) + request->count * sizeof(uint64_t))
-		head.error = dispatch(service, request, fd_count ? fds[0] : -1, &head);
-	memcpy(answer->list.items, &head, sizeof(head));
-	trim(service);
+	err = answer_request(service, request, fd_count ? fds[0] : -1);
+	/* Whatever the others hold can be made again. A descriptor is gone with its first try. */
+	if (err == -ENOMEM) {
+		trim(service, NULL, 0);
+		if (!fd_count)
+			answer_request(service, request, -1);
+	}
+	trim(service, request->object < service->objects.count ? &service->objects.items[request->object] : NULL,
+	     TABLE_BYTES_MAX);
 }
 
 const struct worker_handler parse_service = {service_start, service_handle, NICE};

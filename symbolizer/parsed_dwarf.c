@@ -66,6 +66,17 @@ static int open_split(void *data, const char *name, const char *directory)
 	return want(dwarf, name, directory);
 }
 
+/* Only what the file says is remembered, not what was missing here. */
+static int make_index(struct parsed_dwarf *dwarf, const struct dwarf_files *files)
+{
+	int err = dwarf_index_new(files, &dwarf->index);
+	bool starved = err == -ENOMEM && !dwarf->starved;
+
+	dwarf->starved = starved;
+	dwarf->none = err && err != -EIO && !starved;
+	return starved ? err : 0;
+}
+
 int parsed_dwarf_find(struct parsed_dwarf *dwarf, int elf, int debug, int alternate, uint64_t address,
 		      unsigned int flags, struct dwarf_frame *frames, size_t *ret_count)
 {
@@ -78,11 +89,11 @@ int parsed_dwarf_find(struct parsed_dwarf *dwarf, int elf, int debug, int altern
 		.data = dwarf,
 	};
 
+	int err = dwarf->index || dwarf->none ? 0 : make_index(dwarf, &files);
+
 	*ret_count = 0;
-	if (!dwarf->index && !dwarf->none)
-		dwarf->none = dwarf_index_new(&files, &dwarf->index) != 0;
-	if (dwarf->none)
-		return 0;
+	if (err || !dwarf->index)
+		return err;
 	return dwarf_index_find(dwarf->index, address, flags, frames, ret_count);
 }
 

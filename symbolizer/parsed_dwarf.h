@@ -24,6 +24,7 @@ struct parsed_split {
 struct parsed_dwarf {
 	struct dwarf_index *index; /* NULL until asked for, and after a trim */
 	bool none;		   /* the file has no DWARF that can be read */
+	bool starved;		   /* there was no memory for its index: once more, and there is none */
 	int package_fd;		   /* or -1; owned */
 	ARRAY(struct parsed_split) splits;
 };
@@ -33,6 +34,7 @@ void parsed_dwarf_deinit(struct parsed_dwarf *dwarf);
 /**
  * parsed_dwarf_find() - dwarf_index_find() on an index that is made when first needed
  * @elf, @debug, @alternate: descriptors, the last two may be -1; they stay open until the next trim
+ * -ENOMEM is worth asking again once others have given memory back: where that did not help there is no DWARF.
  */
 int parsed_dwarf_find(struct parsed_dwarf *dwarf, int elf, int debug, int alternate, uint64_t address,
 		      unsigned int flags, struct dwarf_frame *frames, size_t *ret_count);

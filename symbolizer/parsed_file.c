@@ -19,7 +19,8 @@ struct parsed_file {
 	int debug_fd, alternate_fd; /* or -1 */
 	struct parsed_dwarf dwarf;
 	struct elf_symbols *symbols; /* the debug file's too; NULL until asked for, and after a trim */
-	bool no_symbols;	     /* they could not be had: not tried again for every address */
+	bool no_symbols;	     /* the file is broken: not tried again for every address */
+	bool starved, too_large;     /* there was no memory for them: once, and once more after others had given it back */
 	struct call_frames *frames;  /* NULL until asked for, and after a trim */
 	bool no_frames;		     /* as no_symbols */
 };
@@ -54,7 +55,7 @@ void parsed_file_trim(struct parsed_file *file)
 {
 	elf_symbols_free(file->symbols);
 	file->symbols = NULL;
-	file->no_symbols = false;
+	file->no_symbols = file->too_large = false;
 	call_frames_free(file->frames);
 	file->frames = NULL;
 	file->no_frames = false;
@@ -178,24 +179,48 @@ int parsed_file_add_alternate(struct parsed_file *file, int fd)
 	return 0;
 }
 
-/* Made when first needed; NULL where it cannot be. The debug file's table is a gain, not a condition. */
-static const struct elf_symbols *symbols_of(struct parsed_file *file)
+/* Is that the file's fault, so that it will be no other next time? */
+static bool is_final(int err)
 {
-	int copy;
+	return err && err != -ENOMEM && err != -EIO;
+}
 
-	if (file->symbols || file->no_symbols)
-		return file->symbols;
-	copy = dup(file->fd);
-	if (copy < 0 || elf_symbols_new(copy, &file->symbols)) {
-		file->no_symbols = true;
-		if (copy >= 0)
-			close(copy);
-		return NULL;
-	}
-	copy = file->debug_fd >= 0 ? dup(file->debug_fd) : -1;
-	if (copy >= 0 && elf_symbols_add_debug_file(file->symbols, copy))
+static int add_debug_symbols(struct parsed_file *file)
+{
+	int copy = file->debug_fd >= 0 ? dup(file->debug_fd) : -1, err;
+
+	if (copy < 0)
+		return file->debug_fd >= 0 ? -ENOMEM : 0;
+	err = elf_symbols_add_debug_file(file->symbols, copy);
+	if (err)
 		close(copy);
-	return file->symbols;
+	return err;
+}
+
+static int make_symbols(struct parsed_file *file)
+{
+	int copy = dup(file->fd), err = copy < 0 ? -ENOMEM : elf_symbols_new(copy, &file->symbols);
+
+	if (err && copy >= 0)
+		close(copy);
+	/* The debug file's table is a gain, not a condition. */
+	if (!err && add_debug_symbols(file) == -ENOMEM) {
+		elf_symbols_free(take_ptr(file->symbols));
+		err = -ENOMEM;
+	}
+	file->no_symbols = is_final(err);
+	file->too_large = err == -ENOMEM && file->starved;
+	file->starved = err == -ENOMEM;
+	return err;
+}
+
+/* Made when first needed; NULL where the file is broken. */
+static int symbols_of(struct parsed_file *file, const struct elf_symbols **ret_symbols)
+{
+	int err = file->symbols || file->no_symbols || file->too_large ? 0 : make_symbols(file);
+
+	*ret_symbols = file->symbols;
+	return file->too_large ? -EFBIG : file->no_symbols ? 0 : err;
 }
 
 /* From a function's addresses to those of the request: the part of them that is in one segment with @address. */
@@ -276,7 +301,7 @@ static int find_frames(struct parsed_file *file, uint64_t address, uint32_t flag
 
 int parsed_file_find(struct parsed_file *file, uint64_t address, uint32_t flags, struct worker_bytes *answer)
 {
-	const struct elf_symbols *symbols = symbols_of(file);
+	const struct elf_symbols *symbols;
 	struct dwarf_frame frames[DWARF_FRAMES_MAX];
 	_cleanup_free_ char *readable = NULL;
 	char raw[PARSE_NAME_BYTES_MAX];
@@ -284,8 +309,10 @@ int parsed_file_find(struct parsed_file *file, uint64_t address, uint32_t flags,
 	uint64_t start = 0, end = 0;
 	size_t count;
 	bool found;
-	int err;
+	int err = symbols_of(file, &symbols);
 
+	if (err)
+		return err;
 	if (!symbols || (!(flags & PARSE_VIRTUAL) && !elf_symbols_address(symbols, address, &address)))
 		return parse_records_add(answer, 0, 0, NULL, 0);
 	found = find_symbol(symbols, address, flags, raw, sizeof(raw), &start, &end);
@@ -316,7 +343,7 @@ int parsed_file_add_package(struct parsed_file *file, int fd)
 struct call_frames *parsed_file_call_frames(struct parsed_file *file)
 {
 	if (!file->frames && !file->no_frames)
-		file->no_frames = call_frames_new(file->fd, file->debug_fd, &file->frames);
+		file->no_frames = is_final(call_frames_new(file->fd, file->debug_fd, &file->frames));
 	return file->frames;
 }
 

@@ -49,7 +49,8 @@ struct parsed_dwarf *parsed_file_dwarf(struct parsed_file *file);
  * parsed_file_find() - append one record for an address
  * @address: file offset, or with PARSE_VIRTUAL the address that symbols have
  * @flags:   PARSE_VIRTUAL, PARSE_LINES, PARSE_INLINES
- * Returns 0 or -ENOMEM. That there is no name is an answer.
+ * Returns 0, -EIO, -ENOMEM (worth asking again once others have given memory back) or -EFBIG (that did not help). That there
+ * is no name is an answer.
  */
 int parsed_file_find(struct parsed_file *file, uint64_t address, uint32_t flags, struct worker_bytes *answer);
 

@@ -19,6 +19,7 @@
 struct perf_map {
 	int fd;
 	off_t offset;	       /* of the first byte not taken yet */
+	off_t trimmed;	       /* what that was before a trim, or 0 */
 	char tail[TAIL_BYTES]; /* what stood before it */
 	size_t tail_bytes;
 	bool in_long_line; /* the offset lies in a line that is being skipped */
@@ -63,6 +64,22 @@ static void forget(struct perf_map *map)
 	map->in_long_line = false;
 	map->entries = 0;
 	map->fresh.count = map->text.count = 0;
+}
+
+size_t perf_map_bytes(const struct perf_map *map)
+{
+	return range_layers_bytes(&map->layers) + map->fresh.capacity * sizeof(*map->fresh.items) + map->text.capacity;
+}
+
+void perf_map_trim(struct perf_map *map)
+{
+	off_t trimmed = map->offset > map->trimmed ? map->offset : map->trimmed;
+
+	forget(map);
+	array_deinit(&map->fresh);
+	array_deinit(&map->text);
+	map->trimmed = trimmed;
+	map->seen_size = -1;
 }
 
 static int hex_digit(char c)
@@ -185,7 +202,7 @@ static int read_on(struct perf_map *map, off_t size)
 	while (map->offset < size) {
 		ssize_t got;
 
-		if (total >= PERF_MAP_READ_BYTES_MAX)
+		if (total >= (map->offset < map->trimmed ? PERF_MAP_AGAIN_BYTES_MAX : PERF_MAP_READ_BYTES_MAX))
 			return -EAGAIN;
 		got = pread(map->fd, block, BLOCK_BYTES, map->offset);
 		if (got <= 0)
@@ -217,6 +234,9 @@ int perf_map_read(struct perf_map *map)
 		return -EFBIG;
 	if (is_unchanged(map, &status))
 		return 0;
+	/* What was read before has had its time. */
+	if (map->offset < map->trimmed)
+		map->share = (struct read_share){0};
 	if (!read_share_begin(&map->share))
 		return -EAGAIN;
 	if (was_rewritten(map, status.st_size))
@@ -225,6 +245,10 @@ int perf_map_read(struct perf_map *map)
 	remember_tail(map);
 	laid = range_layers_add(&map->layers, map->fresh.items, map->fresh.count);
 	array_deinit(&map->fresh);
+	if (err != -EAGAIN)
+		map->trimmed = 0;
+	if (laid || err == -ENOMEM)
+		perf_map_trim(map);
 	if (!err && !laid) {
 		map->seen_size = status.st_size;
 		map->seen_modified = status.st_mtim;

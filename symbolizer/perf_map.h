@@ -17,6 +17,7 @@
 
 #define PERF_MAP_FILE_BYTES_MAX (256ull << 20)	 /* a larger file is refused whole */
 #define PERF_MAP_READ_BYTES_MAX (32u << 20)	 /* for each call; the rest waits for the next */
+#define PERF_MAP_AGAIN_BYTES_MAX (128u << 20)	 /* the same for what was read before and trimmed */
 #define PERF_MAP_LINE_BYTES_MAX (64u << 10)	 /* a longer line is skipped */
 #define PERF_MAP_NAME_BYTES_MAX 4096		 /* a longer name is cut */
 #define PERF_MAP_FUNCTION_BYTES_MAX (4ull << 30) /* an entry that claims more is none */
@@ -32,11 +33,15 @@ struct perf_map;
 int perf_map_new(int fd, struct perf_map **ret_map);
 void perf_map_free(struct perf_map *map);
 
+/* Memory that perf_map_trim() gives back; the next read then begins at the start, whatever its share of time. */
+size_t perf_map_bytes(const struct perf_map *map);
+void perf_map_trim(struct perf_map *map);
+
 /**
  * perf_map_read() - read what was appended since the last call
  * A file that became shorter, or whose last bytes read are others now, is read from its start. Works on after the
  * process has ended. Errors, the map answering all the same: -EAGAIN (more is there than may be read now), -EFBIG,
- * -EIO, -ENOMEM.
+ * -EIO, -ENOMEM (it may lack names, and is read from its start next time).
  */
 int perf_map_read(struct perf_map *map);
 

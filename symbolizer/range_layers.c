@@ -21,6 +21,15 @@ void range_layers_deinit(struct range_layers *layers)
 	array_deinit(&layers->layers);
 }
 
+size_t range_layers_bytes(const struct range_layers *layers)
+{
+	size_t bytes = layers->layers.capacity * sizeof(*layers->layers.items);
+
+	for (size_t i = 0; i < layers->layers.count; i++)
+		bytes += layers->layers.items[i].ranges.capacity * sizeof(struct range);
+	return bytes;
+}
+
 static void layer_deinit(struct range_layer *layer)
 {
 	array_deinit(&layer->ranges);

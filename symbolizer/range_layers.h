@@ -29,6 +29,7 @@ struct range_layers {
 };
 
 void range_layers_deinit(struct range_layers *layers);
+size_t range_layers_bytes(const struct range_layers *layers); /* of memory */
 
 /**
  * range_layers_add() - lay further ranges over those that are there

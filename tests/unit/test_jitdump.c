@@ -340,6 +340,27 @@ static void test_jitdump__file_that_claims_to_be_endless_is_refused(void **state
 	assert_int_equal(jitdump_read(written->dump), -EFBIG);
 }
 
+static void test_jitdump__is_read_again_after_a_trim(void **state)
+{
+	struct written *written = *state;
+	struct jitdump_place place;
+
+	add_header(written, 1);
+	add_load(written, 0x1000, 0x100, "first");
+	add_load(written, 0x2000, 0x100, "second");
+	assert_int_equal(jitdump_read(written->dump), 0);
+	for (int i = 0; i < 3; i++) {
+		assert_true(jitdump_bytes(written->dump) > 0);
+		jitdump_trim(written->dump);
+		assert_int_equal(jitdump_bytes(written->dump), 0);
+		assert_false(jitdump_find(written->dump, 0x1000, &place));
+		assert_int_equal(jitdump_read(written->dump), 0);
+		assert_true(jitdump_find(written->dump, 0x1000, &place));
+		assert_string_equal(place.function, "first");
+		assert_true(jitdump_find(written->dump, 0x20ff, &place));
+	}
+}
+
 static void test_jitdump__dump_of_node_is_read(void **state)
 {
 	struct place *here = *state;
@@ -392,6 +413,7 @@ int main(void)
 		WITH_DUMP(test_jitdump__records_out_of_bounds_are_skipped),
 		WITH_DUMP(test_jitdump__long_name_is_cut),
 		WITH_DUMP(test_jitdump__file_that_claims_to_be_endless_is_refused),
+		WITH_DUMP(test_jitdump__is_read_again_after_a_trim),
 		cmocka_unit_test(test_jitdump__dump_of_node_is_read),
 	};
 

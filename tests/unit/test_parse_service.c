@@ -5,8 +5,13 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -121,6 +126,137 @@ static void test_parse_service__file_of_many_registers_keeps_no_memory(void **st
 }
 #endif
 
+/* The sanitizers' heap is another, and takes terabytes of address space. */
+#ifndef __SANITIZE_ADDRESS__
+#define MAPS 10
+#define MAP_NAMES 8000
+#define MAP_NAME_BYTES 3500
+#define MAP_CODE 0x10000u
+
+/* A perf map of some 28 MB. */
+static int write_map(void)
+{
+	static char line[MAP_NAME_BYTES + 64];
+	int fd = memfd_create("perf-1.map", MFD_CLOEXEC);
+
+	for (unsigned int i = 0; i < MAP_NAMES; i++) {
+		int bytes = snprintf(line, sizeof(line), "%x 10 name_%0*u\n", MAP_CODE + i * 16, MAP_NAME_BYTES, i);
+
+		assert_int_equal(write(fd, line, (size_t)bytes), bytes);
+	}
+	return fd;
+}
+
+static int open_again(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	assert_true(fd >= 0);
+	return fd;
+}
+
+/* Where this program has a place in its file. */
+static uint64_t offset_of(const void *place)
+{
+	unsigned long long start, end, offset;
+	FILE *file = fopen("/proc/self/maps", "re");
+	char line[512];
+
+	assert_non_null(file);
+	do
+		assert_non_null(fgets(line, sizeof(line), file));
+	while (sscanf(line, "%llx-%llx %*s %llx", &start, &end, &offset) != 3 || (uintptr_t)place < start ||
+	       (uintptr_t)place >= end);
+	fclose(file);
+	return (uintptr_t)place - start + offset;
+}
+
+/* The names of one address: 1 or 0; or a negative errno. */
+static int names_of(uint32_t object, uint64_t address)
+{
+	struct {
+		struct parse_request request;
+		uint64_t address;
+	} question = {{.type = PARSE_FIND, .object = object, .count = 1}, address};
+	struct worker_bytes answer = {0};
+	struct parse_answer head;
+	struct parse_record record = {0};
+
+	parse_service.handle(service, &question, sizeof(question), NULL, 0, &answer);
+	memcpy(&head, answer.list.items, sizeof(head));
+	if (!head.error)
+		memcpy(&record, answer.list.items + sizeof(head), sizeof(record));
+	array_deinit(&answer.list);
+	return head.error ? head.error : (int)record.frames;
+}
+
+/* Reads many maps, each looked at once, and this program before and after them. */
+static void read_maps(void)
+{
+	struct parse_request open_file = {.type = PARSE_OPEN_FILE, .object = MAPS + 1};
+	struct parse_request request = {.type = PARSE_OPEN_PERF_MAP};
+	uint64_t here = offset_of(read_maps);
+	int map = write_map();
+	char path[48];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", map);
+	assert_int_equal(ask(service, &open_file, sizeof(open_file), open_again("/proc/self/exe"), NULL), 0);
+	assert_int_equal(names_of(MAPS + 1, here), 1);
+	for (request.object = 1; request.object <= MAPS; request.object++) {
+		assert_int_equal(ask(service, &request, sizeof(request), open_again(path), NULL), 0);
+		assert_int_equal(names_of(request.object, MAP_CODE), 1);
+		assert_int_equal(names_of(request.object, MAP_CODE + 16 * (MAP_NAMES - 1)), 1);
+	}
+	assert_int_equal(names_of(MAPS + 1, here), 1);
+	for (uint32_t i = 1; i <= MAPS; i++)
+		assert_int_equal(names_of(i, MAP_CODE + 16 * (MAP_NAMES - 1)), 1);
+	close(map);
+}
+
+static void forget_maps(void)
+{
+	struct parse_request forget = {.type = PARSE_FORGET};
+
+	for (forget.object = 1; forget.object <= MAPS + 1; forget.object++)
+		assert_int_equal(ask(service, &forget, sizeof(forget), -1, NULL), 0);
+}
+
+static size_t heap_bytes(void)
+{
+	struct mallinfo2 info = mallinfo2();
+
+	return info.uordblks + info.hblkhd;
+}
+
+static void test_parse_service__maps_that_are_not_in_use_make_room(void **state)
+{
+	size_t before = heap_bytes();
+
+	service = parse_service.start();
+	read_maps();
+	assert_in_range(heap_bytes() - before, 0, 200u << 20);
+	forget_maps();
+	assert_in_range(heap_bytes() - before, 0, 1 << 20);
+}
+
+static void test_parse_service__maps_that_take_all_memory_take_no_names(void **state)
+{
+	struct rlimit limits, little;
+	unsigned long pages;
+	FILE *file = fopen("/proc/self/statm", "re");
+
+	assert_int_equal(fscanf(file, "%lu", &pages), 1);
+	fclose(file);
+	service = parse_service.start();
+	assert_int_equal(getrlimit(RLIMIT_AS, &limits), 0);
+	little = (struct rlimit){pages * 4096 + (150u << 20), limits.rlim_max};
+	assert_int_equal(setrlimit(RLIMIT_AS, &little), 0);
+	read_maps();
+	assert_int_equal(setrlimit(RLIMIT_AS, &limits), 0);
+	forget_maps();
+}
+#endif
+
 #define TEST(name) cmocka_unit_test(test_parse_service__##name)
 
 int main(void)
@@ -129,6 +265,8 @@ int main(void)
 		TEST(copy_is_walked_to_a_caller_of_which_nothing_is_known),
 #ifndef __SANITIZE_ADDRESS__
 		TEST(file_of_many_registers_keeps_no_memory),
+		TEST(maps_that_are_not_in_use_make_room),
+		TEST(maps_that_take_all_memory_take_no_names),
 #endif
 	};
 

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -116,6 +117,34 @@ static void test_parsed_file__tables_are_made_when_asked_for_and_again_after_the
 	parsed_file_free(file);
 }
 
+static void test_parsed_file__what_was_missing_for_a_moment_is_asked_for_again(void **state)
+{
+	struct rlimit before, none;
+	struct worker_bytes bytes = {0};
+	struct parsed_file *file;
+	uint64_t offset;
+
+	compile(*state, "program", "");
+	function_of(*state, "program", "local_one", &offset);
+	assert_int_equal(parsed_file_new(open_file(*state, "program"), &file), 0);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	none = (struct rlimit){0, before.rlim_max};
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	assert_int_equal(parsed_file_find(file, offset, 0, &bytes), -ENOMEM);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	assert_string_equal(ask(file, offset, 0).name, "local_one");
+
+	/* Twice in a row, as when nobody else holds anything any more. */
+	parsed_file_trim(file);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	assert_int_equal(parsed_file_find(file, offset, 0, &bytes), -ENOMEM);
+	assert_int_equal(parsed_file_find(file, offset, 0, &bytes), -EFBIG);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	assert_int_equal(parsed_file_find(file, offset, 0, &bytes), -EFBIG);
+	array_deinit(&bytes.list);
+	parsed_file_free(file);
+}
+
 static void test_parsed_file__only_its_own_debug_file_names_it(void **state)
 {
 	struct parse_facts facts;
@@ -166,6 +195,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_parsed_file__names_come_with_the_range_that_they_hold_for),
 		cmocka_unit_test(test_parsed_file__tables_are_made_when_asked_for_and_again_after_they_were_dropped),
+		cmocka_unit_test(test_parsed_file__what_was_missing_for_a_moment_is_asked_for_again),
 		cmocka_unit_test(test_parsed_file__only_its_own_debug_file_names_it),
 		cmocka_unit_test(test_parsed_file__debug_file_of_other_code_under_the_same_build_id_is_not_taken),
 	};

@@ -360,6 +360,31 @@ static void test_range_layers__reach_to_the_last_address(void **state)
 
 #define WITH_MAP(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
+static void test_perf_map__is_read_again_at_once_after_a_trim(void **state)
+{
+	static char line[PERF_MAP_NAME_BYTES_MAX + 64];
+	struct written *written = *state;
+	int lines = 0, err;
+
+	/* More than one read takes, and more than there is time for. */
+	for (uint64_t bytes = 0; bytes < 2 * PERF_MAP_READ_BYTES_MAX; lines++) {
+		bytes += (uint64_t)snprintf(line, sizeof(line), "%x 10 name_%d%03900d\n", 0x10000 + lines * 16, lines, 0);
+		add(written, line);
+	}
+	while ((err = perf_map_read(written->map)) == -EAGAIN)
+		usleep(1000);
+	assert_int_equal(err, 0);
+	for (int i = 0; i < 3; i++) {
+		assert_true(perf_map_bytes(written->map) > 2 * PERF_MAP_READ_BYTES_MAX);
+		perf_map_trim(written->map);
+		assert_int_equal(perf_map_bytes(written->map), 0);
+		assert_null(perf_map_find(written->map, 0x10000));
+		assert_int_equal(perf_map_read(written->map), 0);
+		assert_non_null(perf_map_find(written->map, 0x10000));
+		assert_non_null(perf_map_find(written->map, 0x10000 + (uint64_t)(lines - 1) * 16));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -375,6 +400,7 @@ int main(void)
 		WITH_MAP(test_perf_map__large_file_is_read_in_several_calls_and_the_map_says_so),
 		WITH_MAP(test_perf_map__one_that_changes_all_the_time_has_its_share_of_time_and_no_more),
 		WITH_MAP(test_perf_map__entries_have_a_limit),
+		WITH_MAP(test_perf_map__is_read_again_at_once_after_a_trim),
 		cmocka_unit_test(test_range_layers__answer_as_an_array_would_that_is_painted_over),
 		cmocka_unit_test(test_range_layers__reach_to_the_last_address),
 	};
