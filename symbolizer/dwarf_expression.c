@@ -180,10 +180,12 @@ static bool run_on_top(struct machine *machine, const Dwarf_Op *operation)
 		push_memory(machine, operation->number);
 		return true;
 	case DW_OP_abs:
+		if (machine->depth && (int64_t)machine->stack[machine->depth - 1] >= 0)
+			return true;
+		push(machine, 0 - pop(machine));
+		return true;
 	case DW_OP_neg:
-		push_nth(machine, 0);
-		if (operation->atom == DW_OP_neg || (int64_t)pop(machine) < 0)
-			push(machine, 0 - pop(machine));
+		push(machine, 0 - pop(machine));
 		return true;
 	case DW_OP_not:
 		push(machine, ~pop(machine));
@@ -228,6 +230,53 @@ static bool run_register(struct machine *machine, const Dwarf_Op *operation)
 	return true;
 }
 
+static uint64_t unsigned_bytes(uint64_t number)
+{
+	uint64_t bytes = 1;
+
+	for (; number > 0x7f; number >>= 7)
+		bytes++;
+	return bytes;
+}
+
+static uint64_t signed_bytes(uint64_t number)
+{
+	/* One bit more, for the sign. */
+	return unsigned_bytes((int64_t)number < 0 ? ~number << 1 : number << 1);
+}
+
+/* What an operation takes in the file, numbers of variable length as short as they can be: libdw does not say. */
+static uint64_t bytes_of(const Dwarf_Op *operation)
+{
+	switch (operation->atom) {
+	case DW_OP_const1u:
+	case DW_OP_const1s:
+	case DW_OP_pick:
+	case DW_OP_deref_size:
+		return 2;
+	case DW_OP_const2u:
+	case DW_OP_const2s:
+	case DW_OP_skip:
+	case DW_OP_bra:
+		return 3;
+	case DW_OP_const4u:
+	case DW_OP_const4s:
+		return 5;
+	case DW_OP_const8u:
+	case DW_OP_const8s:
+		return 9;
+	case DW_OP_constu:
+	case DW_OP_plus_uconst:
+	case DW_OP_regx:
+		return 1 + unsigned_bytes(operation->number);
+	case DW_OP_consts:
+		return 1 + signed_bytes(operation->number);
+	case DW_OP_bregx:
+		return 1 + unsigned_bytes(operation->number) + signed_bytes(operation->number2);
+	}
+	return operation->atom >= DW_OP_breg0 && operation->atom <= DW_OP_breg31 ? 1 + signed_bytes(operation->number) : 1;
+}
+
 /* The number of the operation that a branch leads to; one past the last ends the expression. */
 static size_t target_of(struct machine *machine, const Dwarf_Op *operations, size_t count, size_t from)
 {
@@ -236,7 +285,7 @@ static size_t target_of(struct machine *machine, const Dwarf_Op *operations, siz
 	for (size_t i = 0; i < count; i++)
 		if (operations[i].offset == offset)
 			return i;
-	machine->bad = true;
+	machine->bad |= offset != operations[count - 1].offset + bytes_of(&operations[count - 1]);
 	return count;
 }
 

@@ -76,6 +76,9 @@ static void test_dwarf_expression__stack_operations_keep_their_order(void **stat
 	assert_int_equal(RESULT_OF(OP(lit1), OP(lit2), OP(lit3), OP(rot), OP(minus), OP(minus)), 4);
 	assert_int_equal(RESULT_OF(OP(lit5), OP(lit9), OP(over), OP(minus), OP(plus)), 9);
 	assert_int_equal(RESULT_OF(OP(lit5), OP(neg), OP(abs)), 5);
+	assert_int_equal(RESULT_OF(OP(lit7), OP(lit5), OP(abs), OP(minus)), 2);
+	/* Nothing of the operand stays. */
+	assert_int_equal(RESULT_OF(OP(lit10), OP(lit5), OP(neg), OP(plus)), 5);
 }
 
 static void test_dwarf_expression__branches_lead_to_operations(void **state)
@@ -86,6 +89,35 @@ static void test_dwarf_expression__branches_lead_to_operations(void **state)
 				   {.atom = DW_OP_nop, .offset = 6}),
 			 4);
 	assert_true(FAILS({.atom = DW_OP_lit4, .offset = 0}, {.atom = DW_OP_skip, .offset = 1, .number = 77}));
+}
+
+/* From a lit7 over @last, which takes @bytes. */
+static bool ends(Dwarf_Op last, unsigned int bytes)
+{
+	const Dwarf_Op operations[] = {{.atom = DW_OP_lit7, .offset = 0},
+				       {.atom = DW_OP_skip, .offset = 1, .number = bytes},
+				       last};
+
+	return !fails(operations, ARRAY_LENGTH(operations));
+}
+
+static void test_dwarf_expression__branch_to_one_past_the_last_ends_it(void **state)
+{
+	assert_int_equal(RESULT_OF({.atom = DW_OP_lit7, .offset = 0}, {.atom = DW_OP_skip, .offset = 1, .number = 0}), 7);
+	assert_int_equal(RESULT_OF({.atom = DW_OP_lit7, .offset = 0}, {.atom = DW_OP_lit1, .offset = 1},
+				   {.atom = DW_OP_bra, .offset = 2, .number = 2},
+				   {.atom = DW_OP_plus_uconst, .offset = 5, .number = 8}),
+			 7);
+	assert_true(ends((Dwarf_Op){.atom = DW_OP_drop, .offset = 4}, 1));
+	assert_false(ends((Dwarf_Op){.atom = DW_OP_drop, .offset = 4}, 2));
+	assert_true(ends((Dwarf_Op){.atom = DW_OP_const4u, .offset = 4}, 5));
+	assert_true(ends((Dwarf_Op){.atom = DW_OP_breg7, .offset = 4, .number = 63}, 2));
+	assert_true(ends((Dwarf_Op){.atom = DW_OP_breg7, .offset = 4, .number = 64}, 3));
+	assert_true(ends((Dwarf_Op){.atom = DW_OP_breg7, .offset = 4, .number = (uint64_t)-64}, 2));
+	assert_true(ends((Dwarf_Op){.atom = DW_OP_consts, .offset = 4, .number = (uint64_t)-65}, 3));
+	assert_true(ends((Dwarf_Op){.atom = DW_OP_consts, .offset = 4, .number = 1ull << 63}, 11));
+	assert_true(ends((Dwarf_Op){.atom = DW_OP_constu, .offset = 4, .number = 128}, 3));
+	assert_true(ends((Dwarf_Op){.atom = DW_OP_bregx, .offset = 4, .number = 7, .number2 = 8}, 3));
 }
 
 static void test_dwarf_expression__a_value_is_told_from_an_address(void **state)
@@ -132,6 +164,7 @@ int main(void)
 		cmocka_unit_test(test_dwarf_expression__saved_registers_are_found_from_the_cfa),
 		cmocka_unit_test(test_dwarf_expression__stack_operations_keep_their_order),
 		cmocka_unit_test(test_dwarf_expression__branches_lead_to_operations),
+		cmocka_unit_test(test_dwarf_expression__branch_to_one_past_the_last_ends_it),
 		cmocka_unit_test(test_dwarf_expression__a_value_is_told_from_an_address),
 		cmocka_unit_test(test_dwarf_expression__what_cannot_be_computed_fails),
 		cmocka_unit_test(test_dwarf_expression__one_that_never_ends_is_given_up),
