@@ -18,7 +18,9 @@
 
 struct parser {
 	struct worker *worker;
-	uint32_t objects;	       /* numbers given so far */
+	uint32_t objects;	       /* numbers given so far, to the child of generation @numbered */
+	uint32_t numbered;
+	ARRAY(uint32_t) unused;	       /* of them: their sources are forgotten */
 	struct parse_request *request; /* room for PARSE_ADDRESSES_MAX */
 	struct silent_devices silent;
 };
@@ -47,6 +49,7 @@ void parser_free(struct parser *parser)
 	if (!parser)
 		return;
 	worker_free(parser->worker);
+	array_deinit(&parser->unused);
 	free(parser->request);
 	free(parser);
 }
@@ -186,11 +189,24 @@ static void forget(struct parser *parser, struct parser_source *source)
 {
 	struct parser_answer answer = {0};
 
-	if (source->generation && worker_has_child(parser->worker) &&
-	    source->generation == worker_generation(parser->worker))
-		ask_simply(parser, PARSE_FORGET, source->object, -1, &answer);
+	/* A number is given again only where the child has said that it has forgotten; without room for it, not at all. */
+	if (source->numbered && worker_has_child(parser->worker) &&
+	    source->numbered == worker_generation(parser->worker) &&
+	    !ask_simply(parser, PARSE_FORGET, source->object, -1, &answer) && !array_reserve(&parser->unused, 1))
+		*array_add(&parser->unused) = source->object;
 	parser_answer_deinit(&answer);
-	source->generation = 0;
+	source->generation = source->numbered = 0;
+}
+
+/* For each child anew: so they stay as few as there are sources. */
+static void number(struct parser *parser, struct parser_source *source, uint32_t generation)
+{
+	if (source->numbered == generation)
+		return;
+	if (parser->numbered != generation)
+		parser->objects = parser->unused.count = 0;
+	parser->numbered = source->numbered = generation;
+	source->object = parser->unused.count ? parser->unused.items[--parser->unused.count] : ++parser->objects;
 }
 
 void parser_source_deinit(struct parser *parser, struct parser_source *source)
@@ -268,9 +284,7 @@ static int tell(struct parser *parser, struct parser_source *source, struct pars
 
 	if (source->generation == generation)
 		return 0;
-	/* A number names one source for good: what is left of it in a child is never taken for another. */
-	if (!source->object)
-		source->object = ++parser->objects;
+	number(parser, source, generation);
 	err = ask_simply(parser, opening(source), source->object, source->fd, answer);
 	if (!err && source->kind == PARSER_FILE)
 		take_facts(source, answer);

@@ -46,7 +46,8 @@ struct parser_stalls {
 struct parser_source {
 	enum parser_source_kind kind;
 	int fd, debug_fd, alternate_fd, package_fd; /* owned; -1: none */
-	uint32_t object;			    /* 0: the child was never told */
+	uint32_t object;			    /* its number in the child of generation @numbered */
+	uint32_t numbered;			    /* 0: it has none */
 	uint32_t generation;			    /* of the child that knows it */
 	uint8_t deaths;				    /* children in a row that died of it */
 	uint64_t busy_ns;			    /* that it has taken */

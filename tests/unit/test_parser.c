@@ -213,6 +213,54 @@ static void test_parser__file_that_is_not_read_in_time_is_asked_again_later(void
 	parser_source_deinit(parser, &source);
 }
 
+static void test_parser__numbers_are_as_few_as_sources(void **state)
+{
+	struct parser_source sources[3];
+	unsigned char build_id[64];
+
+	for (int child = 0; child < 2; child++) {
+		for (int i = 0; i < 5; i++) {
+			parser_source_init(&sources[0], PARSER_FILE, open_path("/proc/self/exe"));
+			parser_source_init(&sources[1], PARSER_FILE, open_path("/bin/sh"));
+			parser_source_init(&sources[2], PARSER_PERF_MAP, open_path("/bin/sh"));
+			for (int j = 0; j < 3; j++) {
+				assert_int_equal(parser_open(parser, &sources[(i + j) % 3]), 0);
+				assert_in_range(sources[(i + j) % 3].object, 1, 3);
+			}
+			assert_int_equal(ask(&sources[0], 0), 0);
+			if (!i && !child)
+				memcpy(build_id, sources[0].facts.build_id, sizeof(build_id));
+			/* Whoever had the number before. */
+			assert_memory_equal(build_id, sources[0].facts.build_id, sizeof(build_id));
+			assert_memory_not_equal(build_id, sources[1].facts.build_id, sizeof(build_id));
+			for (int j = 0; j < 3; j++)
+				parser_source_deinit(parser, &sources[j]);
+		}
+		parser_stop(parser);
+	}
+}
+
+/* One that is told another child again has a number of that one's. */
+static void test_parser__numbers_of_a_child_that_is_gone_are_nobodys(void **state)
+{
+	struct parser_source first, second;
+
+	parser_source_init(&first, PARSER_FILE, open_path("/proc/self/exe"));
+	parser_source_init(&second, PARSER_FILE, open_path("/bin/sh"));
+	assert_int_equal(parser_open(parser, &first), 0);
+	assert_int_equal(parser_open(parser, &second), 0);
+	parser_stop(parser);
+	assert_int_equal(parser_open(parser, &second), 0);
+	parser_source_deinit(parser, &first);
+	parser_source_init(&first, PARSER_FILE, open_path("/proc/self/exe"));
+	assert_int_equal(parser_open(parser, &first), 0);
+	assert_int_not_equal(first.object, second.object);
+	assert_int_equal(ask(&first, 0), 0);
+	assert_int_equal(ask(&second, 0), 0);
+	parser_source_deinit(parser, &first);
+	parser_source_deinit(parser, &second);
+}
+
 static void test_time_share__is_run_up_at_once_and_paid_off_slowly(void **state)
 {
 	const struct time_share_limit limit = {100, 10};
@@ -244,6 +292,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_parser__file_that_is_not_read_in_time_is_asked_again_later, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(test_parser__time_that_offers_take_is_not_the_sources, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_parser__numbers_are_as_few_as_sources, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_parser__numbers_of_a_child_that_is_gone_are_nobodys, set_up, tear_down),
 		cmocka_unit_test(test_time_share__is_run_up_at_once_and_paid_off_slowly),
 	};
 
