@@ -33,7 +33,8 @@ struct dwarf_files {
 	 * open_split() - a .dwo file
 	 * @name, @directory: as the skeleton has them (DW_AT_dwo_name, DW_AT_comp_dir); @directory may be ""
 	 * Returns a descriptor that is the index's from then on, -ENOENT (not to be asked for again), or -EAGAIN (not
-	 * now: the unit's functions stay unknown until it is asked for again by a later look-up). NULL: there are none.
+	 * now: the unit's functions stay unknown until it is asked for again by a later look-up) or -ENOMEM. NULL: there are
+	 * none.
 	 */
 	int (*open_split)(void *data, const char *name, const char *directory);
 	void *data;

@@ -103,6 +103,6 @@ int dwarf_split_open(struct dwarf_split *split, const struct dwarf_files *files,
 		return 0;
 	fd = files->open_split(files->data, name, directory);
 	if (fd < 0)
-		return fd == -EAGAIN ? fd : 0;
+		return fd == -EAGAIN || fd == -ENOMEM ? fd : 0;
 	return open_file(split, fd, skeleton->header.split_id);
 }

@@ -19,9 +19,11 @@
 #include "symbolizer/parsed_dwarf.h"
 #include "symbolizer/parsed_file.h"
 #include "symbolizer/perf_map.h"
+#include "symbolizer/worker_sandbox.h"
 
 #define OBJECTS_MAX (1u << 20) /* numbers are the caller's; this bounds a table that they index */
 #define TABLE_BYTES_MAX (192u << 20)
+#define DESCRIPTORS_MAX (WORKER_DESCRIPTORS * 3 / 4)
 #define WALK_BYTES_MAX (32u << 20) /* that a walk may leave on the heap, beside what call_frames_bytes() expects */
 #define NICE -5			   /* the caller waits for it; how much of it a container gets is limited (tenants.h) */
 
@@ -30,13 +32,15 @@ struct object {
 	struct perf_map *map;
 	struct jitdump *dump;
 	uint64_t used; /* the service's clock */
-	size_t bytes;  /* of tables, when it was last accounted for */
+	/* When it was last accounted for: */
+	size_t bytes; /* of tables */
+	size_t descriptors, spare_descriptors;
 };
 
 struct service {
 	ARRAY(struct object) objects; /* by number */
 	uint64_t clock;
-	size_t bytes; /* of all objects */
+	size_t bytes, descriptors; /* of all objects */
 	struct worker_bytes *answer;
 };
 
@@ -327,6 +331,11 @@ static void account(struct service *service, struct object *object)
 			: object->dump ? jitdump_bytes(object->dump)
 				       : 0;
 	service->bytes += object->bytes;
+	service->descriptors -= object->descriptors;
+	object->spare_descriptors = 0;
+	object->descriptors = object->file ? parsed_file_descriptors(object->file, &object->spare_descriptors)
+					   : object->map || object->dump;
+	service->descriptors += object->descriptors;
 }
 
 static void drop_tables(struct service *service, struct object *object)
@@ -383,6 +392,25 @@ static void trim(struct service *service, const struct object *in_use, size_t mo
 	}
 }
 
+/* The same for descriptors, of which .dwo files take most: the file in use keeps its own. */
+static void trim_descriptors(struct service *service, const struct object *in_use)
+{
+	while (service->descriptors > DESCRIPTORS_MAX) {
+		struct object *oldest = NULL;
+
+		for (size_t i = 0; i < service->objects.count; i++) {
+			struct object *object = &service->objects.items[i];
+
+			if (object->spare_descriptors && object != in_use && (!oldest || object->used < oldest->used))
+				oldest = object;
+		}
+		if (!oldest)
+			return;
+		parsed_dwarf_drop_splits(parsed_file_dwarf(oldest->file));
+		drop_tables(service, oldest);
+	}
+}
+
 static int answer_request(struct service *service, const struct parse_request *request, int fd)
 {
 	struct parse_answer head = {0};
@@ -400,6 +428,7 @@ static void service_handle(void *state, const void *bytes, size_t size, const in
 	const struct parse_request *request = bytes;
 	struct service *service = state;
 	struct parse_answer head = {.error = -EINVAL};
+	const struct object *in_use;
 	int err;
 
 	service->answer = answer;
@@ -413,8 +442,9 @@ static void service_handle(void *state, const void *bytes, size_t size, const in
 		if (!fd_count)
 			answer_request(service, request, -1);
 	}
-	trim(service, request->object < service->objects.count ? &service->objects.items[request->object] : NULL,
-	     TABLE_BYTES_MAX);
+	in_use = request->object < service->objects.count ? &service->objects.items[request->object] : NULL;
+	trim(service, in_use, TABLE_BYTES_MAX);
+	trim_descriptors(service, in_use);
 }
 
 const struct worker_handler parse_service = {service_start, service_handle, NICE};

@@ -4,7 +4,7 @@
  *
  * Runs in a worker (worker.h); nothing in it opens anything. Tables, of files and of JIT maps alike, have a budget of memory:
  * those unused for longest are dropped, and made again from their descriptors when they are asked for. All are where
- * memory is out. That it was, or that a descriptor was missing, is remembered of no file: others may have taken it.
+ * memory is out. Descriptors, of which .dwo files take most, have a budget as well. That it was, or that a descriptor was missing, is remembered of no file: others may have taken it.
  */
 #ifndef SYMBOLIZER_PARSE_SERVICE_H
 #define SYMBOLIZER_PARSE_SERVICE_H

@@ -16,7 +16,7 @@ void parsed_dwarf_trim(struct parsed_dwarf *dwarf)
 	dwarf->none = false;
 }
 
-void parsed_dwarf_deinit(struct parsed_dwarf *dwarf)
+void parsed_dwarf_drop_splits(struct parsed_dwarf *dwarf)
 {
 	parsed_dwarf_trim(dwarf);
 	for (size_t i = 0; i < dwarf->splits.count; i++) {
@@ -26,6 +26,18 @@ void parsed_dwarf_deinit(struct parsed_dwarf *dwarf)
 			close(dwarf->splits.items[i].fd);
 	}
 	array_deinit(&dwarf->splits);
+	dwarf->brought = 0;
+}
+
+/* The index has a copy of each that it uses. */
+size_t parsed_dwarf_split_descriptors(const struct parsed_dwarf *dwarf)
+{
+	return dwarf->index ? 2 * dwarf->brought : dwarf->brought;
+}
+
+void parsed_dwarf_deinit(struct parsed_dwarf *dwarf)
+{
+	parsed_dwarf_drop_splits(dwarf);
 	if (dwarf->package_fd >= 0)
 		close(dwarf->package_fd);
 }
@@ -60,8 +72,10 @@ static int open_split(void *data, const char *name, const char *directory)
 			continue;
 		if (!split->answered)
 			return -EAGAIN;
-		fd = split->fd >= 0 ? dup(split->fd) : -1;
-		return fd >= 0 ? fd : -ENOENT;
+		if (split->fd < 0)
+			return -ENOENT;
+		fd = dup(split->fd);
+		return fd >= 0 ? fd : -ENOMEM;
 	}
 	return want(dwarf, name, directory);
 }
@@ -129,6 +143,7 @@ int parsed_dwarf_add_split(struct parsed_dwarf *dwarf, uint32_t number, int fd)
 	}
 	dwarf->splits.items[number].answered = true;
 	dwarf->splits.items[number].fd = fd;
+	dwarf->brought += fd >= 0;
 	return 0;
 }
 

@@ -27,6 +27,7 @@ struct parsed_dwarf {
 	bool starved;		   /* there was no memory for its index: once more, and there is none */
 	int package_fd;		   /* or -1; owned */
 	ARRAY(struct parsed_split) splits;
+	size_t brought; /* of them */
 };
 
 void parsed_dwarf_deinit(struct parsed_dwarf *dwarf);
@@ -44,6 +45,10 @@ int parsed_dwarf_splits(const struct parsed_dwarf *dwarf, struct worker_bytes *a
 
 /* @fd: owned from here on; -1 says that there is no such file. 0, or -ENOENT where nobody asked for it. */
 int parsed_dwarf_add_split(struct parsed_dwarf *dwarf, uint32_t number, int fd);
+
+/* Descriptors that parsed_dwarf_drop_splits() closes: then .dwo files are missed, and can be brought, again. */
+size_t parsed_dwarf_split_descriptors(const struct parsed_dwarf *dwarf);
+void parsed_dwarf_drop_splits(struct parsed_dwarf *dwarf);
 
 size_t parsed_dwarf_bytes(const struct parsed_dwarf *dwarf);
 void parsed_dwarf_trim(struct parsed_dwarf *dwarf);

@@ -370,3 +370,12 @@ size_t parsed_file_bytes(const struct parsed_file *file)
 	return (file->symbols ? elf_symbols_bytes(file->symbols) : 0) + parsed_file_call_frames_bytes(file) +
 	       parsed_dwarf_bytes(&file->dwarf);
 }
+
+size_t parsed_file_descriptors(const struct parsed_file *file, size_t *ret_spare)
+{
+	size_t own = 1 + (file->debug_fd >= 0), others = (file->alternate_fd >= 0) + (file->dwarf.package_fd >= 0);
+
+	/* The table has copies of both. */
+	*ret_spare = (file->symbols ? own : 0) + parsed_dwarf_split_descriptors(&file->dwarf);
+	return own + others + *ret_spare;
+}

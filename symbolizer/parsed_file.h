@@ -67,4 +67,7 @@ void parsed_file_drop_call_frames(struct parsed_file *file);
 size_t parsed_file_bytes(const struct parsed_file *file);
 void parsed_file_trim(struct parsed_file *file);
 
+/* Descriptors that it holds, and how many of them parsed_file_trim() and parsed_dwarf_drop_splits() would close. */
+size_t parsed_file_descriptors(const struct parsed_file *file, size_t *ret_spare);
+
 #endif

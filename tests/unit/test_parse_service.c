@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +19,8 @@
 #include "symbolizer/copied_stack.h"
 #include "symbolizer/parse_protocol.h"
 #include "symbolizer/parse_service.h"
+#include "symbolizer/worker_sandbox.h"
+#include "tests/unit/dwarf_programs.h"
 #include "tests/unit/eh_frame_file.h"
 
 #define CODE (EH_FRAME_CODE + 0x1000u)
@@ -257,6 +260,71 @@ static void test_parse_service__maps_that_take_all_memory_take_no_names(void **s
 }
 #endif
 
+#define PROGRAMS 900
+
+/* How many functions a split program has at a place. */
+static uint32_t functions_at(uint32_t object, uint64_t address)
+{
+	struct {
+		struct parse_request request;
+		uint64_t address;
+	} question = {{.type = PARSE_FIND, .object = object, .flags = PARSE_VIRTUAL | PARSE_LINES | PARSE_INLINES, .count = 1}, address};
+	struct worker_bytes answer = {0};
+	struct parse_answer head;
+	struct parse_record record;
+
+	parse_service.handle(service, &question, sizeof(question), NULL, 0, &answer);
+	assert_true(answer.list.count >= sizeof(head) + sizeof(record));
+	memcpy(&head, answer.list.items, sizeof(head));
+	assert_int_equal(head.error, 0);
+	memcpy(&record, answer.list.items + sizeof(head), sizeof(record));
+	array_deinit(&answer.list);
+	return record.frames;
+}
+
+static size_t open_descriptors(void)
+{
+	DIR *folder = opendir("/proc/self/fd");
+	size_t count = 0;
+
+	while (readdir(folder))
+		count++;
+	closedir(folder);
+	return count;
+}
+
+static void test_parse_service__split_files_leave_descriptors_for_others(void **state)
+{
+	struct parse_request request = {.type = PARSE_OPEN_FILE}, split = {.type = PARSE_ADD_SPLIT};
+	size_t before = open_descriptors();
+	struct rlimit limits;
+	uint64_t spot;
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limits), 0);
+	limits.rlim_cur = limits.rlim_max < WORKER_DESCRIPTORS ? limits.rlim_max : WORKER_DESCRIPTORS;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limits), 0);
+	build(*state, "gcc -gsplit-dwarf -gdwarf-5 -c", "program.c", "program.o");
+	run("cd %s && gcc -no-pie -o program program.o", ((struct place *)*state)->folder);
+	spot = address_of(*state, "program", "spot_inner");
+	service = parse_service.start();
+	for (int round = 0; round < 2; round++)
+		for (request.object = split.object = 1; request.object <= PROGRAMS; split.object = ++request.object) {
+			if (!round)
+				assert_int_equal(ask(service, &request, sizeof(request), open_in(*state, "program"), NULL),
+						 0);
+			assert_int_equal(functions_at(request.object, spot), 1);
+			assert_int_equal(ask(service, &split, sizeof(split), open_in(*state, "program.dwo"), NULL), 0);
+			assert_int_equal(functions_at(request.object, spot), 3);
+			assert_in_range(open_descriptors() - before, 0, WORKER_DESCRIPTORS * 3 / 4 + 2);
+		}
+	/* Those of last are still there. */
+	assert_int_equal(functions_at(PROGRAMS - 1, spot), 3);
+	request.type = PARSE_FORGET;
+	for (request.object = 1; request.object <= PROGRAMS; request.object++)
+		assert_int_equal(ask(service, &request, sizeof(request), -1, NULL), 0);
+	assert_int_equal(open_descriptors(), before);
+}
+
 #define TEST(name) cmocka_unit_test(test_parse_service__##name)
 
 int main(void)
@@ -268,7 +336,8 @@ int main(void)
 		TEST(maps_that_are_not_in_use_make_room),
 		TEST(maps_that_take_all_memory_take_no_names),
 #endif
+		TEST(split_files_leave_descriptors_for_others),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, place_set_up, place_tear_down);
 }
