@@ -18,6 +18,8 @@
 
 #define NAME "stoker-java"
 #define CHILDREN_MAX 16
+#define TENANT_CHILDREN_MAX 2
+#define TENANT_WAITING_MAX 6
 #define LOOK_EVERY_MS 10
 #define GRACE_MS 100 /* after its deadline a child that is still there hangs in a system call */
 
@@ -30,6 +32,7 @@ struct java_attach {
 struct asking {
 	pid_t pid; /* 0: free */
 	uint32_t tag;
+	uint64_t tenant;
 	int64_t killed_ms;
 	bool answered; /* it hung, and does not even die yet */
 };
@@ -37,6 +40,8 @@ struct asking {
 struct helper {
 	int socket;
 	struct asking children[CHILDREN_MAX];
+	struct java_question waiting[JAVA_ATTACH_UNDER_WAY_MAX]; /* [waiting_count], in the order in which they came */
+	size_t waiting_count;
 };
 
 /* The child: its exit status is an errno. */
@@ -82,6 +87,7 @@ static int start_child(struct helper *helper, struct asking *child, const struct
 	*child = (struct asking){
 		.pid = pid,
 		.tag = question->tag,
+		.tenant = question->identity.tenant,
 		.killed_ms = clock_now_ms() + question->timeout_ms + GRACE_MS,
 	};
 	return 0;
@@ -118,22 +124,83 @@ static bool look_at_all(struct helper *helper, bool *ret_any)
 	return true;
 }
 
-/* Until the caller's end of the socket closes. While all children are busy, questions wait in it. */
-static void help(struct helper *helper)
+/* How many children a tenant has; @ret_hanging: of them, those that do not even die. */
+static size_t children_of(const struct helper *helper, uint64_t tenant, size_t *ret_hanging)
+{
+	size_t count = 0, hanging = 0;
+
+	for (size_t i = 0; i < CHILDREN_MAX; i++)
+		if (helper->children[i].pid && helper->children[i].tenant == tenant) {
+			count++;
+			hanging += helper->children[i].answered;
+		}
+	*ret_hanging = hanging;
+	return count;
+}
+
+static size_t waiting_of(const struct helper *helper, uint64_t tenant)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < helper->waiting_count; i++)
+		count += helper->waiting[i].identity.tenant == tenant;
+	return count;
+}
+
+/* Starts it, or refuses it, where one or the other can be: then it waits no more. 0 or -EPIPE. */
+static int try_to_start(struct helper *helper, const struct java_question *question, bool *ret_done)
+{
+	struct asking *child = free_child(helper);
+	size_t hanging, children = children_of(helper, question->identity.tenant, &hanging);
+
+	*ret_done = true;
+	if (hanging == TENANT_CHILDREN_MAX)
+		return send_answer(helper, question->tag, -EAGAIN);
+	if (child && children < TENANT_CHILDREN_MAX)
+		return start_child(helper, child, question);
+	*ret_done = false;
+	return 0;
+}
+
+static bool start_waiting(struct helper *helper)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < helper->waiting_count; i++) {
+		const struct java_question question = helper->waiting[i];
+		bool done;
+
+		if (try_to_start(helper, &question, &done))
+			return false;
+		if (!done)
+			helper->waiting[kept++] = question;
+	}
+	helper->waiting_count = kept;
+	return true;
+}
+
+static bool take_question(struct helper *helper)
 {
 	struct java_question question;
+
+	if (recv(helper->socket, &question, sizeof(question), 0) != sizeof(question) ||
+	    helper->waiting_count == JAVA_ATTACH_UNDER_WAY_MAX)
+		return false;
+	if (waiting_of(helper, question.identity.tenant) >= TENANT_WAITING_MAX)
+		return !send_answer(helper, question.tag, -EAGAIN);
+	helper->waiting[helper->waiting_count++] = question;
+	return true;
+}
+
+/* Until the caller's end of the socket closes. */
+static void help(struct helper *helper)
+{
 	bool any = false;
 
-	while (look_at_all(helper, &any)) {
-		struct asking *child = free_child(helper);
-		struct pollfd asked = {.fd = helper->socket, .events = child ? POLLIN : 0};
+	while (start_waiting(helper) && look_at_all(helper, &any)) {
+		struct pollfd asked = {.fd = helper->socket, .events = POLLIN};
 
-		if (poll(&asked, 1, any ? LOOK_EVERY_MS : -1) <= 0)
-			continue;
-		if (!child && asked.revents)
-			break;
-		if (recv(helper->socket, &question, sizeof(question), 0) != sizeof(question) ||
-		    start_child(helper, child, &question))
+		if (poll(&asked, 1, any ? LOOK_EVERY_MS : -1) > 0 && !take_question(helper))
 			break;
 	}
 }

@@ -6,6 +6,9 @@
  * speaks with the JVM (java_protocol.h) and is killed at its deadline. So nothing that a container does, with its
  * sockets, its files or its file systems, holds the caller up. The helper ends when the caller does, however it ends.
  *
+ * A child that waits for a file system which does not answer cannot be killed and keeps its place. So of each tenant two are
+ * asked at a time and six wait; what is more, or comes while both of them hang, is refused. 16 are asked at once.
+ *
  * Ask only processes that are HotSpot (symbolizer_process_maps_file(…, "libjvm.so")).
  */
 #ifndef SYMBOLIZER_JAVA_ATTACH_H
@@ -22,12 +25,12 @@ struct java_attach;
 struct java_question {
 	struct process_identity identity;
 	uint32_t tag;	     /* the caller's; comes back with the answer */
-	uint32_t timeout_ms; /* from when it is asked, not counting the wait for others: 16 at once */
+	uint32_t timeout_ms; /* from when it is asked, not counting the wait for others */
 };
 
 struct java_answer {
 	uint32_t tag;
-	int32_t result; /* 0: the map is written; else a negative errno, as java_protocol.h has them */
+	int32_t result; /* 0: the map is written; -EAGAIN: not asked; else a negative errno, as java_protocol.h has them */
 };
 
 /**

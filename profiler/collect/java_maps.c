@@ -18,6 +18,7 @@
 struct java_maps {
 	struct java_maps_parts parts;
 	struct java_maps_counts counts;
+	uint64_t answers; /* of processes that were asked */
 };
 
 const char *java_failure_text(enum java_failure failure)
@@ -28,6 +29,7 @@ const char *java_failure_text(enum java_failure failure)
 		[JAVA_NO_ATTACH] = "started with -XX:+DisableAttachMechanism or without a handler for SIGQUIT",
 		[JAVA_NOT_ITSELF] = "another's file or socket stands in its place",
 		[JAVA_ENDED] = "ended",
+		[JAVA_PUT_OFF] = "too many of the container at once",
 		[JAVA_OTHER] = "cannot be reached",
 	};
 
@@ -51,6 +53,8 @@ static enum java_failure failure_of(int error)
 	case -ESRCH:
 	case -ECONNRESET:
 		return JAVA_ENDED;
+	case -EAGAIN:
+		return JAVA_PUT_OFF;
 	default:
 		return JAVA_OTHER;
 	}
@@ -85,11 +89,16 @@ static void ask(struct java_maps *maps, struct process *process, uint32_t timeou
 		.timeout_ms = timeout_ms,
 	};
 
-	if (java_attach_ask(maps->parts.attach, &question))
-		return;
-	maps->counts.asked++;
+	int err = java_attach_ask(maps->parts.attach, &question);
+
 	maps->counts.processes += !process->java_asked;
-	process->java_asked = process->java_under_way = true;
+	process->java_asked = true;
+	process->java_under_way = !err;
+	process->java_put_off = err == -EAGAIN;
+	if (err)
+		maps->counts.failures[failure_of(err)]++;
+	else
+		maps->counts.asked++;
 }
 
 static bool wants_map(const struct java_maps *maps, const struct process *process)
@@ -103,6 +112,7 @@ static int take_answer(struct java_maps *maps, const struct java_answer *answer)
 {
 	struct process *process = processes_find_row(maps->parts.processes, answer->tag);
 
+	maps->answers += answer->result != -EAGAIN;
 	if (answer->result)
 		maps->counts.failures[failure_of(answer->result)]++;
 	else
@@ -111,6 +121,9 @@ static int take_answer(struct java_maps *maps, const struct java_answer *answer)
 	if (!process)
 		return 0;
 	process->java_under_way = false;
+	process->java_put_off = answer->result == -EAGAIN;
+	if (process->java_put_off)
+		return 0;
 	process->java_failures = answer->result ? process->java_failures + 1 : 0;
 	if (answer->result)
 		return 0;
@@ -152,19 +165,36 @@ int java_maps_tick(struct java_maps *maps, uint64_t now_ns)
 	return err;
 }
 
-int java_maps_finish(struct java_maps *maps)
+/* All of them, or those that were put off. 0 or -ENOMEM. */
+static int ask_last(struct java_maps *maps, bool all, int64_t end_ms)
 {
-	int64_t end = clock_now_ms() + FINISH_MS, left;
-	int err = take_answers(maps, 0);
+	int64_t left;
+	int err = 0;
 
-	for (size_t i = 0; i < processes_count(maps->parts.processes) && !err; i++) {
+	for (size_t i = 0; i < processes_count(maps->parts.processes); i++) {
 		struct process *process = processes_at(maps->parts.processes, i);
 
-		if (wants_map(maps, process))
+		if ((all || process->java_put_off) && wants_map(maps, process))
 			ask(maps, process, LAST_TIMEOUT_MS);
 	}
-	while (!err && java_attach_under_way(maps->parts.attach) && (left = end - clock_now_ms()) > 0)
+	while (!err && java_attach_under_way(maps->parts.attach) && (left = end_ms - clock_now_ms()) > 0)
 		err = take_answers(maps, (int)left);
+	return err;
+}
+
+int java_maps_finish(struct java_maps *maps)
+{
+	int64_t end_ms = clock_now_ms() + FINISH_MS;
+	int err = take_answers(maps, 0);
+	uint64_t answers;
+	bool all = true;
+
+	do {
+		answers = maps->answers;
+		if (!err)
+			err = ask_last(maps, all, end_ms);
+		all = false;
+	} while (!err && maps->answers > answers && clock_now_ms() < end_ms);
 	maps->counts.failures[JAVA_TIMEOUT] += java_attach_under_way(maps->parts.attach);
 	return err;
 }

@@ -3,7 +3,7 @@
  * java_maps: has the JVMs of a recording write their perf maps, so that their JIT code gets names.
  *
  * Asked are processes with libjvm.so and with JIT frames that no map names: soon after the first such frame, then less
- * often, down to every 10 s, and at the end. One that fails twice in a row is left alone. The maps themselves are
+ * often, down to every 10 s, and at the end. One that fails twice in a row is left alone; to be put off is no failure of its own. The maps themselves are
  * found and read like any other (stacks_name_pending()).
  */
 #ifndef STOKER_JAVA_MAPS_H
@@ -28,6 +28,7 @@ enum java_failure {
 	JAVA_NO_ATTACH,	 /* started with -XX:+DisableAttachMechanism, or it would die of SIGQUIT */
 	JAVA_NOT_ITSELF, /* somebody else's socket or file stands in its place */
 	JAVA_ENDED,
+	JAVA_PUT_OFF, /* others of its container were being asked, or hang */
 	JAVA_OTHER,
 	JAVA_FAILURES,
 };
@@ -38,7 +39,7 @@ struct java_maps_counts {
 	uint32_t answered;		  /* of them, those that wrote a map at least once */
 	uint64_t asked;			  /* questions */
 	uint64_t written;		  /* maps */
-	uint64_t failures[JAVA_FAILURES]; /* questions that failed, and those given up at the end, by reason */
+	uint64_t failures[JAVA_FAILURES]; /* questions that failed, were put off, or given up at the end, by reason */
 };
 
 /* The parts stay the caller's and must live longer. Returns 0 or -ENOMEM. */

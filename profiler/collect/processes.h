@@ -43,7 +43,7 @@ struct process {
 	uint64_t java_ask_after_ns; /* the recorder's clock */
 	uint64_t java_wait_ns;
 	uint32_t java_failures; /* in a row */
-	bool java_under_way, java_asked, java_answered;
+	bool java_under_way, java_asked, java_answered, java_put_off;
 };
 
 /* The others stay the caller's and must live longer. Returns 0 or -ENOMEM. */

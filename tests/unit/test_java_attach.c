@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -405,24 +406,131 @@ static void test_java_attach__another_image_of_the_process_is_not_asked(void **s
 	java_attach_free(attach);
 }
 
+/* A silent JVM, whose socket the helper finds in the machine's /tmp, too. */
+static struct java_question silent_question(struct stage *stage, char path[64])
+{
+	struct java_question question;
+
+	start(stage, (struct part){.listens = true, .manner = SILENT});
+	question = question_for(stage->java.pid);
+	/* A socket's hard link is the socket. */
+	snprintf(path, 64, "/tmp/.java_pid%u", question.identity.ns_pid);
+	assert_int_equal(linkat(stage->java.temp, ".java_pid77777777", AT_FDCWD, path, 0), 0);
+	return question;
+}
+
+/* Of this process, which handles no SIGQUIT. */
+static void ask_deaf(struct java_attach *attach, uint64_t tenant)
+{
+	struct java_question question = question_for(getpid());
+
+	question.identity.tenant = tenant;
+	question.tag = 1000;
+	assert_int_equal(java_attach_ask(attach, &question), 0);
+}
+
+static void expect_answer(struct java_attach *attach, uint32_t tag, int result)
+{
+	struct java_answer got;
+
+	assert_int_equal(java_attach_answer(attach, LATE_MS, &got), 0);
+	assert_int_equal(got.tag, tag);
+	assert_int_equal(got.result, result);
+}
+
+static void test_java_attach__a_container_of_silent_jvms_holds_no_other_one_up(void **state)
+{
+	struct java_attach *attach;
+	struct java_question question;
+	char path[64];
+
+	question = silent_question(*state, path);
+	question.identity.tenant = 1;
+	assert_int_equal(java_attach_new(&attach), 0);
+	/* Two are asked, six wait. */
+	for (question.tag = 0; question.tag < 10; question.tag++)
+		assert_int_equal(java_attach_ask(attach, &question), 0);
+	ask_deaf(attach, 2);
+	expect_answer(attach, 8, -EAGAIN);
+	expect_answer(attach, 9, -EAGAIN);
+	expect_answer(attach, 1000, -ENOTSUP);
+	for (uint32_t tag = 0; tag < 8; tag++)
+		expect_answer(attach, tag, -ETIME);
+	java_attach_free(attach);
+}
+
+/* The last child of a process, waited for until there are so many. */
+static pid_t child_of(pid_t pid, int number)
+{
+	char path[64];
+	pid_t child = 0;
+	int found = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", pid, pid);
+	for (int64_t until = clock_now_ms() + LATE_MS; found < number && clock_now_ms() < until;) {
+		FILE *file = fopen(path, "re");
+
+		for (found = 0; file && found < number && fscanf(file, "%d", &child) == 1;)
+			found++;
+		fclose(file);
+	}
+	assert_int_equal(found, number);
+	return child;
+}
+
+/* Who is traced is not gone for its parent as long as who traces does not wait for it: like one that cannot be killed. */
+static void test_java_attach__who_cannot_be_killed_keeps_the_places_of_its_own_container_alone(void **state)
+{
+	struct java_question question;
+	struct java_attach *attach;
+	pid_t children[2];
+	char path[64];
+
+	question = silent_question(*state, path);
+	question.identity.tenant = 1;
+	assert_int_equal(java_attach_new(&attach), 0);
+	for (int i = 0; i < 2; i++) {
+		question.tag = (uint32_t)i;
+		assert_int_equal(java_attach_ask(attach, &question), 0);
+		/* The JVM is the first child. */
+		children[i] = child_of(child_of(getpid(), 2), i + 1);
+		assert_int_equal(ptrace(PTRACE_SEIZE, children[i], NULL, NULL), 0);
+	}
+	expect_answer(attach, 0, -ETIME);
+	question.tag = 2;
+	assert_int_equal(java_attach_ask(attach, &question), 0);
+	expect_answer(attach, 1, -ETIME);
+	expect_answer(attach, 2, -EAGAIN);
+	for (int i = 0; i < 20; i++)
+		assert_int_equal(java_attach_ask(attach, &question), 0);
+	ask_deaf(attach, 2);
+	for (int i = 0; i < 20; i++)
+		expect_answer(attach, 2, -EAGAIN);
+	expect_answer(attach, 1000, -ENOTSUP);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(waitpid(children[i], NULL, __WALL), children[i]);
+	/* They are gone, which the helper sees within some ms. */
+	usleep(100000);
+	assert_int_equal(java_attach_ask(attach, &question), 0);
+	expect_answer(attach, 2, -ETIME);
+	java_attach_free(attach);
+}
+
 static void test_java_attach__many_silent_jvms_are_waited_for_together_and_limited(void **state)
 {
-	struct stage *stage = *state;
 	struct java_question question;
 	struct java_attach *attach;
 	struct java_answer got;
 	char path[64];
 	int64_t begin;
 
-	start(stage, (struct part){.listens = true, .manner = SILENT});
-	question = question_for(stage->java.pid);
-	/* A socket's hard link is the socket. */
-	snprintf(path, sizeof(path), "/tmp/.java_pid%u", question.identity.ns_pid);
-	assert_int_equal(linkat(stage->java.temp, ".java_pid77777777", AT_FDCWD, path, 0), 0);
+	question = silent_question(*state, path);
 	assert_int_equal(java_attach_new(&attach), 0);
 	begin = clock_now_ms();
-	for (int i = 0; i < JAVA_ATTACH_UNDER_WAY_MAX; i++)
+	for (uint64_t i = 0; i < JAVA_ATTACH_UNDER_WAY_MAX; i++) {
+		question.identity.tenant = i / 2;
 		assert_int_equal(java_attach_ask(attach, &question), 0);
+	}
 	assert_int_equal(java_attach_ask(attach, &question), -EAGAIN);
 	for (int i = 0; i < 16; i++) {
 		assert_int_equal(java_attach_answer(attach, LATE_MS, &got), 0);
@@ -466,6 +574,11 @@ int main(void)
 						tear_down),
 		cmocka_unit_test_setup_teardown(test_java_attach__another_image_of_the_process_is_not_asked, set_up,
 						tear_down),
+		cmocka_unit_test_setup_teardown(test_java_attach__a_container_of_silent_jvms_holds_no_other_one_up,
+						set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			test_java_attach__who_cannot_be_killed_keeps_the_places_of_its_own_container_alone, set_up,
+			tear_down),
 		cmocka_unit_test_setup_teardown(test_java_attach__many_silent_jvms_are_waited_for_together_and_limited,
 						set_up, tear_down),
 	};
