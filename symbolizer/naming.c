@@ -12,6 +12,7 @@
 
 #define ROUNDS_MAX 64
 #define ROUNDS_MS_MAX 20000 /* together; after it no other round begins */
+#define RANGE_BYTES_MAX (128u << 20) /* of a function, to be remembered */
 
 /* @process: NULL for a file of the host */
 static int naming_init(struct naming *naming, struct symbolizer *symbolizer, const struct symbolizer_process *process,
@@ -147,6 +148,12 @@ void naming_end(struct naming *naming, const struct parser_source *source, strin
 	}
 }
 
+/* What a child says that was taken over outlives it only for what could be one function. */
+static bool is_remembered(const struct pinned_file *file, uint64_t start, uint64_t end)
+{
+	return start < end && end - start <= RANGE_BYTES_MAX && (!file->size || end <= (uint64_t)file->size);
+}
+
 int naming_next(struct naming *naming, const struct question *question, struct parse_name *names, int *ret_count)
 {
 	uint64_t start, end;
@@ -156,7 +163,7 @@ int naming_next(struct naming *naming, const struct question *question, struct p
 	if (count < 0)
 		return count;
 	*ret_count = count;
-	if (!question->file || naming->flags || start >= end)
+	if (!question->file || naming->flags || !is_remembered(question->file, start, end))
 		return 0;
 	if (count && string_table_add(&naming->symbolizer->strings, names[0].text, names[0].bytes, &name))
 		return -ENOMEM;

@@ -9,7 +9,7 @@
  * waited, as the disk has much to do, is to blame for nothing: it is asked again after 2 s, then 4 and so on up to 64.
  * Answers are checked as a whole before anybody sees them: a child that has read a hostile file
  * may say anything, and one that makes no sense counts as dead. Names that do make sense are believed, those of other
- * files too: until it dies, a child that was taken over can call things as it likes.
+ * files too: until it dies, a child that was taken over can call things as it likes, and what it called so by then stays.
  */
 #ifndef SYMBOLIZER_PARSER_H
 #define SYMBOLIZER_PARSER_H

@@ -12,8 +12,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "symbolizer/parse_records.h"
 #include "symbolizer/parse_service.h"
-#include "symbolizer/parser.h"
+#include "symbolizer/symbolizer_private.h"
 
 static void *start(void)
 {
@@ -22,17 +23,34 @@ static void *start(void)
 	return &state;
 }
 
-/* The address that it is asked about says which error to answer with. */
+/* What the child does; set before it is forked. */
+static enum {
+	FAILS,	     /* with the error that is the address */
+	NAMES_WIDELY, /* one name for all of the file, and all beyond it */
+} plays;
+
+static int find(const struct parse_request *request, struct worker_bytes *answer)
+{
+	const struct parse_name name = {.text = "mine", .bytes = 4};
+
+	for (uint32_t i = 0; i < request->count && plays == NAMES_WIDELY; i++)
+		parse_records_add(answer, 0, UINT64_MAX, &name, 1);
+	return plays == FAILS ? -(int)request->addresses[0] : 0;
+}
+
 static void handle(void *state, const void *bytes, size_t size, const int *fds, size_t fd_count,
 		   struct worker_bytes *answer)
 {
 	const struct parse_request *request = bytes;
-	struct parse_answer head = {.error = request->type == PARSE_FIND ? -(int)request->addresses[0] : 0};
+	struct parse_answer head = {0};
 	struct parse_facts facts = {0};
 
 	worker_bytes_add(answer, &head, sizeof(head));
 	if (request->type == PARSE_OPEN_FILE)
 		worker_bytes_add(answer, &facts, sizeof(facts));
+	else if (request->type == PARSE_FIND)
+		head.error = find(request, answer);
+	memcpy(answer->list.items, &head, sizeof(head));
 	for (size_t i = 0; i < fd_count; i++)
 		close(fds[i]);
 }
@@ -86,6 +104,38 @@ static void test_parser__errors_that_nobody_expects_are_deaths(void **state)
 	assert_true(parser_source_quarantined(&source));
 }
 
+static struct symbolizer *new_symbolizer(void)
+{
+	static const struct symbolizer_options options = {0};
+	struct symbolizer *symbolizer;
+
+	assert_int_equal(symbolizer_new(&options, &symbolizer), 0);
+	return symbolizer;
+}
+
+static void test_symbolizer__answer_that_is_no_function_is_not_remembered(void **state)
+{
+	struct symbolizer_process *process;
+	struct process_identity identity;
+	struct symbols symbols = {0};
+	struct symbolizer *symbolizer;
+	uint64_t address = (uintptr_t)new_symbolizer, requests;
+
+	plays = NAMES_WIDELY;
+	symbolizer = new_symbolizer();
+	assert_int_equal(symbolizer_identify(getpid(), &identity), 0);
+	assert_int_equal(symbolizer_process_new(symbolizer, &identity, &process), 0);
+	assert_int_equal(symbolizer_user(process, &address, 1, &symbols), 0);
+	assert_string_equal(string_table_text(symbolizer_strings(symbolizer), symbols.list.items[0].name), "mine");
+	requests = worker_counts(parser_worker(symbolizer->parser)).requests;
+	address++;
+	assert_int_equal(symbolizer_user(process, &address, 1, &symbols), 0);
+	assert_int_equal(worker_counts(parser_worker(symbolizer->parser)).requests, requests + 1);
+	symbols_deinit(&symbols);
+	symbolizer_process_free(process);
+	symbolizer_free(symbolizer);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(test_parser__##name, set_up, tear_down)
 
 int main(void)
@@ -93,6 +143,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(error_of_a_disk_kills_no_child),
 		TEST(errors_that_nobody_expects_are_deaths),
+		cmocka_unit_test(test_symbolizer__answer_that_is_no_function_is_not_remembered),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
