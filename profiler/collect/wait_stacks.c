@@ -21,8 +21,8 @@ struct known_key {
 };
 
 /*
- * As in named_addresses.h: what comes again moves to the young one, and so does what a task still has as the old one is
- * forgotten; the rest goes with it.
+ * As in named_addresses.h: what comes again moves to the young one, and so does what a task still has as the old one ends. The rest
+ * is forgotten with it two rounds later: waits that were over by then may be fetched in the one after.
  */
 struct generation {
 	ARRAY(struct known_key) keys;
@@ -31,8 +31,9 @@ struct generation {
 
 struct wait_stacks {
 	struct wait_stacks_parts parts;
-	struct generation young, old;
-	uint32_t age; /* how often the young ones became the old ones */
+	struct generation young, old, ending;
+	uint32_t age;	 /* how often the young ones became the old ones */
+	uint32_t rounds; /* since then */
 	struct unnamed_stacks unnamed;
 	uint64_t lost; /* came while too many had no names yet */
 	uint32_t sent; /* since the programs' set was emptied */
@@ -61,6 +62,7 @@ void wait_stacks_free(struct wait_stacks *stacks)
 		return;
 	deinit_generation(&stacks->young);
 	deinit_generation(&stacks->old);
+	deinit_generation(&stacks->ending);
 	unnamed_stacks_deinit(&stacks->unnamed);
 	free(stacks);
 }
@@ -175,20 +177,25 @@ static int keep_used(void *data, const struct count_key *key)
 /* What waits for its name came after the last round: the old generation has nothing of it. */
 static int age(struct wait_stacks *stacks)
 {
-	struct generation forgotten;
+	struct generation empty = stacks->ending;
 	int err = stacks->old.keys.count ? stacks->parts.in_use(stacks->parts.in_use_data, keep_used, stacks) : 0;
 
 	if (err == -ENOMEM)
 		return err;
 	if (err)
 		log_debug("which stacks are in use is not known: %s", strerror(-err));
-	forgotten = stacks->old;
+	stacks->ending = stacks->old;
 	stacks->old = stacks->young;
-	forgotten.keys.count = 0;
-	hash_index_clear(&forgotten.index);
-	stacks->young = forgotten;
+	stacks->young = empty;
 	stacks->age++;
+	stacks->rounds = 0;
 	return 0;
+}
+
+static void forget_ending(struct wait_stacks *stacks)
+{
+	stacks->ending.keys.count = 0;
+	hash_index_clear(&stacks->ending.index);
 }
 
 uint64_t wait_stacks_lost(const struct wait_stacks *stacks)
@@ -201,13 +208,15 @@ int wait_stacks_name(struct wait_stacks *stacks, uint64_t tick, bool all)
 	struct unnamed_stacks_taker taker = {take_name, stacks};
 	int err;
 
+	if (++stacks->rounds > 1 && stacks->ending.keys.count)
+		forget_ending(stacks);
 	do {
 		err = unnamed_stacks_name(&stacks->unnamed, stacks->parts.stacks, tick, &taker);
 	} while (!err && all && stacks->unnamed.list.count);
 	if (stacks->sent >= KNOWN_MAX)
 		empty_known(stacks);
 	/* After it: who takes a stack of the old generation from now on sends it again. */
-	if (!err && stacks->young.keys.count >= KEYS_MAX)
+	if (!err && stacks->young.keys.count >= KEYS_MAX && !stacks->ending.keys.count)
 		err = age(stacks);
 	return err;
 }
@@ -218,6 +227,8 @@ bool wait_stacks_find(const struct wait_stacks *stacks, const struct count_key *
 
 	if (!known && key->hash[0])
 		known = find(&stacks->old, key);
+	if (!known && key->hash[0])
+		known = find(&stacks->ending, key);
 	if (!known || !known->named)
 		return false;
 	*ret_row = known->row;

@@ -94,16 +94,16 @@ static void test_dwarf_expression__branches_lead_to_operations(void **state)
 /* From a lit7 over @last, which takes @bytes. */
 static bool ends(Dwarf_Op last, unsigned int bytes)
 {
-	const Dwarf_Op operations[] = {{.atom = DW_OP_lit7, .offset = 0},
-				       {.atom = DW_OP_skip, .offset = 1, .number = bytes},
-				       last};
+	const Dwarf_Op operations[] = {
+		{.atom = DW_OP_lit7, .offset = 0}, {.atom = DW_OP_skip, .offset = 1, .number = bytes}, last};
 
 	return !fails(operations, ARRAY_LENGTH(operations));
 }
 
 static void test_dwarf_expression__branch_to_one_past_the_last_ends_it(void **state)
 {
-	assert_int_equal(RESULT_OF({.atom = DW_OP_lit7, .offset = 0}, {.atom = DW_OP_skip, .offset = 1, .number = 0}), 7);
+	assert_int_equal(RESULT_OF({.atom = DW_OP_lit7, .offset = 0}, {.atom = DW_OP_skip, .offset = 1, .number = 0}),
+			 7);
 	assert_int_equal(RESULT_OF({.atom = DW_OP_lit7, .offset = 0}, {.atom = DW_OP_lit1, .offset = 1},
 				   {.atom = DW_OP_bra, .offset = 2, .number = 2},
 				   {.atom = DW_OP_plus_uconst, .offset = 5, .number = 8}),

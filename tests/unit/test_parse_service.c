@@ -268,7 +268,11 @@ static uint32_t functions_at(uint32_t object, uint64_t address)
 	struct {
 		struct parse_request request;
 		uint64_t address;
-	} question = {{.type = PARSE_FIND, .object = object, .flags = PARSE_VIRTUAL | PARSE_LINES | PARSE_INLINES, .count = 1}, address};
+	} question = {{.type = PARSE_FIND,
+		       .object = object,
+		       .flags = PARSE_VIRTUAL | PARSE_LINES | PARSE_INLINES,
+		       .count = 1},
+		      address};
 	struct worker_bytes answer = {0};
 	struct parse_answer head;
 	struct parse_record record;
@@ -310,8 +314,8 @@ static void test_parse_service__split_files_leave_descriptors_for_others(void **
 	for (int round = 0; round < 2; round++)
 		for (request.object = split.object = 1; request.object <= PROGRAMS; split.object = ++request.object) {
 			if (!round)
-				assert_int_equal(ask(service, &request, sizeof(request), open_in(*state, "program"), NULL),
-						 0);
+				assert_int_equal(
+					ask(service, &request, sizeof(request), open_in(*state, "program"), NULL), 0);
 			assert_int_equal(functions_at(request.object, spot), 1);
 			assert_int_equal(ask(service, &split, sizeof(split), open_in(*state, "program.dwo"), NULL), 0);
 			assert_int_equal(functions_at(request.object, spot), 3);

@@ -291,9 +291,11 @@ int main(void)
 						tear_down),
 		cmocka_unit_test_setup_teardown(test_parser__file_that_is_not_read_in_time_is_asked_again_later, set_up,
 						tear_down),
-		cmocka_unit_test_setup_teardown(test_parser__time_that_offers_take_is_not_the_sources, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_parser__time_that_offers_take_is_not_the_sources, set_up,
+						tear_down),
 		cmocka_unit_test_setup_teardown(test_parser__numbers_are_as_few_as_sources, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_parser__numbers_of_a_child_that_is_gone_are_nobodys, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_parser__numbers_of_a_child_that_is_gone_are_nobodys, set_up,
+						tear_down),
 		cmocka_unit_test(test_time_share__is_run_up_at_once_and_paid_off_slowly),
 	};
 

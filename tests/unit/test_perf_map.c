@@ -368,7 +368,8 @@ static void test_perf_map__is_read_again_at_once_after_a_trim(void **state)
 
 	/* More than one read takes, and more than there is time for. */
 	for (uint64_t bytes = 0; bytes < 2 * PERF_MAP_READ_BYTES_MAX; lines++) {
-		bytes += (uint64_t)snprintf(line, sizeof(line), "%x 10 name_%d%03900d\n", 0x10000 + lines * 16, lines, 0);
+		bytes += (uint64_t)snprintf(line, sizeof(line), "%x 10 name_%d%03900d\n", 0x10000 + lines * 16, lines,
+					    0);
 		add(written, line);
 	}
 	while ((err = perf_map_read(written->map)) == -EAGAIN)
