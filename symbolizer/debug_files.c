@@ -96,9 +96,23 @@ static bool is_debug_path(const char *path)
 	return !strncmp(path, DEBUG_ROOT "/", strlen(DEBUG_ROOT "/"));
 }
 
+/*
+ * May a stranger's text lead there? Below the host's root to debug files only and, of a file of the host, to its own folder:
+ * who parses it may have been taken over by then, and read what it gets.
+ */
+static bool may_lead_to(const struct debug_files *search, const struct place *place, const char *path)
+{
+	size_t folder = (size_t)(strrchr(path, '/') + 1 - path);
+	char own[PATH_MAX];
+
+	if (place->root != HOST || is_debug_path(path))
+		return true;
+	return search->inside_root < 0 && folder_of(search->path, own, sizeof(own)) && strlen(own) == folder &&
+	       !strncmp(path, own, folder);
+}
+
 static bool link_path(const struct debug_files *search, const struct place *place, char *path, size_t size)
 {
-	bool strangers = search->inside_root >= 0 && place->root == HOST;
 	const char *link = search->link;
 	char folder[PATH_MAX] = "";
 	size_t length = size;
@@ -130,7 +144,7 @@ static bool link_path(const struct debug_files *search, const struct place *plac
 	case BY_BUILD_ID:
 		break;
 	}
-	return length < size && make_plain(path) && (!strangers || is_debug_path(path));
+	return length < size && make_plain(path) && may_lead_to(search, place, path);
 }
 
 static int open_place(int root, struct debug_file *file)

@@ -5,7 +5,8 @@
  * It runs where files are opened, not where they are parsed: what it gives was seen to be a regular file and no more.
  * Whoever parses it decides by build-id or CRC whether it is the right one (parsed_file_add_debug()), and asks for the
  * next place if not. Links are resolved inside the root that a path belongs to; link names and paths come from
- * strangers. Below the host's root a stranger's text leads to nothing outside of /usr/lib/debug.
+ * strangers. Below the host's root a stranger's text leads to nothing outside of /usr/lib/debug and, for a file of the host,
+ * of the file's own folder.
  *
  * A debug file from inside a container is that container's word for what its functions are called: debug_file.inside
  * says so, and a file that another container maps too must not get its names from there.

@@ -175,7 +175,17 @@ void debug_search_complete(struct debug_search *search, struct pinned_file *file
 	file->debug_silent = search->silent;
 }
 
-/* Where the skeleton says, else beside the program. */
+static bool ends_with(const char *text, const char *end)
+{
+	size_t length = strlen(text);
+
+	return length >= strlen(end) && !strcmp(text + length - strlen(end), end);
+}
+
+/*
+ * Where the skeleton says, else beside the program. On the host that may be anywhere: it has to be called as compilers call
+ * it. (-gsplit-dwarf=single: it is the object file.)
+ */
 static int open_split(void *data, const char *name, const char *directory)
 {
 	struct debug_search *search = data;
@@ -183,6 +193,8 @@ static int open_split(void *data, const char *name, const char *directory)
 	char said[PATH_MAX], beside[PATH_MAX] = "";
 	int fd;
 
+	if (search->host && !ends_with(name, ".dwo") && !ends_with(name, ".o"))
+		return -1;
 	if ((size_t)snprintf(said, sizeof(said), "%s%s%s", name[0] == '/' ? "" : directory, name[0] == '/' ? "" : "/",
 			     name) >= sizeof(said))
 		said[0] = '\0';

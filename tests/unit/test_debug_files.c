@@ -239,6 +239,31 @@ static void test_debug_files__alternate_files_are_found_by_build_id_and_by_their
 	expect_end(&search);
 }
 
+static void test_debug_files__text_leads_to_debug_files_and_to_the_own_folder_of_a_file_of_the_host(void **state)
+{
+	static const char *const links[] = {"/etc/secret", "../etc/secret", "/app/sub/secret", "/secret"};
+	struct debug_files search;
+
+	make(*state, "host/etc/secret");
+	make(*state, "host/app/sub/secret");
+	make(*state, "host/secret");
+	make(*state, "host/app/common.dwz");
+	for (size_t i = 0; i < ARRAY_LENGTH(links); i++) {
+		/* A file of the host; one of a container that is gone, or that several map. */
+		for (int j = 0; j < 2; j++) {
+			search = search_for(*state, links[i], j ? "" : "/app/prog");
+			search.inside_root = -1;
+			search.alternate = true;
+			expect_end(&search);
+		}
+	}
+	search = search_for(*state, "common.dwz", "/app/prog");
+	search.inside_root = -1;
+	search.alternate = true;
+	expect_next(&search, "host/app/common.dwz");
+	expect_end(&search);
+}
+
 static void test_debug_files__names_that_are_too_long_end_nothing_but_their_place(void **state)
 {
 	static char longest[PATH_MAX + 16];
@@ -269,6 +294,9 @@ int main(void)
 						set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_debug_files__links_inside_stay_inside, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_debug_files__only_regular_files_are_opened, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			test_debug_files__text_leads_to_debug_files_and_to_the_own_folder_of_a_file_of_the_host, set_up,
+			tear_down),
 		cmocka_unit_test_setup_teardown(
 			test_debug_files__alternate_files_are_found_by_build_id_and_by_their_path, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_debug_files__names_that_are_too_long_end_nothing_but_their_place,

@@ -15,6 +15,7 @@
 #include "symbolizer/parse_records.h"
 #include "symbolizer/parse_service.h"
 #include "symbolizer/symbolizer_private.h"
+#include "tests/unit/elf_files.h"
 
 static void *start(void)
 {
@@ -27,15 +28,28 @@ static void *start(void)
 static enum {
 	FAILS,	     /* with the error that is the address */
 	NAMES_WIDELY, /* one name for all of the file, and all beyond it */
+	WANTS_SPLIT,  /* a .dwo file; names tell whether it came */
 } plays;
+static const char *split_name; /* absolute */
+static bool split_came;
 
 static int find(const struct parse_request *request, struct worker_bytes *answer)
 {
-	const struct parse_name name = {.text = "mine", .bytes = 4};
+	const struct parse_name mine = {.text = "mine", .bytes = 4}, came = {.text = "came", .bytes = 4};
 
-	for (uint32_t i = 0; i < request->count && plays == NAMES_WIDELY; i++)
-		parse_records_add(answer, 0, UINT64_MAX, &name, 1);
+	for (uint32_t i = 0; i < request->count && plays != FAILS; i++)
+		parse_records_add(answer, 0, plays == NAMES_WIDELY ? UINT64_MAX : 0, split_came ? &came : &mine, 1);
 	return plays == FAILS ? -(int)request->addresses[0] : 0;
+}
+
+static void want_split(struct worker_bytes *answer)
+{
+	struct parse_split record = {.name_bytes = (uint16_t)strlen(split_name)};
+	static bool wanted;
+
+	if (!wanted && !worker_bytes_add(answer, &record, sizeof(record)))
+		worker_bytes_add(answer, split_name, record.name_bytes);
+	wanted = true;
 }
 
 static void handle(void *state, const void *bytes, size_t size, const int *fds, size_t fd_count,
@@ -50,6 +64,10 @@ static void handle(void *state, const void *bytes, size_t size, const int *fds, 
 		worker_bytes_add(answer, &facts, sizeof(facts));
 	else if (request->type == PARSE_FIND)
 		head.error = find(request, answer);
+	else if (request->type == PARSE_SPLITS)
+		want_split(answer);
+	else if (request->type == PARSE_ADD_SPLIT)
+		split_came = fd_count;
 	memcpy(answer->list.items, &head, sizeof(head));
 	for (size_t i = 0; i < fd_count; i++)
 		close(fds[i]);
@@ -104,9 +122,9 @@ static void test_parser__errors_that_nobody_expects_are_deaths(void **state)
 	assert_true(parser_source_quarantined(&source));
 }
 
-static struct symbolizer *new_symbolizer(void)
+static struct symbolizer *new_symbolizer(bool lines)
 {
-	static const struct symbolizer_options options = {0};
+	struct symbolizer_options options = {.lines = lines};
 	struct symbolizer *symbolizer;
 
 	assert_int_equal(symbolizer_new(&options, &symbolizer), 0);
@@ -122,7 +140,7 @@ static void test_symbolizer__answer_that_is_no_function_is_not_remembered(void *
 	uint64_t address = (uintptr_t)new_symbolizer, requests;
 
 	plays = NAMES_WIDELY;
-	symbolizer = new_symbolizer();
+	symbolizer = new_symbolizer(false);
 	assert_int_equal(symbolizer_identify(getpid(), &identity), 0);
 	assert_int_equal(symbolizer_process_new(symbolizer, &identity, &process), 0);
 	assert_int_equal(symbolizer_user(process, &address, 1, &symbols), 0);
@@ -136,6 +154,35 @@ static void test_symbolizer__answer_that_is_no_function_is_not_remembered(void *
 	symbolizer_free(symbolizer);
 }
 
+static bool is_brought(const char *path)
+{
+	struct symbols symbols = {0};
+	struct symbolizer *symbolizer;
+	uint64_t address = 4096;
+	bool came;
+
+	plays = WANTS_SPLIT;
+	split_name = path;
+	symbolizer = new_symbolizer(true);
+	assert_int_equal(symbolizer_file(symbolizer, "/bin/sh", &address, 1, &symbols), 0);
+	came = !strcmp(string_table_text(symbolizer_strings(symbolizer), symbols.list.items[0].name), "came");
+	symbols_deinit(&symbols);
+	symbolizer_free(symbolizer);
+	return came;
+}
+
+static void test_symbolizer__child_gets_no_file_of_the_host_that_is_not_called_as_a_split_file(void **state)
+{
+	char path[256];
+
+	run("touch %s/unit.dwo %s/unit.txt", ((struct place *)*state)->folder, ((struct place *)*state)->folder);
+	snprintf(path, sizeof(path), "%s", in_place(*state, "unit.dwo"));
+	assert_true(is_brought(path));
+	snprintf(path, sizeof(path), "%s", in_place(*state, "unit.txt"));
+	assert_false(is_brought(path));
+	assert_false(is_brought("/etc/passwd"));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(test_parser__##name, set_up, tear_down)
 
 int main(void)
@@ -144,7 +191,8 @@ int main(void)
 		TEST(error_of_a_disk_kills_no_child),
 		TEST(errors_that_nobody_expects_are_deaths),
 		cmocka_unit_test(test_symbolizer__answer_that_is_no_function_is_not_remembered),
+		cmocka_unit_test(test_symbolizer__child_gets_no_file_of_the_host_that_is_not_called_as_a_split_file),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, place_set_up, place_tear_down);
 }
