@@ -106,7 +106,7 @@ PROGRAM_CFLAGS := -O1 -g -Wall -Wextra -Werror -Wno-unused-parameter -fno-omit-f
 # As distributions build theirs: without frame pointers; _static against the C library's archive, where there is no loader.
 NO_FP_CFLAGS := -O2 -g -Wall -Wextra -Werror -Wno-unused-parameter -fomit-frame-pointer -fno-optimize-sibling-calls
 PROGRAMS += $(patsubst %,$(O)/tests/fixtures/%,unwind_chain_nofp unwind_shapes_nofp unwind_throw_nofp \
-	unwind_chain_static unwind_plugin_nofp.so shortlived_nofp)
+	unwind_chain_static unwind_plugin_nofp.so other_plugin_nofp.so shortlived_nofp)
 
 fixtures: $(PROGRAMS) ## build the programs that tests and examples run in containers
 

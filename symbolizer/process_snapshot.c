@@ -156,9 +156,31 @@ static int by_start(const void *left, const void *right)
 	return (a->start > b->start) - (a->start < b->start);
 }
 
-/* What was unmapped since may have been sampled before: it stays unless something new lies there. */
-static int keep_old(struct mapping_array *fresh, const struct mapping_array *old)
+/* Are addresses that both hold called the same? Code that was made at run time has its names from a map, by time. */
+static bool same_code(const struct mapping *a, const struct mapping *b)
 {
+	if (a->kind != b->kind)
+		return false;
+	if (a->kind != MAPPING_FILE)
+		return a->file == b->file && a->name == b->name;
+	if (a->start - a->offset != b->start - b->offset)
+		return false;
+	return a->file && b->file ? a->file == b->file : process_maps_same_file(a, b);
+}
+
+/* Of what lies where an old mapping was, from @at on, is there anything else than it? */
+static bool is_replaced(const struct mapping *old, const struct mapping_array *fresh, size_t at, size_t count)
+{
+	for (; at < count && fresh->list.items[at].start < old->end; at++)
+		if (!same_code(old, &fresh->list.items[at]))
+			return true;
+	return false;
+}
+
+/* What was unmapped since may have been sampled before: it stays unless something new lies there. */
+static int keep_old(struct mapping_array *fresh, const struct mapping_array *old, bool *ret_replaced)
+{
+	bool replaced = false;
 	size_t count = fresh->list.count;
 
 	for (size_t i = 0; i < old->list.count && fresh->list.count < MAPPINGS_KEPT_MAX; i++) {
@@ -166,8 +188,10 @@ static int keep_old(struct mapping_array *fresh, const struct mapping_array *old
 		size_t at = first_above(fresh, count, mapping->start);
 		struct mapping *kept;
 
-		if (at < count && fresh->list.items[at].start < mapping->end)
+		if (at < count && fresh->list.items[at].start < mapping->end) {
+			replaced |= is_replaced(mapping, fresh, at, count);
 			continue;
+		}
 		kept = array_add(&fresh->list);
 		if (!kept)
 			return -ENOMEM;
@@ -175,6 +199,7 @@ static int keep_old(struct mapping_array *fresh, const struct mapping_array *old
 	}
 	if (fresh->list.count > count)
 		qsort(fresh->list.items, fresh->list.count, sizeof(struct mapping), by_start);
+	*ret_replaced = replaced;
 	return 0;
 }
 
@@ -249,7 +274,9 @@ static void fit(struct mapping_array *mappings)
 static int take_snapshot(struct symbolizer_process *process, struct mapping_array *fresh)
 {
 	const struct process_identity *identity = &process->identity;
+	uint64_t now_ns = clock_now_ns();
 	_cleanup_free_ char *text = NULL;
+	bool replaced;
 	pid_t pid;
 	int err;
 
@@ -268,9 +295,14 @@ static int take_snapshot(struct symbolizer_process *process, struct mapping_arra
 	err = process_maps_check(identity->pid, identity->start_ns, identity->address_space, &pid);
 	if (err || !fresh->list.count)
 		return err ? err : -ESRCH;
-	err = keep_old(fresh, &process->mappings);
+	err = keep_old(fresh, &process->mappings, &replaced);
 	if (err)
 		return err;
+	if (replaced) {
+		process->generation = process->symbolizer->generations++;
+		process->symbolizer->replacements++;
+	}
+	process->read_ns = now_ns;
 	fit(fresh);
 	array_deinit(&process->mappings.list);
 	process->mappings = *fresh;
@@ -306,6 +338,7 @@ int symbolizer_process_new(struct symbolizer *symbolizer, const struct process_i
 	if (process->next)
 		process->next->back = &process->next;
 	symbolizer->processes = process;
+	process->generation = symbolizer->generations++;
 	process->identity = *identity;
 	process->perf_map_error = -ENOENT;
 	process->perf_map_lookup.socket = -1;
@@ -353,6 +386,25 @@ const struct mapping *process_snapshot_mapping(const struct symbolizer_process *
 bool symbolizer_process_maps(const struct symbolizer_process *process, uint64_t address)
 {
 	return process_snapshot_mapping(process, address);
+}
+
+bool symbolizer_process_replaced_by(const struct symbolizer_process *process, uint64_t start, uint64_t end,
+				    uint64_t time_ns, bool anonymous)
+{
+	const struct mapping_array *mappings = &process->mappings;
+
+	if (time_ns < process->read_ns)
+		return false;
+	for (size_t i = first_above(mappings, mappings->list.count, start);
+	     i < mappings->list.count && mappings->list.items[i].start < end; i++)
+		if (!anonymous || mappings->list.items[i].kind != MAPPING_JIT)
+			return true;
+	return false;
+}
+
+uint32_t symbolizer_process_generation(const struct symbolizer_process *process)
+{
+	return process->generation;
 }
 
 bool symbolizer_process_maps_file(const struct symbolizer_process *process, const char *name)

@@ -97,6 +97,11 @@ const struct string_table *symbolizer_strings(const struct symbolizer *symbolize
 	return &symbolizer->strings;
 }
 
+uint64_t symbolizer_replacements(const struct symbolizer *symbolizer)
+{
+	return symbolizer->replacements;
+}
+
 bool symbolizer_kernel_hidden(const struct symbolizer *symbolizer)
 {
 	return symbolizer->kernel && kernel_symbols_hidden(symbolizer->kernel);

@@ -37,7 +37,7 @@ struct symbol {
 	string_id file;	  /* source file as the debug information has it; 0: not asked for, or not known */
 	uint32_t line;	  /* in @file; 0: not known */
 	enum symbol_kind kind;
-	bool named;   /* false: name is a reason */
+	bool named; /* false: name is a reason */
 	bool pending; /* JIT code whose map may still name it, a mapping that is not known yet, or a file on a busy disk: ask again */
 };
 
@@ -106,6 +106,22 @@ size_t symbolizer_process_mappings(const struct symbolizer_process *process);
 
 /* Is @address in a mapping of the snapshot? One that is not asks for a refresh. */
 bool symbolizer_process_maps(const struct symbolizer_process *process, uint64_t address);
+
+/*
+ * Does what was mapped at [@start, @end) at @time_ns (monotonic clock) take the place of what the snapshot has there, so that
+ * it is worth a refresh? @anonymous: it is memory without a file. That has no names of its own: over other such memory
+ * it does not matter.
+ */
+bool symbolizer_process_replaced_by(const struct symbolizer_process *process, uint64_t start, uint64_t end,
+				    uint64_t time_ns, bool anonymous);
+
+/*
+ * Under which number the addresses of a process are named: no other process's, and another one after each refresh that has
+ * found something else where the snapshot had a mapping. What an address was called under the number before may not be so
+ * any more. And how often that was, of all processes.
+ */
+uint32_t symbolizer_process_generation(const struct symbolizer_process *process);
+uint64_t symbolizer_replacements(const struct symbolizer *symbolizer);
 
 /* Is a file of this name, a library's for one, among the snapshot's executable mappings? */
 bool symbolizer_process_maps_file(const struct symbolizer_process *process, const char *name);

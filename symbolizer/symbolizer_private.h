@@ -21,6 +21,8 @@ struct symbolizer {
 	struct string_table strings;
 	uint64_t strings_forgotten; /* times */
 	struct symbolizer_process *processes;
+	uint32_t generations;  /* given so far */
+	uint64_t replacements; /* times that a snapshot's mappings were found replaced */
 	struct parser *parser;
 	struct file_cache *files;
 	struct memory_reader *memory;
@@ -42,6 +44,8 @@ struct symbolizer_process {
 	struct process_identity identity;
 	struct tenant *tenant;
 	struct mapping_array mappings; /* sorted by start, not overlapping */
+	uint64_t read_ns;	       /* when they were last read, on the monotonic clock */
+	uint32_t generation;	       /* symbolizer_process_generation() */
 	struct root_identity root;     /* as last seen */
 	int error;		       /* why what it maps could not be read when that was last tried; 0: it could */
 	bool exited; /* it is not tried any more: /proc did not show this image any more when last asked */

@@ -7,7 +7,7 @@
 #include "symbolizer/base/array.h"
 #include "symbolizer/base/clock.h"
 
-#define KERNEL UINT32_MAX /* in place of a process row */
+#define KERNEL UINT32_MAX /* in place of a process's generation */
 /* For those that are pending: the rest of them come first at the next flush. */
 #define ASK_NS 250000000ull
 #define ASK_LAST_NS 5000000000ull
@@ -62,34 +62,34 @@ static int to_frame(struct address_frames *frames, const struct symbol *symbol, 
 
 static uint32_t owner_of(const struct process *process)
 {
-	return process ? process->row : KERNEL;
+	return process ? symbolizer_process_generation(process->snapshot) : KERNEL;
 }
 
-static bool is_named(struct address_frames *frames, const struct process *process, uint64_t address)
+static bool is_named(struct address_frames *frames, uint32_t owner, uint64_t address)
 {
 	const uint32_t *rows;
 	uint8_t count;
 
-	return named_addresses_find(&frames->named, owner_of(process), address, &rows, &count);
+	return named_addresses_find(&frames->named, owner, address, &rows, &count);
 }
 
 static int add_pending(struct address_frames *frames, const struct recording_frame *row, const struct process *process,
-		       uint64_t address, uint32_t *ret_frame)
+		       uint32_t owner, uint64_t address, uint32_t *ret_frame)
 {
-	uint64_t tenant = symbolizer_process_identity(process->snapshot)->tenant, dropped;
-	uint32_t owner;
+	uint64_t tenant = symbolizer_process_identity(process->snapshot)->tenant;
+	struct pending_address dropped;
 
 	/* One that is sampled again then waits again, as the youngest. */
-	while (pending_addresses_give_up(&frames->pending, &owner, &dropped))
-		named_addresses_forget(&frames->named, owner, dropped);
+	while (pending_addresses_give_up(&frames->pending, &dropped))
+		named_addresses_forget(&frames->named, dropped.owner, dropped.address);
 	if (recording_writer_frame_alone(frames->writer, row, ret_frame))
 		return -ENOMEM;
 	return pending_addresses_add(&frames->pending, process->row, tenant,
-				     (struct pending_address){address, *ret_frame}, clock_now_ns());
+				     (struct pending_address){address, *ret_frame, owner}, clock_now_ns());
 }
 
 /* Takes the answer for one address: [count] symbols, innermost first. */
-static int remember(struct address_frames *frames, const struct process *process, uint64_t address,
+static int remember(struct address_frames *frames, const struct process *process, uint32_t owner, uint64_t address,
 		    const struct symbol *symbols, size_t count)
 {
 	uint32_t rows[UINT8_MAX];
@@ -101,12 +101,12 @@ static int remember(struct address_frames *frames, const struct process *process
 		int err = to_frame(frames, &symbols[i], &row);
 
 		if (!err)
-			err = symbols[i].pending ? add_pending(frames, &row, process, address, &rows[i])
+			err = symbols[i].pending ? add_pending(frames, &row, process, owner, address, &rows[i])
 						 : recording_writer_frame(frames->writer, &row, &rows[i]);
 		if (err)
 			return err;
 	}
-	return named_addresses_add(&frames->named, owner_of(process), address, rows, (uint8_t)count);
+	return named_addresses_add(&frames->named, owner, address, rows, (uint8_t)count);
 }
 
 /* Names those of @asked, which all are of one process (NULL: the kernel's). */
@@ -114,14 +114,16 @@ static int name_asked(struct address_frames *frames, const struct process *proce
 {
 	const uint64_t *addresses = frames->asked.items;
 	size_t count = frames->asked.count;
+	/* That of the question: the process may be read again while it is answered. */
+	uint32_t owner = owner_of(process);
 	int err = process ? symbolizer_user(process->snapshot, addresses, count, &frames->symbols)
 			  : symbolizer_kernel(frames->symbolizer, addresses, count, &frames->symbols);
 
 	for (size_t i = 0; i < count && !err; i++) {
 		struct symbol_span span = frames->symbols.spans.items[i];
 
-		if (!is_named(frames, process, addresses[i]))
-			err = remember(frames, process, addresses[i], frames->symbols.list.items + span.first,
+		if (!is_named(frames, owner, addresses[i]))
+			err = remember(frames, process, owner, addresses[i], frames->symbols.list.items + span.first,
 				       span.count);
 	}
 	frames->asked.count = 0;
@@ -142,7 +144,7 @@ int address_frames_want(struct address_frames *frames, const struct process *pro
 {
 	struct wanted_address *added;
 
-	if (is_named(frames, process, address))
+	if (is_named(frames, owner_of(process), address))
 		return 0;
 	added = array_add(&frames->wanted);
 	if (!added)

@@ -18,7 +18,7 @@
 
 struct named_address {
 	uint64_t address;
-	uint32_t owner;
+	uint32_t owner; /* the caller's number: one for all addresses that were named together */
 	uint32_t first; /* in the generation's frames, innermost first */
 	uint8_t count;	/* 0: forgotten */
 };

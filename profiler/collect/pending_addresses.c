@@ -101,14 +101,13 @@ static struct pending_process *largest(const struct pending_addresses *pending)
 	return found;
 }
 
-bool pending_addresses_give_up(struct pending_addresses *pending, uint32_t *ret_process, uint64_t *ret_address)
+bool pending_addresses_give_up(struct pending_addresses *pending, struct pending_address *ret_given_up)
 {
 	struct pending_process *process = pending->count < PENDING_ADDRESSES_MAX ? NULL : largest(pending);
 
 	if (!process)
 		return false;
-	*ret_process = process->process;
-	*ret_address = pending_process_first(process)->address;
+	*ret_given_up = *pending_process_first(process);
 	take_away(pending, process, 1);
 	pending->given_up++;
 	process->given_up++;

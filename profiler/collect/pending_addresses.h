@@ -23,6 +23,7 @@
 struct pending_address {
 	uint64_t address;
 	uint32_t frame; /* row of its own */
+	uint32_t owner; /* under which it is among the named_addresses */
 };
 
 struct pending_process {
@@ -56,7 +57,7 @@ int pending_addresses_add(struct pending_addresses *pending, uint32_t process, u
 			  struct pending_address added, uint64_t now_ns);
 
 /* Where there is no room for another one: gives up one, which is told. */
-bool pending_addresses_give_up(struct pending_addresses *pending, uint32_t *ret_process, uint64_t *ret_address);
+bool pending_addresses_give_up(struct pending_addresses *pending, struct pending_address *ret_given_up);
 
 /* Has a process any? */
 bool pending_addresses_has(const struct pending_addresses *pending, uint32_t process);

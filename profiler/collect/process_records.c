@@ -172,7 +172,8 @@ static bool look_at_tail(struct ring *ring)
 	return true;
 }
 
-static void give(const struct process_records *records, const struct process_records_callbacks *callbacks)
+static void give(const struct process_records *records, uint64_t time_ns,
+		 const struct process_records_callbacks *callbacks)
 {
 	const struct perf_event_header *header = (const void *)records->record;
 	const struct mmap2_record *mapped = (const void *)records->record;
@@ -182,7 +183,7 @@ static void give(const struct process_records *records, const struct process_rec
 	if (header->type == PERF_RECORD_MMAP2 && bytes > sizeof(*mapped) && mapped->protection & PROT_EXEC &&
 	    memchr(mapped->path, '\0', bytes - sizeof(*mapped)) && mapped->bytes)
 		callbacks->mapped(callbacks->data, mapped->pid, mapped->address, mapped->address + mapped->bytes,
-				  mapped->offset, mapped->path);
+				  mapped->offset, mapped->path, time_ns);
 	else if (header->type == PERF_RECORD_COMM && header->misc & PERF_RECORD_MISC_COMM_EXEC)
 		callbacks->executed(callbacks->data, ((const struct comm_record *)records->record)->pid);
 	else if (header->type == PERF_RECORD_LOST && bytes >= sizeof(*lost))
@@ -215,7 +216,7 @@ void process_records_read(struct process_records *records, const struct process_
 	while ((ring = earliest(records))) {
 		copy_out(ring, ring->tail, &header, sizeof(header));
 		copy_out(ring, ring->tail, records->record, header.size);
-		give(records, callbacks);
+		give(records, ring->time, callbacks);
 		ring->tail += header.size;
 	}
 	for (size_t i = 0; i < records->rings.count; i++) {

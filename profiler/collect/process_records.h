@@ -13,8 +13,9 @@
 struct process_records;
 
 struct process_records_callbacks {
-	/* @path: as the kernel says it; "//anon" for anonymous memory. */
-	void (*mapped)(void *data, uint32_t tgid, uint64_t start, uint64_t end, uint64_t offset, const char *path);
+	/* @path: as the kernel says it; "//anon" for anonymous memory. @time_ns: monotonic clock. */
+	void (*mapped)(void *data, uint32_t tgid, uint64_t start, uint64_t end, uint64_t offset, const char *path,
+		       uint64_t time_ns);
 	void (*executed)(void *data, uint32_t tgid);
 	/* Records did not fit: what is known of any process may be old. */
 	void (*lost)(void *data, uint64_t count);

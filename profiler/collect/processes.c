@@ -25,6 +25,7 @@ struct processes {
 	struct symbolizer *symbolizer;
 	struct recording_writer *writer;
 	struct sampler *sampler;
+	struct new_mappings *mappings; /* may be NULL */
 	ARRAY(struct process *) list;
 	struct hash_index index;
 	struct hash_index newest; /* by pid; while some are being forgotten */
@@ -33,7 +34,7 @@ struct processes {
 };
 
 int processes_new(struct symbolizer *symbolizer, struct recording_writer *writer, struct sampler *sampler,
-		  struct processes **ret_processes)
+		  struct new_mappings *mappings, struct processes **ret_processes)
 {
 	struct processes *processes = calloc(1, sizeof(*processes));
 
@@ -42,6 +43,7 @@ int processes_new(struct symbolizer *symbolizer, struct recording_writer *writer
 	processes->symbolizer = symbolizer;
 	processes->writer = writer;
 	processes->sampler = sampler;
+	processes->mappings = mappings;
 	*ret_processes = processes;
 	return 0;
 }
@@ -111,6 +113,9 @@ static int pin(struct processes *processes, const struct stack_event *event, uin
 
 	if (event->flags & STACK_KERNEL_THREAD)
 		return 0;
+	/* Before it is read: nothing that comes after that is missed. */
+	if (processes->mappings)
+		new_mappings_follow(processes->mappings, event->tgid);
 	err = symbolizer_process_new(processes->symbolizer, &identity, &process->snapshot);
 	if (!err)
 		sampler_seen(processes->sampler, event->tgid, event->exec_generation,
@@ -231,6 +236,42 @@ int processes_look_late(struct process *process, const uint64_t *user, size_t co
 		return -ENOMEM;
 	if (maps_all(process, user, count))
 		process->late_looks = 0;
+	return 0;
+}
+
+static void note_new(struct process *process, const struct new_mapping *list, size_t count)
+{
+	size_t first = partition_point(i, count, list[i].tgid < process->tgid);
+
+	for (size_t i = first; i < count && list[i].tgid == process->tgid && !process->remapped; i++)
+		process->remapped = symbolizer_process_replaced_by(process->snapshot, list[i].start, list[i].end,
+								   list[i].time_ns, list[i].anonymous);
+}
+
+int processes_follow(struct processes *processes)
+{
+	const struct new_mapping *list;
+	size_t count;
+	bool lost;
+
+	if (!processes->mappings)
+		return 0;
+	count = new_mappings_take(processes->mappings, &list, &lost);
+	for (size_t i = 0; i < processes->list.count; i++) {
+		struct process *process = processes->list.items[i];
+		int err;
+
+		if (!process->snapshot)
+			continue;
+		note_new(process, list, count);
+		if (!process->remapped && !lost)
+			continue;
+		err = symbolizer_process_refresh(process->snapshot);
+		if (err == -ENOMEM)
+			return err;
+		/* What could not be read now is tried again. */
+		process->remapped = err && err != -ESRCH;
+	}
 	return 0;
 }
 

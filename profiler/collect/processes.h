@@ -9,6 +9,7 @@
 #define STOKER_PROCESSES_H
 
 #include "bpf/shared.h"
+#include "profiler/collect/new_mappings.h"
 #include "profiler/collect/sampler.h"
 #include "profiler/recording/recording_writer.h"
 #include "symbolizer/symbolizer.h"
@@ -33,6 +34,7 @@ struct process {
 	uint64_t refresh_wait_ns;  /* doubled by each refresh that found nothing */
 	uint64_t late_look_tick;   /* the first at which it may be looked at before its stacks are named */
 	uint32_t late_looks;	   /* of those, how many in a row found nothing */
+	bool remapped;		   /* something was mapped over what the snapshot has; it is to be read again */
 	uint64_t look_after_ns;	   /* as refresh_after_ns, for the unwinder's tables */
 	uint64_t look_wait_ns;
 	uint64_t seen;	       /* tick of the last sample */
@@ -46,9 +48,9 @@ struct process {
 	bool java_under_way, java_asked, java_answered, java_put_off;
 };
 
-/* The others stay the caller's and must live longer. Returns 0 or -ENOMEM. */
+/* @mappings: NULL: nobody says what they map. All stay the caller's and must live longer. Returns 0 or -ENOMEM. */
 int processes_new(struct symbolizer *symbolizer, struct recording_writer *writer, struct sampler *sampler,
-		  struct processes **ret_processes);
+		  struct new_mappings *mappings, struct processes **ret_processes);
 void processes_free(struct processes *processes);
 
 /**
@@ -74,6 +76,12 @@ int processes_refresh(struct process *process, const uint64_t *user, size_t coun
  * kind to come, as the others are counted in the kernel. Once a tick, and not if it was too often for nothing.
  */
 int processes_look_late(struct process *process, const uint64_t *user, size_t count, uint64_t tick);
+
+/*
+ * Reads those processes again that have mapped something in another mapping's place: no address lies outside of their
+ * snapshots, and what it is called is not true any more. Once a tick. 0 or -ENOMEM.
+ */
+int processes_follow(struct processes *processes);
 
 /* The thread row of a sample. 0 or -ENOMEM. */
 int processes_thread(struct processes *processes, const struct process *process, const struct stack_event *event,

@@ -19,6 +19,7 @@
 #include "symbolizer/base/clock.h"
 
 #define OPEN_FILES_MAX 512
+#define TURN_TICKS 5  /* seconds, at least, between two times that all stacks are sent again */
 #define IDLE_TICKS 15 /* a process that has ended and was not sampled for so many seconds is forgotten */
 #define RARE_TICKS 60 /* seconds between two trims of memory, and looks for cgroups that nobody told of */
 
@@ -36,6 +37,8 @@ struct recorder {
 	struct accounts accounts;
 	int failed; /* where nobody could be told: the next tick does */
 	uint64_t tick, rare_tick;
+	uint64_t replacements; /* of mappings, that stacks were sent again for */
+	uint64_t turn_tick;    /* not again before */
 };
 
 static void while_naming(void *data);
@@ -104,7 +107,8 @@ int recorder_new(const struct recorder_parts *parts, struct recorder **ret_recor
 		return -ENOMEM;
 	recorder->parts = *parts;
 	if (owners_new(parts->tree, parts->resolver, parts->writer, &recorder->owners) ||
-	    processes_new(recorder->parts.symbolizer, parts->writer, parts->sampler, &recorder->processes) ||
+	    processes_new(recorder->parts.symbolizer, parts->writer, parts->sampler,
+			  parts->unwinder ? unwinder_new_mappings(parts->unwinder) : NULL, &recorder->processes) ||
 	    python_names_new(parts->writer, sampler_python_functions_fd(parts->sampler), parts->lines,
 			     &recorder->python_names) ||
 	    stacks_new(recorder->parts.symbolizer, parts->writer, recorder->python_names, &recorder->stacks) ||
@@ -327,6 +331,24 @@ static void while_naming(void *data)
 	recorder_events(data);
 }
 
+/*
+ * Stacks that are counted in the kernel have got their names: where one of their mappings was replaced they are sent again, with
+ * all others. That is not done for who replaces mappings all the time.
+ */
+static int follow(struct recorder *recorder)
+{
+	uint64_t replacements;
+	int err = processes_follow(recorder->processes);
+
+	replacements = symbolizer_replacements(recorder->parts.symbolizer);
+	if (err || replacements == recorder->replacements || recorder->tick < recorder->turn_tick)
+		return err;
+	recorder->replacements = replacements;
+	recorder->turn_tick = recorder->tick + TURN_TICKS;
+	sampler_turn(recorder->parts.sampler);
+	return 0;
+}
+
 /* @flush: a flush is to follow; @stopped: nothing new comes any more. */
 static int tick(struct recorder *recorder, uint64_t number, bool flush, bool stopped)
 {
@@ -334,7 +356,9 @@ static int tick(struct recorder *recorder, uint64_t number, bool flush, bool sto
 	int err;
 
 	recorder->tick = number;
-	err = recorder->waits ? waits_fetch(recorder->waits, number, flush) : 0;
+	err = follow(recorder);
+	if (!err && recorder->waits)
+		err = waits_fetch(recorder->waits, number, flush);
 	if (!err)
 		err = sampler_read_counts(recorder->parts.sampler, &callbacks);
 	if (!err)

@@ -39,6 +39,7 @@ struct sampler {
 	struct event_rings rings;
 	struct sampler_settings settings;
 	struct count_set sets[2];
+	bool turn; /* the next reading lets them change places */
 	struct tick_events ticks;
 	struct tick_events looks;	/* at holders of locks */
 	ARRAY(struct bpf_link *) links; /* to tracepoints */
@@ -397,8 +398,9 @@ int sampler_read_counts(struct sampler *sampler, const struct sampler_callbacks 
 	uint32_t active = sampler->skeleton->bss->active_set;
 	int err = read_set(sampler, callbacks, active, false);
 
-	if (err || !count_set_is_half_full(&sampler->sets[active]))
+	if (err || (!sampler->turn && !count_set_is_half_full(&sampler->sets[active])))
 		return err;
+	sampler->turn = false;
 	__atomic_store_n(&sampler->skeleton->bss->active_set, !active, __ATOMIC_SEQ_CST);
 	count_set_wait_for_programs();
 	err = read_set(sampler, callbacks, active, true);
@@ -407,6 +409,11 @@ int sampler_read_counts(struct sampler *sampler, const struct sampler_callbacks 
 	count_set_clear(&sampler->sets[active]);
 	callbacks->cleared(callbacks->data, active);
 	return 0;
+}
+
+void sampler_turn(struct sampler *sampler)
+{
+	sampler->turn = true;
 }
 
 int sampler_ticks(struct sampler *sampler, struct tick_counters *ret_ticks)

@@ -98,6 +98,9 @@ int sampler_read_events(struct sampler *sampler, const struct sampler_callbacks 
  */
 int sampler_read_counts(struct sampler *sampler, const struct sampler_callbacks *callbacks);
 
+/* The next sampler_read_counts() empties its map, however full: each stack comes again with its next sample. */
+void sampler_turn(struct sampler *sampler);
+
 /* The kernel's own account, summed over CPUs. 0 or a negative errno. */
 int sampler_ticks(struct sampler *sampler, struct tick_counters *ret_ticks);
 

@@ -33,6 +33,7 @@ struct unwinder {
 	struct unwind_tables *tables;
 	struct unwind_processes *processes; /* the follower's alone, but for the counts */
 	struct process_records *records;    /* the follower's alone */
+	struct new_mappings *new_mappings;  /* that it passes on */
 	pthread_t follower, loader;
 	bool follower_runs, loader_runs;
 	uint32_t interpreters; /* that the follower has seen among the tables */
@@ -63,12 +64,15 @@ static void wake_loader(struct unwinder *unwinder)
 	pthread_mutex_unlock(&unwinder->lock);
 }
 
-static void take_mapped(void *data, uint32_t tgid, uint64_t start, uint64_t end, uint64_t offset, const char *path)
+static void take_mapped(void *data, uint32_t tgid, uint64_t start, uint64_t end, uint64_t offset, const char *path,
+			uint64_t time_ns)
 {
 	struct unwinder *unwinder = data;
 	struct unwind_mapping mapping = {start, end, offset, unwind_files_kind(path)};
 
 	unwind_processes_map(unwinder->processes, tgid, &mapping);
+	new_mappings_add(unwinder->new_mappings,
+			 &(struct new_mapping){start, end, time_ns, tgid, !strcmp(path, "//anon")});
 }
 
 static void take_executed(void *data, uint32_t tgid)
@@ -263,6 +267,8 @@ int unwinder_new(const struct walk_map_fds *fds, struct unwind_parser *parser, u
 		err = unwind_tables_new(&unwinder->maps, parser, memory_bytes, UNWIND_PARSING_LIMIT, &unwinder->tables);
 	if (!err)
 		err = unwind_processes_new(&unwinder->maps, unwinder->tables, &unwinder->processes);
+	if (!err)
+		err = new_mappings_new(&unwinder->new_mappings);
 	/* Records first: what starts while the others are read is told by them. */
 	if (!err)
 		err = process_records_new(&unwinder->records);
@@ -305,6 +311,7 @@ void unwinder_free(struct unwinder *unwinder)
 	if (unwinder->loader_runs)
 		pthread_join(unwinder->loader, NULL);
 	process_records_free(unwinder->records);
+	new_mappings_free(unwinder->new_mappings);
 	unwind_processes_free(unwinder->processes);
 	unwind_tables_free(unwinder->tables);
 	walk_maps_deinit(&unwinder->maps);
@@ -342,6 +349,11 @@ void unwinder_look_again(struct unwinder *unwinder, uint32_t tgid)
 		unwinder->asked[unwinder->asked_count++] = tgid;
 	pthread_mutex_unlock(&unwinder->lock);
 	wake(unwinder);
+}
+
+struct new_mappings *unwinder_new_mappings(struct unwinder *unwinder)
+{
+	return unwinder->new_mappings;
 }
 
 struct unwinder_counts unwinder_counts(struct unwinder *unwinder)

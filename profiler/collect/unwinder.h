@@ -8,6 +8,7 @@
 #ifndef STOKER_UNWINDER_H
 #define STOKER_UNWINDER_H
 
+#include "profiler/collect/new_mappings.h"
 #include "profiler/collect/unwind_processes.h"
 #include "profiler/collect/unwind_tables.h"
 
@@ -38,6 +39,9 @@ void unwinder_wait(struct unwinder *unwinder, int idle_ms, int timeout_ms);
 
 /* A sample of the process went through code that the tables do not know: its mappings are read again, soon. */
 void unwinder_look_again(struct unwinder *unwinder, uint32_t tgid);
+
+/* What processes have mapped, as it is followed; the unwinder's. */
+struct new_mappings *unwinder_new_mappings(struct unwinder *unwinder);
 
 struct unwinder_counts unwinder_counts(struct unwinder *unwinder);
 

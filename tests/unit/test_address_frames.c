@@ -21,10 +21,13 @@ struct symbolizer {
 	unsigned int read_us;
 	uint64_t read, asked; /* processes, addresses */
 	uint64_t first_asked; /* start of the process that was first to be asked */
+	uint32_t generations;
+	int error; /* of a refresh */
 };
 
 struct symbolizer_process {
 	struct process_identity identity;
+	uint32_t generation;
 };
 
 static struct symbolizer fake;
@@ -44,7 +47,20 @@ int symbolizer_process_new(struct symbolizer *symbolizer, const struct process_i
 {
 	*ret_process = calloc(1, sizeof(**ret_process));
 	(*ret_process)->identity = *identity;
+	(*ret_process)->generation = fake.generations++;
 	return 0;
+}
+
+uint32_t symbolizer_process_generation(const struct symbolizer_process *process)
+{
+	return process->generation;
+}
+
+/* Everyone maps just this. */
+bool symbolizer_process_replaced_by(const struct symbolizer_process *process, uint64_t start, uint64_t end,
+				    uint64_t time_ns, bool anonymous)
+{
+	return start < 0x2000 && end > 0x1000;
 }
 
 void symbolizer_process_free(struct symbolizer_process *process)
@@ -67,7 +83,9 @@ int symbolizer_process_refresh(struct symbolizer_process *process)
 	if (!fake.read++)
 		fake.first_asked = process->identity.start_ns;
 	usleep(fake.read_us);
-	return 0;
+	if (!fake.error)
+		process->generation = fake.generations++;
+	return fake.error;
 }
 
 int symbolizer_user(struct symbolizer_process *process, const uint64_t *addresses, size_t count,
@@ -109,6 +127,7 @@ void sampler_unseen(struct sampler *sampler, uint32_t tgid, uint32_t exec_genera
 struct host {
 	struct fake_host fake;
 	struct processes *processes;
+	struct new_mappings *mappings;
 	struct address_frames frames;
 };
 
@@ -122,7 +141,8 @@ static int set_up(void **state)
 		return -1;
 	host->frames.symbolizer = &fake;
 	host->frames.writer = host->fake.writer;
-	return processes_new(&fake, host->fake.writer, NULL, &host->processes);
+	return new_mappings_new(&host->mappings) ||
+	       processes_new(&fake, host->fake.writer, NULL, host->mappings, &host->processes);
 }
 
 static int tear_down(void **state)
@@ -132,6 +152,7 @@ static int tear_down(void **state)
 
 	address_frames_deinit(&host->frames);
 	processes_free(host->processes);
+	new_mappings_free(host->mappings);
 	string_table_deinit(&fake.strings);
 	status = fake_host_deinit(&host->fake);
 	free(host);
@@ -280,6 +301,51 @@ static void test_address_frames__what_is_not_asked_at_the_end_for_want_of_time_i
 	assert_int_equal(address_frames_given_up(&host->frames), 3 - fake.read);
 }
 
+static void map(struct host *host, uint32_t tgid, uint64_t start)
+{
+	new_mappings_add(host->mappings, &(struct new_mapping){.start = start, .end = start + 0x1000, .tgid = tgid});
+	fake.read = 0;
+	assert_int_equal(processes_follow(host->processes), 0);
+}
+
+static void test_address_frames__what_lies_where_something_was_replaced_is_named_anew(void **state)
+{
+	struct host *host = *state;
+	struct process *other = add_process(host, ENDED_PID, 1, 1);
+	struct process *process = add_process(host, (uint32_t)getpid(), 1, 1);
+
+	fake.has_map = true;
+	row_of(host, process, 0x1000);
+	row_of(host, process, 0x1000);
+	row_of(host, other, 0x1000);
+	assert_int_equal(fake.asked, 2);
+	map(host, process->tgid, 0x3000);
+	assert_int_equal(fake.read, 0);
+	map(host, process->tgid, 0x1000);
+	assert_int_equal(fake.read, 1);
+	row_of(host, process, 0x1000);
+	assert_int_equal(fake.asked, 3);
+	row_of(host, other, 0x1000);
+	assert_int_equal(fake.asked, 3);
+	map(host, process->tgid, 0x3000);
+	assert_int_equal(fake.read, 0);
+}
+
+static void test_address_frames__what_cannot_be_read_when_it_is_replaced_is_read_later(void **state)
+{
+	struct host *host = *state;
+	struct process *process = add_process(host, (uint32_t)getpid(), 1, 1);
+
+	fake.error = -EMFILE;
+	map(host, process->tgid, 0x1000);
+	assert_int_equal(fake.read, 1);
+	fake.error = 0;
+	map(host, process->tgid, 0x3000);
+	assert_int_equal(fake.read, 1);
+	map(host, process->tgid, 0x3000);
+	assert_int_equal(fake.read, 0);
+}
+
 #define HOSTED(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -290,6 +356,8 @@ int main(void)
 		HOSTED(test_address_frames__who_is_asked_in_vain_waits_until_it_ends_or_a_map_is_expected),
 		HOSTED(test_address_frames__a_flush_asks_for_a_quarter_of_a_second_and_the_next_one_goes_on),
 		HOSTED(test_address_frames__what_is_not_asked_at_the_end_for_want_of_time_is_counted),
+		HOSTED(test_address_frames__what_lies_where_something_was_replaced_is_named_anew),
+		HOSTED(test_address_frames__what_cannot_be_read_when_it_is_replaced_is_read_later),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -21,10 +21,9 @@ static void add(struct pending_addresses *pending, uint32_t process, uint64_t te
 static void crowd(struct pending_addresses *pending, uint32_t process, uint64_t tenant, uint64_t first, uint32_t count)
 {
 	for (uint32_t i = 0; i < count; i++) {
-		uint64_t address;
-		uint32_t of;
+		struct pending_address given_up;
 
-		while (pending_addresses_give_up(pending, &of, &address))
+		while (pending_addresses_give_up(pending, &given_up))
 			;
 		add(pending, process, tenant, first + i, 0);
 	}

@@ -139,6 +139,58 @@ static void test_process_snapshot__what_cannot_be_read_now_is_tried_again(void *
 	assert_string_equal(name_of(here), "test_process_snapshot_here");
 }
 
+static void test_process_snapshot__what_took_another_files_place_is_named_by_its_own(void **state)
+{
+	struct process_identity identity = own_identity();
+	char *pages = reserve(2), first[64];
+	uint64_t before_ns = clock_now_ns(), start = (uint64_t)pages, end = start + PAGE;
+	uint32_t generation;
+
+	map_file(pages);
+	assert_int_equal(symbolizer_process_new(symbolizer, &identity, &process), 0);
+	generation = symbolizer_process_generation(process);
+	snprintf(first, sizeof(first), "%s", name_of(start));
+	assert_non_null(strstr(first, "[not ELF stoker-test-"));
+
+	/* What was mapped before it was read, elsewhere, or without a name over the same, replaces nothing. */
+	assert_false(symbolizer_process_replaced_by(process, start, end, before_ns, false));
+	assert_false(symbolizer_process_replaced_by(process, start + 2 * PAGE, end + 2 * PAGE, clock_now_ns(), false));
+	assert_true(symbolizer_process_replaced_by(process, start, end, clock_now_ns(), true));
+	assert_true(symbolizer_process_replaced_by(process, start, end, clock_now_ns(), false));
+
+	map_file(pages + 2 * PAGE);
+	assert_int_equal(symbolizer_process_refresh(process), 0);
+	assert_int_equal(symbolizer_process_generation(process), generation);
+	assert_int_equal(symbolizer_replacements(symbolizer), 0);
+
+	map_file(pages);
+	assert_int_equal(symbolizer_process_refresh(process), 0);
+	assert_int_not_equal(symbolizer_process_generation(process), generation);
+	assert_int_equal(symbolizer_replacements(symbolizer), 1);
+	assert_string_not_equal(name_of(start), first);
+
+	/* Unmapped, it keeps its name; and a part of it that stays is still the same. */
+	munmap(pages, 4 * PAGE);
+	assert_int_equal(symbolizer_process_refresh(process), 0);
+	assert_non_null(strstr(name_of(start), "[not ELF stoker-test-"));
+	assert_int_equal(symbolizer_replacements(symbolizer), 1);
+}
+
+static void test_process_snapshot__code_that_is_made_anew_replaces_nothing(void **state)
+{
+	struct process_identity identity = own_identity();
+	char *code = mmap(NULL, PAGE, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint64_t start = (uint64_t)code;
+
+	assert_int_equal(symbolizer_process_new(symbolizer, &identity, &process), 0);
+	assert_false(symbolizer_process_replaced_by(process, start, start + PAGE, clock_now_ns(), true));
+	munmap(code, PAGE);
+	assert_ptr_equal(mmap(code, PAGE, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0), code);
+	assert_int_equal(symbolizer_process_refresh(process), 0);
+	assert_int_equal(symbolizer_replacements(symbolizer), 0);
+	munmap(code, PAGE);
+}
+
 static void test_process_snapshot__vdso_stays_open(void **state)
 {
 	struct process_identity identity = own_identity();
@@ -155,6 +207,8 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		TEST(so_many_files_are_open_for_a_tenant_and_no_more),
 		TEST(what_cannot_be_read_now_is_tried_again),
+		TEST(what_took_another_files_place_is_named_by_its_own),
+		TEST(code_that_is_made_anew_replaces_nothing),
 		TEST(vdso_stays_open),
 	};
 

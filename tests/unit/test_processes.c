@@ -32,7 +32,8 @@ static int make_host(void **state)
 
 	*state = host;
 	unseen = 0;
-	return !host || fake_host_init(&host->fake) || processes_new(NULL, host->fake.writer, NULL, &host->processes);
+	return !host || fake_host_init(&host->fake) ||
+	       processes_new(NULL, host->fake.writer, NULL, NULL, &host->processes);
 }
 
 static int remove_host(void **state)
