@@ -356,6 +356,7 @@ static int tick(struct recorder *recorder, uint64_t number, bool flush, bool sto
 	int err;
 
 	recorder->tick = number;
+	sampler_look_at_cpus(recorder->parts.sampler);
 	err = follow(recorder);
 	if (!err && recorder->waits)
 		err = waits_fetch(recorder->waits, number, flush);

@@ -201,8 +201,6 @@ void sampler_free(struct sampler *sampler)
 	if (!sampler)
 		return;
 	sampler_stop(sampler);
-	tick_events_deinit(&sampler->ticks);
-	tick_events_deinit(&sampler->looks);
 	walk_programs_detach(&sampler->walk_programs);
 	event_rings_deinit(&sampler->rings);
 	count_set_deinit(&sampler->sets[0]);
@@ -270,9 +268,18 @@ int sampler_start(struct sampler *sampler, char *error, size_t error_size)
 			   (unsigned long long)sampler->settings.hz);
 	if (err)
 		return say(error, error_size, err, "cannot sample: perf_event_open: %s", strerror(-err));
-	tick_events_start(&sampler->ticks);
-	tick_events_start(&sampler->looks);
 	return 0;
+}
+
+void sampler_look_at_cpus(struct sampler *sampler)
+{
+	tick_events_look(&sampler->ticks);
+	tick_events_look(&sampler->looks);
+}
+
+const struct tick_events_counts *sampler_cpu_counts(const struct sampler *sampler)
+{
+	return &sampler->ticks.counts;
 }
 
 const char *sampler_event_name(const struct sampler *sampler)
@@ -287,7 +294,7 @@ uint64_t sampler_period_ns(const struct sampler *sampler)
 
 int sampler_cpus(const struct sampler *sampler)
 {
-	return (int)sampler->ticks.fds.count;
+	return (int)sampler->ticks.cpus;
 }
 
 int sampler_fd(const struct sampler *sampler)

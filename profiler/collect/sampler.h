@@ -20,6 +20,7 @@
 #include "profiler/collect/walk_maps.h"
 
 struct sampler;
+struct tick_events_counts;
 
 struct sampler_settings {
 	uint64_t hz; /* 1 … 100,000 */
@@ -62,9 +63,14 @@ void sampler_unseen(struct sampler *sampler, uint32_t tgid, uint32_t exec_genera
 int sampler_start(struct sampler *sampler, char *error, size_t error_size);
 void sampler_stop(struct sampler *sampler);
 
+/* Once a second: CPUs that came online since tick, too; and what became of that (tick_events.h). */
+void sampler_look_at_cpus(struct sampler *sampler);
+const struct tick_events_counts *sampler_cpu_counts(const struct sampler *sampler);
+
 /* "cycles" or "cpu-clock"; and for the latter the time between two ticks, else 0. Known once started. */
 const char *sampler_event_name(const struct sampler *sampler);
 uint64_t sampler_period_ns(const struct sampler *sampler);
+/* That ticked at the start. */
 int sampler_cpus(const struct sampler *sampler);
 
 /* Becomes readable when there is an event that should not wait. */

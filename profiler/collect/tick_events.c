@@ -2,111 +2,132 @@
 #include "profiler/collect/tick_events.h"
 
 #include <errno.h>
-#include <linux/perf_event.h>
-#include <sys/ioctl.h>
-#include <sys/syscall.h>
-#include <unistd.h>
+#include <stdlib.h>
 
-#include <bpf/libbpf.h>
+#define LIST_BYTES 4096
+/* To ask an event whether it runs interrupts its CPU: one that went and came back between two looks waits for that. */
+#define LOOKS_PER_CHECK 5
 
-static int open_event(bool hardware, int cpu, uint64_t hz, uint64_t period_ns)
+bool cpu_list_has(const char *list, int cpu)
 {
-	struct perf_event_attr attr = {
-		.size = sizeof(attr),
-		.type = hardware ? PERF_TYPE_HARDWARE : PERF_TYPE_SOFTWARE,
-		.config = hardware ? PERF_COUNT_HW_CPU_CYCLES : PERF_COUNT_SW_CPU_CLOCK,
-		.disabled = 1,
-	};
+	while (*list >= '0' && *list <= '9') {
+		char *end;
+		long first = strtol(list, &end, 10), last = first;
 
-	if (hardware) {
-		attr.freq = 1;
-		attr.sample_freq = hz;
-	} else {
-		attr.sample_period = period_ns;
+		if (*end == '-')
+			last = strtol(end + 1, &end, 10);
+		if (cpu >= first && cpu <= last)
+			return true;
+		list = end + (*end == ',');
 	}
-	return (int)syscall(SYS_perf_event_open, &attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
+	return false;
 }
 
-/* @fd is taken. */
-static int attach(struct tick_events *events, struct bpf_program *program, int fd)
+static int open_on(struct tick_events *events, int cpu)
 {
-	struct bpf_link **link = NULL;
-	int *event = array_add(&events->fds);
+	struct tick_event event;
+	int err;
 
-	if (event) {
-		*event = fd;
-		link = array_add(&events->links);
-	} else {
-		close(fd);
-	}
-	if (!link)
+	if (array_reserve(&events->list, 1))
 		return -ENOMEM;
-	*link = bpf_program__attach_perf_event(program, fd);
-	return *link ? 0 : -errno;
+	err = tick_event_open(&event, events->program, &events->rate, cpu);
+	if (!err)
+		*array_add(&events->list) = event;
+	return err;
 }
 
 /* CPUs that are possible but not online refuse with ENODEV. */
-static int open_all(struct tick_events *events, struct bpf_program *program, bool hardware, uint64_t hz)
+static int open_all(struct tick_events *events)
 {
-	int cpus = libbpf_num_possible_cpus(), err;
+	int cpus = tick_event_cpus(), err = 0;
 
-	events->name = hardware ? "cycles" : "cpu-clock";
-	events->period_ns = hardware ? 0 : 1000000000ull / hz;
-	for (int cpu = 0; cpu < cpus; cpu++) {
-		int fd = open_event(hardware, cpu, hz, events->period_ns);
-
-		if (fd < 0 && errno == ENODEV && !(hardware && !cpu))
-			continue;
-		err = fd < 0 ? -errno : attach(events, program, fd);
-		if (err)
-			return err;
+	for (int cpu = 0; cpu < cpus && !err && !(events->one && events->list.count); cpu++) {
+		err = open_on(events, cpu);
+		if (err == -ENODEV && !(events->rate.hardware && !cpu))
+			err = 0;
 	}
-	return events->fds.count ? 0 : -ENODEV;
+	events->cpus = events->list.count;
+	return err ? err : events->list.count ? 0 : -ENODEV;
+}
+
+static void close_all(struct tick_events *events)
+{
+	for (size_t i = 0; i < events->list.count; i++)
+		tick_event_close(&events->list.items[i]);
+	array_deinit(&events->list);
+}
+
+static int open_by(struct tick_events *events, bool hardware)
+{
+	events->rate.hardware = hardware;
+	events->name = hardware ? "cycles" : "cpu-clock";
+	events->period_ns = hardware ? 0 : 1000000000ull / events->rate.hz;
+	return open_all(events);
 }
 
 int tick_events_open(struct tick_events *events, struct bpf_program *program, uint64_t hz)
 {
-	int err = open_all(events, program, true, hz);
-
-	if (!err)
+	*events = (struct tick_events){.program = program, .rate.hz = hz};
+	if (!open_by(events, true))
 		return 0;
-	tick_events_deinit(events);
-	return open_all(events, program, false, hz);
+	close_all(events);
+	return open_by(events, false);
 }
 
 int tick_events_open_one(struct tick_events *events, struct bpf_program *program, uint64_t hz)
 {
-	int cpus = libbpf_num_possible_cpus(), fd = -1;
-
-	events->name = "cpu-clock";
-	events->period_ns = 1000000000ull / hz;
-	for (int cpu = 0; cpu < cpus && fd < 0; cpu++) {
-		fd = open_event(false, cpu, hz, events->period_ns);
-		if (fd < 0 && errno != ENODEV)
-			return -errno;
-	}
-	return fd < 0 ? -ENODEV : attach(events, program, fd);
+	*events = (struct tick_events){.program = program, .rate.hz = hz, .one = true};
+	return open_by(events, false);
 }
 
-void tick_events_start(struct tick_events *events)
+static void close_gone(struct tick_events *events, const char *online)
 {
-	for (size_t i = 0; i < events->fds.count; i++)
-		ioctl(events->fds.items[i], PERF_EVENT_IOC_ENABLE, 0);
+	bool check = ++events->looks % LOOKS_PER_CHECK == 0;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < events->list.count; i++) {
+		struct tick_event event = events->list.items[i];
+
+		if (cpu_list_has(online, event.cpu) && (!check || tick_event_runs(&event))) {
+			events->list.items[kept++] = event;
+			continue;
+		}
+		tick_event_close(&event);
+		events->counts.went++;
+	}
+	events->list.count = kept;
+}
+
+static bool has_event(const struct tick_events *events, int cpu)
+{
+	for (size_t i = 0; i < events->list.count; i++)
+		if (events->list.items[i].cpu == cpu)
+			return true;
+	return false;
+}
+
+void tick_events_look(struct tick_events *events)
+{
+	int cpus = events->program ? tick_event_cpus() : 0, err;
+	char online[LIST_BYTES];
+
+	if (!cpus || !tick_event_online(online, sizeof(online)))
+		return;
+	close_gone(events, online);
+	for (int cpu = 0; cpu < cpus && !(events->one && events->list.count); cpu++) {
+		if (!cpu_list_has(online, cpu) || has_event(events, cpu))
+			continue;
+		err = open_on(events, cpu);
+		/* It may have gone again meanwhile. */
+		events->counts.came += !err;
+		events->counts.missed += err && err != -ENODEV;
+		if (err && err != -ENODEV)
+			events->counts.error = err;
+	}
 }
 
 void tick_events_stop(struct tick_events *events)
 {
-	for (size_t i = 0; i < events->fds.count; i++)
-		ioctl(events->fds.items[i], PERF_EVENT_IOC_DISABLE, 0);
-	for (size_t i = 0; i < events->links.count; i++)
-		bpf_link__destroy(events->links.items[i]);
-	array_deinit(&events->links);
-}
-
-void tick_events_deinit(struct tick_events *events)
-{
-	tick_events_stop(events);
-	for (size_t i = 0; i < events->fds.count; i++)
-		close(events->fds.items[i]);
-	array_deinit(&events->fds);
+	close_all(events);
+	events->program = NULL;
 }

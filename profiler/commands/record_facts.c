@@ -3,12 +3,14 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sys/utsname.h>
 
 #include "profiler/collect/copy_programs.h"
 #include "profiler/collect/java_maps.h"
 #include "profiler/collect/series.h"
+#include "profiler/collect/tick_events.h"
 #include "profiler/commands/own_memory.h"
 #include "symbolizer/base/clock.h"
 #include "symbolizer/base/log.h"
@@ -180,6 +182,16 @@ static void put_copies(struct facts *facts, struct record_session *session)
 	put_number(facts, "compare.differ", counts.compare.differ);
 }
 
+static void put_cpus(struct facts *facts, const struct tick_events_counts *counts)
+{
+	put_number(facts, "cpus.came", counts->came);
+	put_number(facts, "cpus.went", counts->went);
+	put_number(facts, "cpus.missed", counts->missed);
+	if (counts->missed)
+		log_warning("CPUs that came online while recording were not sampled for %" PRIu64 " s in all: %s",
+			    counts->missed, strerror(-counts->error));
+}
+
 static uint64_t own_cpu_ns(void)
 {
 	struct rusage used;
@@ -213,6 +225,7 @@ int record_last_facts(struct record_session *session, uint64_t duration_ns)
 	put_number(&facts, "lookups.lost", names.lookups_lost);
 	put_number(&facts, "names.given_up", recorder_names_given_up(session->recorder));
 	put_number(&facts, "samples.unnamed", recorder_samples_left(session->recorder));
+	put_cpus(&facts, sampler_cpu_counts(session->sampler));
 	put_java(&facts, session);
 	put_series(&facts, recorder_series(session->recorder));
 	put_unwinding(&facts, session);
