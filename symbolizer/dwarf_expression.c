@@ -274,7 +274,8 @@ static uint64_t bytes_of(const Dwarf_Op *operation)
 	case DW_OP_bregx:
 		return 1 + unsigned_bytes(operation->number) + signed_bytes(operation->number2);
 	}
-	return operation->atom >= DW_OP_breg0 && operation->atom <= DW_OP_breg31 ? 1 + signed_bytes(operation->number) : 1;
+	return operation->atom >= DW_OP_breg0 && operation->atom <= DW_OP_breg31 ? 1 + signed_bytes(operation->number)
+										 : 1;
 }
 
 /* The number of the operation that a branch leads to; one past the last ends the expression. */

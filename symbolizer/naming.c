@@ -11,7 +11,7 @@
 #include "symbolizer/naming_private.h"
 
 #define ROUNDS_MAX 64
-#define ROUNDS_MS_MAX 20000 /* together; after it no other round begins */
+#define ROUNDS_MS_MAX 20000	     /* together; after it no other round begins */
 #define RANGE_BYTES_MAX (128u << 20) /* of a function, to be remembered */
 
 /* @process: NULL for a file of the host */

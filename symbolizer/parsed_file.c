@@ -20,9 +20,9 @@ struct parsed_file {
 	struct parsed_dwarf dwarf;
 	struct elf_symbols *symbols; /* the debug file's too; NULL until asked for, and after a trim */
 	bool no_symbols;	     /* the file is broken: not tried again for every address */
-	bool starved, too_large;     /* there was no memory for them: once, and once more after others had given it back */
-	struct call_frames *frames;  /* NULL until asked for, and after a trim */
-	bool no_frames;		     /* as no_symbols */
+	bool starved, too_large; /* there was no memory for them: once, and once more after others had given it back */
+	struct call_frames *frames; /* NULL until asked for, and after a trim */
+	bool no_frames;		    /* as no_symbols */
 };
 
 static void cleanup_file(struct parsed_file **file)

@@ -8,17 +8,17 @@
 #include <unistd.h>
 
 #include "symbolizer/base/cleanup.h"
-#include "symbolizer/base/clock.h"
 #include "symbolizer/base/log.h"
 #include "symbolizer/copied_stack.h"
 #include "symbolizer/parse_service.h"
+#include "symbolizer/parser_private.h"
 #include "symbolizer/silent_devices.h"
 
 #define UNWIND_TIMEOUT_MS 500 /* a copy; most take less than one */
 
 struct parser {
 	struct worker *worker;
-	uint32_t objects;	       /* numbers given so far, to the child of generation @numbered */
+	uint32_t objects; /* numbers given so far, to the child of generation @numbered */
 	uint32_t numbered;
 	ARRAY(uint32_t) unused;	       /* of them: their sources are forgotten */
 	struct parse_request *request; /* room for PARSE_ADDRESSES_MAX */
@@ -160,24 +160,6 @@ static void take_facts(struct parser_source *source, const struct parser_answer 
 	facts->alternate_link[sizeof(facts->alternate_link) - 1] = '\0';
 }
 
-void parser_source_init(struct parser_source *source, enum parser_source_kind kind, int fd)
-{
-	*source = (struct parser_source){.kind = kind, .fd = fd, .debug_fd = -1, .alternate_fd = -1, .package_fd = -1};
-}
-
-void parser_source_reopen(struct parser_source *source, int fd)
-{
-	const struct parser_source before = *source;
-
-	parser_source_init(source, before.kind, fd);
-	source->deaths = before.deaths;
-	source->busy_ns = before.busy_ns;
-	source->offer_deaths = before.offer_deaths;
-	source->stalls = before.stalls;
-	source->offer_ns = before.offer_ns;
-	source->offer_stalls = before.offer_stalls;
-}
-
 static void close_fd(int *fd)
 {
 	if (*fd >= 0)
@@ -224,18 +206,6 @@ void parser_drop_debug(struct parser *parser, struct parser_source *source)
 	close_fd(&source->debug_fd);
 	close_fd(&source->alternate_fd);
 	close_fd(&source->package_fd);
-}
-
-/* Did the child die of it, or is it out of its mind? Both count against the source; the child is told nothing more. */
-static bool is_death(int err)
-{
-	return err == -EPIPE || err == -ETIME || err == -EBADMSG;
-}
-
-/* It came from the child, which so has survived. */
-static bool is_answer(int err)
-{
-	return !err || err == -ENOENT || err == -ENOEXEC || err == -EFBIG || err == -EIO;
 }
 
 static enum parse_type opening(const struct parser_source *source)
@@ -302,63 +272,10 @@ static int tell(struct parser *parser, struct parser_source *source, struct pars
 	return err;
 }
 
-static int timeout_ms_of(uint32_t flags)
-{
-	return flags & (PARSE_LINES | PARSE_INLINES) ? PARSER_LINES_TIMEOUT_MS : PARSER_TIMEOUT_MS;
-}
-
-static uint64_t busy_ns_max(uint32_t flags)
-{
-	return PARSER_REQUESTS_MAX * (uint64_t)timeout_ms_of(flags) * 1000000;
-}
-
-bool parser_source_slow(const struct parser_source *source, uint32_t flags)
-{
-	return source->busy_ns >= busy_ns_max(flags);
-}
-
 static bool is_offer(const struct parse_request *request)
 {
 	return request && (request->type == PARSE_ADD_DEBUG_FILE || request->type == PARSE_ADD_ALTERNATE ||
 			   request->type == PARSE_ADD_PACKAGE);
-}
-
-/* Why it is not asked: 0, -ENOTRECOVERABLE, -ETIME or, for a while, -EBUSY. Only parser_find() says whether lines are wanted, which take longer. */
-static int given_up(const struct parser_source *source, const struct parse_request *request)
-{
-	uint32_t flags = request && request->type == PARSE_FIND ? request->flags : PARSE_LINES;
-
-	if (parser_source_quarantined(source) || (is_offer(request) && source->offer_deaths >= PARSER_DEATHS_MAX))
-		return -ENOTRECOVERABLE;
-	if (parser_source_slow(source, flags) || (is_offer(request) && source->offer_ns >= busy_ns_max(0)))
-		return -ETIME;
-	if (clock_now_ms() < source->stalls.until_ms || (is_offer(request) && clock_now_ms() < source->offer_stalls.until_ms))
-		return -EBUSY;
-	return 0;
-}
-
-static void note_stall(struct parser_stalls *stalls)
-{
-	stalls->count += stalls->count < PARSER_STALLS_MAX;
-	stalls->until_ms = clock_now_ms() + (PARSER_STALLED_MS << (stalls->count - 1));
-}
-
-/* What came of a request: it is the source's, or that of what was offered to it. */
-static void note_result(struct parser_source *source, bool offered, int err, uint64_t busy_ns)
-{
-	struct parser_stalls *stalls = offered ? &source->offer_stalls : &source->stalls;
-
-	*(offered ? &source->offer_deaths : &source->deaths) += is_death(err);
-	if (err == -EBUSY)
-		note_stall(stalls);
-	else
-		*(offered ? &source->offer_ns : &source->busy_ns) += busy_ns;
-	if (!is_answer(err))
-		return;
-	/* Whatever the answer is: the row has ended. */
-	source->deaths = 0;
-	source->offer_deaths = offered ? 0 : source->offer_deaths;
-	*stalls = (struct parser_stalls){0};
 }
 
 static bool is_silent(const struct parser *parser, const struct parser_source *source, int fd)
@@ -380,7 +297,7 @@ static int ask_once(struct parser *parser, struct parser_source *source, struct 
 		request->object = source->object;
 		err = ask(parser, request, fd, timeout_ms, answer);
 	}
-	note_result(source, offered, err, worker_counts(parser->worker).busy_ns - before.busy_ns);
+	parser_source_note(source, offered, err, worker_counts(parser->worker).busy_ns - before.busy_ns);
 	if (err != -ETIME && err != -EBUSY)
 		return err;
 	silent_devices_note(&parser->silent, fd >= 0 ? fd : source->fd, parser->worker, before.stuck);
@@ -394,6 +311,8 @@ static int ask_once(struct parser *parser, struct parser_source *source, struct 
 static int ask_about(struct parser *parser, struct parser_source *source, struct parse_request *request, int fd,
 		     int timeout_ms, struct parser_answer *answer)
 {
+	/* Only parser_find() says whether lines are wanted, which take longer. */
+	uint32_t flags = request && request->type == PARSE_FIND ? request->flags : PARSE_LINES;
 	int err;
 
 	if (source->error)
@@ -401,13 +320,13 @@ static int ask_about(struct parser *parser, struct parser_source *source, struct
 	if (source->fd < 0)
 		return -EIO;
 	do {
-		err = given_up(source, request);
+		err = parser_source_given_up(source, flags, is_offer(request));
 		if (err)
 			return err;
 		if (is_silent(parser, source, fd))
 			return -EHOSTDOWN;
 		err = ask_once(parser, source, request, fd, timeout_ms, answer);
-	} while (is_death(err));
+	} while (parser_is_death(err));
 	return err;
 }
 
@@ -471,7 +390,7 @@ int parser_find(struct parser *parser, struct parser_source *source, const uint6
 	parser->request->flags = flags;
 	parser->request->count = (uint32_t)count;
 	memcpy(parser->request->addresses, addresses, count * sizeof(*addresses));
-	return ask_about(parser, source, parser->request, -1, timeout_ms_of(flags), ret_answer);
+	return ask_about(parser, source, parser->request, -1, parser_timeout_ms(flags), ret_answer);
 }
 
 int parser_unwind(struct parser *parser, const uint64_t *words, size_t count, struct parser_answer *ret_answer)
@@ -485,7 +404,7 @@ int parser_unwind(struct parser *parser, const uint64_t *words, size_t count, st
 	parser->request->count = (uint32_t)count;
 	memcpy(parser->request->addresses, words, count * sizeof(*words));
 	err = ask(parser, parser->request, -1, UNWIND_TIMEOUT_MS, ret_answer);
-	return is_death(err) ? -EIO : err;
+	return parser_is_death(err) ? -EIO : err;
 }
 
 void parser_stop(struct parser *parser)

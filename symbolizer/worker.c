@@ -23,7 +23,8 @@
 #define WAITING_EVERY_MS 20
 #define START_TIMEOUT_MS 5000
 #define STARVED_TIMES 5 /* the time of a request, for a child that gets no CPU */
-#define IDLE_MS 1000	/* a child that neither computes, wants to, nor answers for so long waits for a file that does not come */
+#define IDLE_MS \
+	1000 /* a child that neither computes, wants to, nor answers for so long waits for a file that does not come */
 
 /* A request under way. */
 struct turn {

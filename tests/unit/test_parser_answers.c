@@ -26,7 +26,7 @@ static void *start(void)
 
 /* What the child does; set before it is forked. */
 static enum {
-	FAILS,	     /* with the error that is the address */
+	FAILS,	      /* with the error that is the address */
 	NAMES_WIDELY, /* one name for all of the file, and all beyond it */
 	WANTS_SPLIT,  /* a .dwo file; names tell whether it came */
 } plays;
