@@ -311,6 +311,8 @@ static int set_unmapped(const struct symbolizer_process *process, struct symbol 
 	symbol->pending = !process->exited;
 	if (process->error == -EHOSTDOWN)
 		reason = "[memory is locked]";
+	else if (process->error == -EDQUOT)
+		reason = "[container's time for reading mappings is used up]";
 	else if (process->error && !process->exited)
 		return symbol_set_reason(process->symbolizer, symbol, "[mappings not read: %s]",
 					 strerror(-process->error));

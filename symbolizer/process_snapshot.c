@@ -14,6 +14,8 @@
 
 /* Those of now and those of before: a process that maps and unmaps for ever does not grow for ever. */
 #define MAPPINGS_KEPT_MAX 131072
+#define READ_FREE_NS \
+	1000000ull /* what it takes to read a process like any other: whoever starts many does not pay for it */
 #define PIN_NS_MAX 500000000ull /* for the files of one process */
 
 /* The first of [count] sorted mappings that ends above an address, or @count. */
@@ -312,12 +314,28 @@ static int take_snapshot(struct symbolizer_process *process, struct mapping_arra
 	return 0;
 }
 
+/* On the caller's own thread, which all tenants wait for. */
+static int take_in_time(struct symbolizer_process *process)
+{
+	struct time_share *share = &process->tenant->reading;
+	uint64_t began_ns = clock_now_ns(), took_ns;
+	struct mapping_array fresh = {0};
+	int err;
+
+	if (!time_share_left(share, TENANT_READING_LIMIT, began_ns))
+		return -EDQUOT;
+	err = take_snapshot(process, &fresh);
+	array_deinit(&fresh.list);
+	took_ns = clock_now_ns() - began_ns;
+	if (took_ns > READ_FREE_NS)
+		time_share_spend(share, took_ns - READ_FREE_NS);
+	return err;
+}
+
 int symbolizer_process_refresh(struct symbolizer_process *process)
 {
-	struct mapping_array fresh = {0};
-	int err = process->exited ? -ESRCH : take_snapshot(process, &fresh);
+	int err = process->exited ? -ESRCH : take_in_time(process);
 
-	array_deinit(&fresh.list);
 	process->error = err;
 	if (err == -ESRCH)
 		process->exited = true;

@@ -133,7 +133,7 @@ const struct process_identity *symbolizer_process_identity(const struct symboliz
  * symbolizer_process_refresh() - read the mappings again
  * New mappings replace those that they overlap; the rest stays. Where that fails the snapshot stays as it was.
  * Returns 0, -ESRCH (ended, or another image by now: so it stays), -ENOMEM, or why they cannot be read now: -EHOSTDOWN (the
- * lock of its memory is held), -EAGAIN, or what open(2) or read(2) gave.
+ * lock of its memory is held), -EDQUOT (its tenant's have taken too long), -EAGAIN, or what open(2) or read(2) gave.
  */
 int symbolizer_process_refresh(struct symbolizer_process *process);
 

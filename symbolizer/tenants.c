@@ -60,8 +60,9 @@ static bool owes(struct tenant *tenant, uint64_t now_ns)
 
 	time_share_left(&tenant->parsing, limit, now_ns);
 	time_share_left(&tenant->copies, limit, now_ns);
-	return tenant->parsing.debt_ns || tenant->copies.debt_ns || tenant->lookups.under_way ||
-	       tenant->lookups.left_count || tenant->open_files;
+	time_share_left(&tenant->reading, TENANT_READING_LIMIT, now_ns);
+	return tenant->parsing.debt_ns || tenant->copies.debt_ns || tenant->reading.debt_ns ||
+	       tenant->lookups.under_way || tenant->lookups.left_count || tenant->open_files;
 }
 
 void tenants_trim(struct tenants *tenants, uint64_t now_ns)

@@ -17,12 +17,16 @@
 
 #define TENANT_OPEN_FILES_MAX 2048u /* until the next symbolizer_trim(), which closes most */
 
+/* For reading what its processes map, on the caller's own thread: what is read in five seconds, and then a quarter of the time. */
+#define TENANT_READING_LIMIT ((struct time_share_limit){.debt_ns = 5000000000ull, .part = 4})
+
 struct tenant {
 	uint64_t number;
 	size_t users;	   /* the caller's: processes that it has */
 	size_t open_files; /* that were opened for it (file_cache.h) */
 	struct path_lookups lookups;
 	struct time_share parsing; /* time that the child has spent on its files */
+	struct time_share reading; /* time of the caller's, on reading what its processes map */
 	struct time_share copies;  /* the same, on walking copies of its stacks */
 	uint32_t copy_deaths;	   /* of the child, by copies of its stacks */
 	uint64_t skipped;	   /* addresses that were not asked for, as that was used up */

@@ -9,11 +9,13 @@
 #include <unistd.h>
 
 #include "symbolizer/base/array.h"
+#include "symbolizer/base/clock.h"
 #include "symbolizer/base/hash_index.h"
 #include "symbolizer/base/partition_point.h"
 
 #define THREADS_MAX 131072
 #define LATE_LOOKS_MAX 8
+#define REFRESH_PART 10 /* reading one process takes no more than 1 / this of the time, with whatever is found */
 
 struct known_thread {
 	uint32_t process, tid;
@@ -212,16 +214,20 @@ static bool maps_all(const struct process *process, const uint64_t *user, size_t
  */
 int processes_refresh(struct process *process, const uint64_t *user, size_t count, uint64_t now_ns)
 {
+	uint64_t began_ns, wait_ns;
 	int err;
 
 	if (!process->snapshot || maps_all(process, user, count) || now_ns < process->refresh_after_ns)
 		return 0;
+	began_ns = clock_now_ns();
 	err = symbolizer_process_refresh(process->snapshot);
+	wait_ns = REFRESH_PART * (clock_now_ns() - began_ns);
 	if (!process->refresh_wait_ns || maps_all(process, user, count))
 		process->refresh_wait_ns = REFRESH_WAIT_MIN_NS;
 	else if (process->refresh_wait_ns < REFRESH_WAIT_MAX_NS)
 		process->refresh_wait_ns *= 2;
-	process->refresh_after_ns = now_ns + process->refresh_wait_ns;
+	wait_ns = wait_ns > process->refresh_wait_ns ? wait_ns : process->refresh_wait_ns;
+	process->refresh_after_ns = now_ns + (wait_ns < REFRESH_WAIT_MAX_NS ? wait_ns : REFRESH_WAIT_MAX_NS);
 	return err == -ENOMEM ? err : 0;
 }
 

@@ -22,6 +22,7 @@ struct symbolizer {
 	uint64_t read, asked; /* processes, addresses */
 	uint64_t first_asked; /* start of the process that was first to be asked */
 	uint32_t generations;
+	bool maps_nothing;
 	int error; /* of a refresh */
 };
 
@@ -75,7 +76,7 @@ const struct process_identity *symbolizer_process_identity(const struct symboliz
 
 bool symbolizer_process_maps(const struct symbolizer_process *process, uint64_t address)
 {
-	return true;
+	return !fake.maps_nothing;
 }
 
 int symbolizer_process_refresh(struct symbolizer_process *process)
@@ -346,6 +347,21 @@ static void test_address_frames__what_cannot_be_read_when_it_is_replaced_is_read
 	assert_int_equal(fake.read, 0);
 }
 
+static void test_address_frames__one_that_takes_long_to_read_is_read_the_less_often(void **state)
+{
+	struct host *host = *state;
+	struct process *process = add_process(host, (uint32_t)getpid(), 1, 1);
+	uint64_t address = 0x1000;
+
+	fake.maps_nothing = true;
+	fake.read_us = 20000;
+	assert_int_equal(processes_refresh(process, &address, 1, 1000000000), 0);
+	assert_int_equal(processes_refresh(process, &address, 1, 1190000000), 0);
+	assert_int_equal(fake.read, 1);
+	assert_int_equal(processes_refresh(process, &address, 1, 1000000000 + REFRESH_WAIT_MAX_NS), 0);
+	assert_int_equal(fake.read, 2);
+}
+
 #define HOSTED(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -357,6 +373,7 @@ int main(void)
 		HOSTED(test_address_frames__a_flush_asks_for_a_quarter_of_a_second_and_the_next_one_goes_on),
 		HOSTED(test_address_frames__what_is_not_asked_at_the_end_for_want_of_time_is_counted),
 		HOSTED(test_address_frames__what_lies_where_something_was_replaced_is_named_anew),
+		HOSTED(test_address_frames__one_that_takes_long_to_read_is_read_the_less_often),
 		HOSTED(test_address_frames__what_cannot_be_read_when_it_is_replaced_is_read_later),
 	};
 

@@ -191,6 +191,36 @@ static void test_process_snapshot__code_that_is_made_anew_replaces_nothing(void 
 	munmap(code, PAGE);
 }
 
+static void test_process_snapshot__who_takes_too_long_to_read_leaves_time_for_others(void **state)
+{
+	struct process_identity identity = own_identity(), other = own_identity();
+	uint64_t here = (uint64_t)test_process_snapshot_here;
+	struct symbolizer_process *others;
+	size_t count = 20000;
+	char *pages = reserve(count);
+
+	identity.tenant = 1;
+	other.tenant = 2;
+	for (size_t i = 0; i < count; i++)
+		assert_int_equal(mprotect(pages + 2 * i * PAGE, PAGE, PROT_EXEC), 0);
+	assert_int_equal(symbolizer_process_new(symbolizer, &identity, &process), 0);
+	assert_true(process->tenant->reading.debt_ns > 0);
+	munmap(pages, 2 * count * PAGE);
+
+	process->tenant->reading = (struct time_share){60000000000ull, clock_now_ns()};
+	assert_int_equal(symbolizer_process_refresh(process), -EDQUOT);
+	assert_string_equal(name_of(here), "test_process_snapshot_here");
+	assert_string_equal(name_of(64), "[container's time for reading mappings is used up]");
+	assert_true(symbols.list.items[0].pending);
+	assert_int_equal(symbolizer_process_new(symbolizer, &other, &others), 0);
+	assert_true(symbolizer_process_maps(others, here));
+	symbolizer_process_free(others);
+
+	process->tenant->reading.debt_ns = 0;
+	assert_int_equal(symbolizer_process_refresh(process), 0);
+	assert_string_equal(name_of(64), "[no mapping]");
+}
+
 static void test_process_snapshot__vdso_stays_open(void **state)
 {
 	struct process_identity identity = own_identity();
@@ -205,11 +235,9 @@ static void test_process_snapshot__vdso_stays_open(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		TEST(so_many_files_are_open_for_a_tenant_and_no_more),
-		TEST(what_cannot_be_read_now_is_tried_again),
-		TEST(what_took_another_files_place_is_named_by_its_own),
-		TEST(code_that_is_made_anew_replaces_nothing),
-		TEST(vdso_stays_open),
+		TEST(so_many_files_are_open_for_a_tenant_and_no_more),	 TEST(what_cannot_be_read_now_is_tried_again),
+		TEST(what_took_another_files_place_is_named_by_its_own), TEST(code_that_is_made_anew_replaces_nothing),
+		TEST(who_takes_too_long_to_read_leaves_time_for_others), TEST(vdso_stays_open),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
