@@ -316,6 +316,8 @@ static int set_unmapped(const struct symbolizer_process *process, struct symbol 
 	else if (process->error && !process->exited)
 		return symbol_set_reason(process->symbolizer, symbol, "[mappings not read: %s]",
 					 strerror(-process->error));
+	else if (process->mappings.cut)
+		reason = "[too many mappings]";
 	else if (!process->mappings.list.count)
 		reason = "[exited]";
 	return symbol_set_reason(process->symbolizer, symbol, "%s", reason);

@@ -15,6 +15,8 @@
 #include "symbolizer/process_files.h"
 
 #define MAPPINGS_MAX 65536
+#define PATH_KEPT_MAX 1024u /* bytes; what is longer is nobody's but to fill memory */
+#define STRING_BYTES 64u    /* with what is needed to find it */
 #define TEXT_BYTES_MAX (64u << 20)
 #define READ_NS_MAX 500000000ull
 #define TICK_NS 10000000ull /* USER_HZ is 100 on every architecture that we know */
@@ -84,14 +86,29 @@ static int name_mapping(struct reader *reader, struct mapping *mapping, const ch
 	const char *base = strrchr(path, '/');
 
 	base = base ? base + 1 : path;
+	if (strlen(path) > PATH_KEPT_MAX)
+		path = base;
 	if (string_table_add(reader->strings, base, strlen(base), &mapping->name))
 		return -ENOMEM;
 	return string_table_add(reader->strings, path, strlen(path), &mapping->path);
 }
 
+size_t process_maps_bytes(const struct string_table *strings, const struct mapping *mapping,
+			  const struct mapping *before)
+{
+	size_t bytes = sizeof(*mapping);
+
+	if (!before || before->path != mapping->path)
+		bytes += string_table_length(strings, mapping->path) + STRING_BYTES;
+	if (!before || before->name != mapping->name)
+		bytes += string_table_length(strings, mapping->name) + STRING_BYTES;
+	return bytes;
+}
+
 static int add_mapping(struct reader *reader, const struct line *line)
 {
 	struct mapping *mapping = array_add(&reader->mappings->list);
+	int err;
 
 	if (!mapping)
 		return -ENOMEM;
@@ -105,7 +122,16 @@ static int add_mapping(struct reader *reader, const struct line *line)
 		.file_start = line->start,
 		.file_end = line->end,
 	};
-	return name_mapping(reader, mapping, line->path);
+	err = name_mapping(reader, mapping, line->path);
+	if (!err)
+		reader->mappings->bytes += process_maps_bytes(reader->strings, mapping,
+							      reader->mappings->list.count > 1 ? mapping - 1 : NULL);
+	return err;
+}
+
+static bool is_full(const struct mapping_array *mappings)
+{
+	return mappings->list.count >= MAPPINGS_MAX || (mappings->bytes_max && mappings->bytes >= mappings->bytes_max);
 }
 
 /*
@@ -155,9 +181,12 @@ int process_maps_parse(char *text, struct string_table *strings, struct mapping_
 {
 	struct reader reader = {.strings = strings, .mappings = mappings};
 
-	for (char *line = text, *end; *line && mappings->list.count < MAPPINGS_MAX; line = end) {
+	for (char *line = text, *end; *line; line = end) {
 		int err;
 
+		mappings->cut = is_full(mappings);
+		if (mappings->cut)
+			break;
 		end = strchr(line, '\n');
 		if (end)
 			*end++ = '\0';

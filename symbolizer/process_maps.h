@@ -29,21 +29,29 @@ struct mapping {
 	uint64_t inode;	  /* with the device as the line shows it: to know the line again, not the file */
 	uint32_t device;
 	enum mapping_kind kind : 8;
-	bool crowded;		  /* its file was not opened, as too many are. As the file, not touched here */
-	string_id name;		  /* base name of the file, or what stands in brackets */
-	string_id path;		  /* the whole of it as the process sees it, without " (deleted)" */
+	bool gone;	/* it was unmapped since. Not touched here */
+	bool crowded;	/* its file was not opened, as too many are. As the file, not touched here */
+	string_id name; /* base name of the file, or what stands in brackets */
+	string_id path; /* as the process sees it, without " (deleted)"; as @name where it is longer than 1 KB */
 	struct pinned_file *file; /* file_cache.h; NULL where there is none. Not touched here. */
 };
 
 struct mapping_array {
 	ARRAY(struct mapping) list;
+	size_t bytes;	  /* that they take, with their names */
+	size_t bytes_max; /* 0: no limit */
+	bool cut;	  /* there were more */
 };
+
+/* What a mapping takes, with its names where they are others than those of the one @before (or NULL). */
+size_t process_maps_bytes(const struct string_table *strings, const struct mapping *mapping,
+			  const struct mapping *before);
 
 /**
  * process_maps_parse() - take the executable mappings out of the text
  * @text:    NUL-terminated, changed while parsing
  * @strings: where names go
- * @mappings: appended to, in the order of the text; at most 65,536
+ * @mappings: appended to, in the order of the text; at most 65,536, and what its limit has room for
  * Lines that do not parse are skipped. Memory without a name between two parts of a file, just where the part between
  * them would be, is that part: code that was moved to huge pages. Returns 0 or -ENOMEM.
  */

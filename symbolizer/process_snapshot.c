@@ -12,10 +12,14 @@
 #include "symbolizer/process_files.h"
 #include "symbolizer/symbolizer_private.h"
 
-/* Those of now and those of before: a process that maps and unmaps for ever does not grow for ever. */
-#define MAPPINGS_KEPT_MAX 131072
-#define READ_FREE_NS \
-	1000000ull /* what it takes to read a process like any other: whoever starts many does not pay for it */
+/* What was unmapped has names for the samples that are still to be named; no process grows for ever by it. */
+#define OLD_MAPPINGS_MAX 512
+/* What processes map, with the names of it. 65,536 pieces of one file fit into the first. */
+#define PROCESS_BYTES_MAX (8ull << 20)
+#define TENANT_BYTES_MAX (64ull << 20)
+#define ALL_BYTES_MAX (256ull << 20)
+/* What it takes to read a process like any other: whoever starts many does not pay for it. */
+#define READ_FREE_NS 1000000ull
 #define PIN_NS_MAX 500000000ull /* for the files of one process */
 
 /* The first of [count] sorted mappings that ends above an address, or @count. */
@@ -180,25 +184,45 @@ static bool is_replaced(const struct mapping *old, const struct mapping_array *f
 }
 
 /* What was unmapped since may have been sampled before: it stays unless something new lies there. */
-static int keep_old(struct mapping_array *fresh, const struct mapping_array *old, bool *ret_replaced)
+static int keep_old(struct symbolizer_process *process, struct mapping_array *fresh, bool gone, size_t count,
+		    bool *replaced)
 {
-	bool replaced = false;
-	size_t count = fresh->list.count;
+	const struct mapping_array *old = &process->mappings;
 
-	for (size_t i = 0; i < old->list.count && fresh->list.count < MAPPINGS_KEPT_MAX; i++) {
+	for (size_t i = 0; i < old->list.count; i++) {
 		const struct mapping *mapping = &old->list.items[i];
 		size_t at = first_above(fresh, count, mapping->start);
 		struct mapping *kept;
 
+		if (mapping->gone != gone)
+			continue;
 		if (at < count && fresh->list.items[at].start < mapping->end) {
-			replaced |= is_replaced(mapping, fresh, at, count);
+			*replaced |= is_replaced(mapping, fresh, at, count);
 			continue;
 		}
+		if (fresh->list.count >= count + OLD_MAPPINGS_MAX || fresh->bytes >= fresh->bytes_max)
+			continue;
 		kept = array_add(&fresh->list);
 		if (!kept)
 			return -ENOMEM;
 		*kept = *mapping;
+		kept->gone = true;
+		fresh->bytes += process_maps_bytes(&process->symbolizer->strings, kept, NULL);
 	}
+	return 0;
+}
+
+/* Those that went last come first. */
+static int keep_all_old(struct symbolizer_process *process, struct mapping_array *fresh, bool *ret_replaced)
+{
+	size_t count = fresh->list.count;
+	bool replaced = false;
+	int err = keep_old(process, fresh, false, count, &replaced);
+
+	if (!err)
+		err = keep_old(process, fresh, true, count, &replaced);
+	if (err)
+		return err;
 	if (fresh->list.count > count)
 		qsort(fresh->list.items, fresh->list.count, sizeof(struct mapping), by_start);
 	*ret_replaced = replaced;
@@ -273,6 +297,31 @@ static void fit(struct mapping_array *mappings)
 	mappings->list.capacity = mappings->list.count;
 }
 
+static size_t left_of(size_t most, size_t used)
+{
+	return used < most ? most - used : 0;
+}
+
+/* Not 0: the limit is told by the first mapping that is beyond it. */
+static size_t room_for(const struct symbolizer_process *process)
+{
+	size_t own = process->mappings.bytes, room = PROCESS_BYTES_MAX;
+	size_t tenants = left_of(TENANT_BYTES_MAX, process->tenant->mapping_bytes - own);
+	size_t all = left_of(ALL_BYTES_MAX, process->symbolizer->mapping_bytes - own);
+
+	room = room < tenants ? room : tenants;
+	room = room < all ? room : all;
+	return room ? room : 1;
+}
+
+static void forget_mappings(struct symbolizer_process *process)
+{
+	if (process->tenant)
+		process->tenant->mapping_bytes -= process->mappings.bytes;
+	process->symbolizer->mapping_bytes -= process->mappings.bytes;
+	array_deinit(&process->mappings.list);
+}
+
 static int take_snapshot(struct symbolizer_process *process, struct mapping_array *fresh)
 {
 	const struct process_identity *identity = &process->identity;
@@ -287,6 +336,7 @@ static int take_snapshot(struct symbolizer_process *process, struct mapping_arra
 		return err;
 	process->root = root_of(pid);
 	err = memory_reader_maps(process->symbolizer->memory, identity->tenant, pid, &text);
+	fresh->bytes_max = room_for(process);
 	if (!err)
 		err = process_maps_parse(text, &process->symbolizer->strings, fresh);
 	if (!err)
@@ -297,7 +347,7 @@ static int take_snapshot(struct symbolizer_process *process, struct mapping_arra
 	err = process_maps_check(identity->pid, identity->start_ns, identity->address_space, &pid);
 	if (err || !fresh->list.count)
 		return err ? err : -ESRCH;
-	err = keep_old(fresh, &process->mappings, &replaced);
+	err = keep_all_old(process, fresh, &replaced);
 	if (err)
 		return err;
 	if (replaced) {
@@ -306,8 +356,10 @@ static int take_snapshot(struct symbolizer_process *process, struct mapping_arra
 	}
 	process->read_ns = now_ns;
 	fit(fresh);
-	array_deinit(&process->mappings.list);
+	forget_mappings(process);
 	process->mappings = *fresh;
+	process->tenant->mapping_bytes += fresh->bytes;
+	process->symbolizer->mapping_bytes += fresh->bytes;
 	memset(fresh, 0, sizeof(*fresh));
 	take_perf_map(process, false);
 	look_for_perf_map(process);
@@ -381,7 +433,7 @@ void symbolizer_process_free(struct symbolizer_process *process)
 	*process->back = process->next;
 	if (process->next)
 		process->next->back = process->back;
-	array_deinit(&process->mappings.list);
+	forget_mappings(process);
 	if (process->tenant) {
 		path_lookup_drop(&process->tenant->lookups, &process->perf_map_lookup);
 		process->tenant->users--;

@@ -19,7 +19,10 @@
 struct symbolizer {
 	struct symbolizer_options options;
 	struct string_table strings;
-	uint64_t strings_forgotten; /* times */
+	uint64_t strings_forgotten;		/* times */
+	size_t strings_kept, string_bytes_kept; /* what was left the last time */
+	size_t files_kept;			/* likewise */
+	size_t mapping_bytes;			/* of all processes */
 	struct symbolizer_process *processes;
 	uint32_t generations;  /* given so far */
 	uint64_t replacements; /* times that a snapshot's mappings were found replaced */

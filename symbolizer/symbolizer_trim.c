@@ -3,7 +3,14 @@
 #include "symbolizer/symbolizer_private.h"
 
 #define STRINGS_MAX (1u << 16) /* with their index some 6 MB */
+#define STRING_BYTES_MAX (32ull << 20)
 #define FILES_MAX 4096u
+
+/* What cannot be forgotten is not looked through each time: there have to be twice as many by then. */
+static size_t limit(size_t most, size_t kept)
+{
+	return most > 2 * kept ? most : 2 * kept;
+}
 
 /* Those of processes, which are pointed to, and those that are known to be harmful stay. */
 static void forget_files(struct symbolizer *symbolizer)
@@ -16,6 +23,7 @@ static void forget_files(struct symbolizer *symbolizer)
 			if (process->mappings.list.items[i].file)
 				process->mappings.list.items[i].file->marked = true;
 	file_cache_forget_unmarked(symbolizer->files);
+	symbolizer->files_kept = file_cache_count(symbolizer->files);
 }
 
 /* The number that a text of the old table has in the fresh one, which is given it if need be. */
@@ -69,6 +77,8 @@ static void forget_strings(struct symbolizer *symbolizer)
 	file_cache_forget_names(symbolizer->files);
 	string_table_deinit(&symbolizer->strings);
 	symbolizer->strings = fresh;
+	symbolizer->strings_kept = fresh.entries.count;
+	symbolizer->string_bytes_kept = string_table_bytes(&fresh);
 	symbolizer->strings_forgotten++;
 }
 
@@ -79,9 +89,10 @@ void symbolizer_trim(struct symbolizer *symbolizer, size_t files)
 		file_cache_touch(symbolizer->files, symbolizer->vdso);
 	file_cache_trim(symbolizer->files, files);
 	tenants_trim(&symbolizer->tenants, clock_now_ns());
-	if (file_cache_count(symbolizer->files) > FILES_MAX)
+	if (file_cache_count(symbolizer->files) > limit(FILES_MAX, symbolizer->files_kept))
 		forget_files(symbolizer);
-	if (symbolizer->strings.entries.count > STRINGS_MAX)
+	if (symbolizer->strings.entries.count > limit(STRINGS_MAX, symbolizer->strings_kept) ||
+	    string_table_bytes(&symbolizer->strings) > limit(STRING_BYTES_MAX, symbolizer->string_bytes_kept))
 		forget_strings(symbolizer);
 }
 

@@ -22,8 +22,9 @@
 
 struct tenant {
 	uint64_t number;
-	size_t users;	   /* the caller's: processes that it has */
-	size_t open_files; /* that were opened for it (file_cache.h) */
+	size_t users;	      /* the caller's: processes that it has */
+	size_t open_files;    /* that were opened for it (file_cache.h) */
+	size_t mapping_bytes; /* of its processes' snapshots */
 	struct path_lookups lookups;
 	struct time_share parsing; /* time that the child has spent on its files */
 	struct time_share reading; /* time of the caller's, on reading what its processes map */

@@ -71,6 +71,11 @@ void string_table_deinit(struct string_table *table)
 	hash_index_deinit(&table->index);
 }
 
+size_t string_table_bytes(const struct string_table *table)
+{
+	return table->arena.count * BLOCK_BYTES;
+}
+
 void string_table_clear(struct string_table *table)
 {
 	string_id empty;

@@ -33,6 +33,9 @@ struct string_table {
 int string_table_init(struct string_table *table);
 void string_table_deinit(struct string_table *table);
 
+/* Memory that the texts take, in whole blocks. */
+size_t string_table_bytes(const struct string_table *table);
+
 /* Forgets every string but number 0. */
 void string_table_clear(struct string_table *table);
 

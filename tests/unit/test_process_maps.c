@@ -198,6 +198,29 @@ static void test_process_maps__mappings_have_a_limit(void **state)
 	assert_int_equal(process_maps_parse(text, &parsed->strings, &parsed->mappings), 0);
 	free(text);
 	assert_int_equal(parsed->mappings.list.count, 65536);
+	assert_true(parsed->mappings.cut);
+	/* Pieces of one file take little. */
+	assert_in_range(parsed->mappings.bytes, 0, 8 << 20);
+}
+
+static void test_process_maps__long_names_have_a_limit(void **state)
+{
+	struct parsed *parsed = *state;
+	char text[65536], directory[3000];
+	int length = 0;
+
+	memset(directory, 'd', sizeof(directory) - 1);
+	directory[sizeof(directory) - 1] = '\0';
+	parsed->mappings.bytes_max = 1000;
+	for (unsigned int i = 1; i <= 20; i++)
+		length += snprintf(text + length, sizeof(text) - (size_t)length,
+				   "%x000-%x000 r-xp 00000000 08:01 5 /%s/library-%u\n", i, i + 1, directory, i);
+	parse(parsed, text);
+	expect(parsed, 0, MAPPING_FILE, "library-1");
+	assert_string_equal(string_table_text(&parsed->strings, parsed->mappings.list.items[0].path), "library-1");
+	assert_true(parsed->mappings.cut);
+	assert_in_range(parsed->mappings.list.count, 3, 8);
+	assert_in_range(parsed->mappings.bytes, 1000, 1300);
 }
 
 static void test_process_maps__our_own_code_is_in_our_own_mappings(void **state)
@@ -296,6 +319,7 @@ int main(void)
 		PARSED(test_process_maps__names_that_only_begin_like_shared_memory_are_files),
 		PARSED(test_process_maps__lines_that_do_not_parse_are_skipped),
 		PARSED(test_process_maps__mappings_have_a_limit),
+		PARSED(test_process_maps__long_names_have_a_limit),
 		PARSED(test_process_maps__our_own_code_is_in_our_own_mappings),
 		cmocka_unit_test(test_process_maps__another_start_or_another_image_is_another_process),
 		cmocka_unit_test(test_process_maps__one_that_has_ended_is_not_read),

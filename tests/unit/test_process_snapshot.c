@@ -221,6 +221,106 @@ static void test_process_snapshot__who_takes_too_long_to_read_leaves_time_for_ot
 	assert_string_equal(name_of(64), "[no mapping]");
 }
 
+/* Maps @count pages of one file. */
+static void map_pages(char *pages, size_t count)
+{
+	char path[] = "/tmp/stoker-test-XXXXXX";
+	int fd = mkstemp(path);
+
+	assert_true(fd >= 0);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(ftruncate(fd, (off_t)PAGE), 0);
+	for (size_t i = 0; i < count; i++)
+		assert_true(mmap(pages + 2 * i * PAGE, PAGE, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_FIXED, fd, 0) !=
+			    MAP_FAILED);
+	close(fd);
+}
+
+static void test_process_snapshot__few_of_those_that_were_unmapped_are_kept_and_the_last_ones(void **state)
+{
+	struct process_identity identity = own_identity();
+	size_t count = 2000, now;
+	char *first = reserve(count), *second = reserve(100);
+	const struct mapping *mapping;
+
+	map_pages(first, count);
+	assert_int_equal(symbolizer_process_new(symbolizer, &identity, &process), 0);
+	munmap(first, 2 * count * PAGE);
+	map_pages(second, 100);
+	assert_int_equal(symbolizer_process_refresh(process), 0);
+	now = symbolizer_process_mappings(process);
+	assert_in_range(now, 100 + 512, 100 + 512 + 50);
+	munmap(second, 200 * PAGE);
+	assert_int_equal(symbolizer_process_refresh(process), 0);
+	assert_in_range(symbolizer_process_mappings(process), now - 100, now - 1);
+	for (size_t i = 0; i < 100; i++) {
+		mapping = process_snapshot_mapping(process, (uint64_t)second + 2 * i * PAGE);
+		assert_non_null(mapping);
+		assert_true(mapping->gone);
+	}
+	assert_int_equal(process->tenant->mapping_bytes, process->mappings.bytes);
+	assert_int_equal(symbolizer->mapping_bytes, process->mappings.bytes);
+}
+
+static void test_process_snapshot__no_tenant_fills_memory_with_what_it_maps(void **state)
+{
+	struct process_identity identity = own_identity();
+	uint64_t here = (uint64_t)test_process_snapshot_here;
+	struct symbolizer_process *others;
+	size_t all, before;
+
+	identity.tenant = 1;
+	assert_int_equal(symbolizer_process_new(symbolizer, &identity, &process), 0);
+	assert_string_equal(name_of(here), "test_process_snapshot_here");
+	all = symbolizer_process_mappings(process);
+
+	/* As if there were thousands of others. */
+	before = process->tenant->mapping_bytes;
+	process->tenant->mapping_bytes += 1ull << 30;
+	assert_int_equal(symbolizer_process_refresh(process), 0);
+	assert_true(process->mappings.cut);
+	assert_string_equal(name_of(64), "[too many mappings]");
+	identity.tenant = 2;
+	assert_int_equal(symbolizer_process_new(symbolizer, &identity, &others), 0);
+	assert_int_equal(symbolizer_process_mappings(others), all);
+	symbolizer_process_free(others);
+
+	process->tenant->mapping_bytes -= 1ull << 30;
+	assert_int_equal(symbolizer_process_refresh(process), 0);
+	assert_false(process->mappings.cut);
+	assert_in_range(process->tenant->mapping_bytes, 1, 2 * before);
+	assert_int_equal(symbolizer->mapping_bytes, process->tenant->mapping_bytes);
+}
+
+/* What is mapped cannot be forgotten: names of functions would be, of all files, each time and in vain. */
+static void test_process_snapshot__strings_that_are_in_use_are_not_looked_through_each_time(void **state)
+{
+	struct process_identity identity = own_identity();
+	struct mapping *added;
+	char name[32];
+
+	assert_int_equal(symbolizer_process_new(symbolizer, &identity, &process), 0);
+	for (unsigned int i = 0; i < 70000; i++) {
+		added = array_add(&process->mappings.list);
+		assert_non_null(added);
+		*added = (struct mapping){.start = UINT64_MAX - 70000 + i, .end = UINT64_MAX - 69999 + i};
+		snprintf(name, sizeof(name), "%u", i);
+		assert_int_equal(string_table_add(&symbolizer->strings, name, strlen(name), &added->name), 0);
+	}
+	symbolizer_trim(symbolizer, 512);
+	assert_int_equal(symbolizer_strings_forgotten(symbolizer), 1);
+	symbolizer_trim(symbolizer, 512);
+	assert_int_equal(symbolizer_strings_forgotten(symbolizer), 1);
+	process->mappings.list.count -= 70000;
+	for (unsigned int i = 0; i < 140000; i++) {
+		snprintf(name, sizeof(name), "again %u", i);
+		assert_int_equal(string_table_add(&symbolizer->strings, name, strlen(name), &(string_id){0}), 0);
+	}
+	symbolizer_trim(symbolizer, 512);
+	assert_int_equal(symbolizer_strings_forgotten(symbolizer), 2);
+	assert_in_range(symbolizer->strings.entries.count, 1, 200);
+}
+
 static void test_process_snapshot__vdso_stays_open(void **state)
 {
 	struct process_identity identity = own_identity();
@@ -235,9 +335,15 @@ static void test_process_snapshot__vdso_stays_open(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		TEST(so_many_files_are_open_for_a_tenant_and_no_more),	 TEST(what_cannot_be_read_now_is_tried_again),
-		TEST(what_took_another_files_place_is_named_by_its_own), TEST(code_that_is_made_anew_replaces_nothing),
-		TEST(who_takes_too_long_to_read_leaves_time_for_others), TEST(vdso_stays_open),
+		TEST(so_many_files_are_open_for_a_tenant_and_no_more),
+		TEST(what_cannot_be_read_now_is_tried_again),
+		TEST(what_took_another_files_place_is_named_by_its_own),
+		TEST(code_that_is_made_anew_replaces_nothing),
+		TEST(who_takes_too_long_to_read_leaves_time_for_others),
+		TEST(few_of_those_that_were_unmapped_are_kept_and_the_last_ones),
+		TEST(no_tenant_fills_memory_with_what_it_maps),
+		TEST(strings_that_are_in_use_are_not_looked_through_each_time),
+		TEST(vdso_stays_open),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
