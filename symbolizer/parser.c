@@ -247,6 +247,13 @@ static int *descriptor_of(struct parser_source *source, enum parser_addition add
 	return &source->package_fd;
 }
 
+/* Does the child know as many as it has room for, and not this one? */
+static bool is_full(const struct parser *parser, const struct parser_source *source, uint32_t generation)
+{
+	return source->numbered != generation && parser->numbered == generation &&
+	       parser->objects - parser->unused.count >= PARSER_SOURCES_MAX;
+}
+
 static int tell(struct parser *parser, struct parser_source *source, struct parser_answer *answer)
 {
 	uint32_t generation = worker_generation(parser->worker);
@@ -254,6 +261,10 @@ static int tell(struct parser *parser, struct parser_source *source, struct pars
 
 	if (source->generation == generation)
 		return 0;
+	if (is_full(parser, source, generation)) {
+		worker_stop_child(parser->worker);
+		generation = worker_generation(parser->worker);
+	}
 	number(parser, source, generation);
 	err = ask_simply(parser, opening(source), source->object, source->fd, answer);
 	if (!err && source->kind == PARSER_FILE)

@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -261,6 +262,27 @@ static void test_parser__numbers_of_a_child_that_is_gone_are_nobodys(void **stat
 	parser_source_deinit(parser, &second);
 }
 
+static void test_parser__more_sources_than_a_child_has_room_for_get_another_child(void **state)
+{
+	static struct parser_source sources[PARSER_SOURCES_MAX + 1];
+	uint32_t generation = worker_generation(parser_worker(parser));
+	struct rlimit files;
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &files), 0);
+	files.rlim_cur = files.rlim_max;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &files), 0);
+	for (size_t i = 0; i < ARRAY_LENGTH(sources); i++) {
+		parser_source_init(&sources[i], PARSER_PERF_MAP, open_path("/bin/sh"));
+		assert_int_equal(ask(&sources[i], 0), 0);
+		assert_int_equal(worker_generation(parser_worker(parser)), generation + (i == PARSER_SOURCES_MAX));
+	}
+	/* What the one before knew can be asked as well. */
+	assert_int_equal(ask(&sources[0], 0), 0);
+	assert_int_equal(worker_generation(parser_worker(parser)), generation + 1);
+	for (size_t i = 0; i < ARRAY_LENGTH(sources); i++)
+		parser_source_deinit(parser, &sources[i]);
+}
+
 static void test_time_share__is_run_up_at_once_and_paid_off_slowly(void **state)
 {
 	const struct time_share_limit limit = {100, 10};
@@ -296,6 +318,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_parser__numbers_are_as_few_as_sources, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_parser__numbers_of_a_child_that_is_gone_are_nobodys, set_up,
 						tear_down),
+		cmocka_unit_test_setup_teardown(test_parser__more_sources_than_a_child_has_room_for_get_another_child,
+						set_up, tear_down),
 		cmocka_unit_test(test_time_share__is_run_up_at_once_and_paid_off_slowly),
 	};
 
