@@ -16,7 +16,7 @@
 #define OLD_MAPPINGS_MAX 512
 /* What processes map, with the names of it. 65,536 pieces of one file fit into the first. */
 #define PROCESS_BYTES_MAX (8ull << 20)
-#define TENANT_BYTES_MAX (64ull << 20)
+#define TENANT_BYTES_MAX (128ull << 20)
 #define ALL_BYTES_MAX (256ull << 20)
 /* What it takes to read a process like any other: whoever starts many does not pay for it. */
 #define READ_FREE_NS 1000000ull
