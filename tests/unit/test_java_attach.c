@@ -28,6 +28,7 @@
 #define INNER_PID 77777777 /* as the JVM's own pid namespace has it */
 #define DEADLINE_MS 300
 #define LATE_MS 2000 /* what a busy machine may add */
+#define LONG_MS 1000 /* a deadline within which other questions are answered, on a busy machine, too */
 
 static const char request[] = "1\0jcmd\0Compiler.perfmap\0\0";
 
@@ -433,7 +434,7 @@ static void expect_answer(struct java_attach *attach, uint32_t tag, int result)
 {
 	struct java_answer got;
 
-	assert_int_equal(java_attach_answer(attach, LATE_MS, &got), 0);
+	assert_int_equal(java_attach_answer(attach, LONG_MS + LATE_MS, &got), 0);
 	assert_int_equal(got.tag, tag);
 	assert_int_equal(got.result, result);
 }
@@ -442,10 +443,12 @@ static void test_java_attach__a_container_of_silent_jvms_holds_no_other_one_up(v
 {
 	struct java_attach *attach;
 	struct java_question question;
+	struct java_answer got;
 	char path[64];
 
 	question = silent_question(*state, path);
 	question.identity.tenant = 1;
+	question.timeout_ms = LONG_MS;
 	assert_int_equal(java_attach_new(&attach), 0);
 	/* Two are asked, six wait. */
 	for (question.tag = 0; question.tag < 10; question.tag++)
@@ -454,8 +457,12 @@ static void test_java_attach__a_container_of_silent_jvms_holds_no_other_one_up(v
 	expect_answer(attach, 8, -EAGAIN);
 	expect_answer(attach, 9, -EAGAIN);
 	expect_answer(attach, 1000, -ENOTSUP);
-	for (uint32_t tag = 0; tag < 8; tag++)
-		expect_answer(attach, tag, -ETIME);
+	/* The two that were asked, in any order; the others are given up. */
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(java_attach_answer(attach, LONG_MS + LATE_MS, &got), 0);
+		assert_in_range(got.tag, 0, 1);
+		assert_int_equal(got.result, -ETIME);
+	}
 	java_attach_free(attach);
 }
 
@@ -488,6 +495,7 @@ static void test_java_attach__who_cannot_be_killed_keeps_the_places_of_its_own_c
 
 	question = silent_question(*state, path);
 	question.identity.tenant = 1;
+	question.timeout_ms = LONG_MS;
 	assert_int_equal(java_attach_new(&attach), 0);
 	for (int i = 0; i < 2; i++) {
 		question.tag = (uint32_t)i;
