@@ -344,7 +344,7 @@ int BPF_PROG(task_begun, struct task_struct *task)
 	return 0;
 }
 
-/* Its memory is a row of a table that holds as many tasks as there can be at a time, and goes to the next one. */
+/* Its memory is a row of a table, and goes to the next one. */
 SEC("tp_btf/sched_process_free")
 int task_freed(u64 *ctx)
 {
@@ -354,6 +354,18 @@ int task_freed(u64 *ctx)
 	/* Who has its number by now has begun at another time. */
 	if (!times_in_storage && known_times_of(task))
 		bpf_map_delete_elem(&task_hash, &tid);
+	return 0;
+}
+
+/* A thread that execs takes its leader's number and start: what lies under its own is nobody's. */
+SEC("tp_btf/sched_process_exec")
+int task_renumbered(u64 *ctx)
+{
+	struct task_struct *task = (struct task_struct *)ctx[0];
+	u32 before = ctx[1];
+
+	if (!times_in_storage && before != task->pid)
+		bpf_map_delete_elem(&task_hash, &before);
 	return 0;
 }
 

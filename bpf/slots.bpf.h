@@ -138,10 +138,12 @@ static __always_inline u32 slot_in(struct task_struct *task, u64 cgroup_id)
 
 static __noinline u32 find_slot(struct task_struct *task)
 {
+	/* Before it is looked for: as somebody is wanted meanwhile, this number is not valid any more. */
+	u32 unwanted = *(volatile u32 *)&slots_valid[SLOT_UNWANTED];
 	u64 cgroup_id = cgroup_id_of(task);
 
 	if (!slot_is_wanted(LOAD(task, tgid), cgroup_id))
-		return *(volatile u32 *)&slots_valid[SLOT_UNWANTED];
+		return unwanted;
 	return LOAD(task, flags) & PF_KTHREAD ? SLOT_KERNEL : slot_in(task, cgroup_id);
 }
 
