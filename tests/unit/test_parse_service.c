@@ -88,7 +88,14 @@ static uint32_t walk(void *state)
 	return head.count;
 }
 
-static void *service; /* as in the child, which never ends it */
+static void *service; /* as in the child, which never ends it: one for all tests */
+
+static void start_service(void)
+{
+	if (!service)
+		service = parse_service.start();
+	assert_non_null(service);
+}
 
 static size_t held_after_walks(uint32_t mentioned, uint32_t *ret_frames)
 {
@@ -97,9 +104,7 @@ static size_t held_after_walks(uint32_t mentioned, uint32_t *ret_frames)
 	struct mallinfo2 before, after;
 	uint8_t section[256];
 
-	if (!service)
-		service = parse_service.start();
-	assert_non_null(service);
+	start_service();
 	assert_int_equal(
 		ask(service, &open, sizeof(open), eh_frame_file(section, write_section(section, mentioned)), NULL), 0);
 	before = mallinfo2();
@@ -235,7 +240,7 @@ static void test_parse_service__maps_that_are_not_in_use_make_room(void **state)
 {
 	size_t before = heap_bytes();
 
-	service = parse_service.start();
+	start_service();
 	read_maps();
 	assert_in_range(heap_bytes() - before, 0, 200u << 20);
 	forget_maps();
@@ -250,7 +255,7 @@ static void test_parse_service__maps_that_take_all_memory_take_no_names(void **s
 
 	assert_int_equal(fscanf(file, "%lu", &pages), 1);
 	fclose(file);
-	service = parse_service.start();
+	start_service();
 	assert_int_equal(getrlimit(RLIMIT_AS, &limits), 0);
 	little = (struct rlimit){pages * 4096 + (150u << 20), limits.rlim_max};
 	assert_int_equal(setrlimit(RLIMIT_AS, &little), 0);
@@ -310,7 +315,7 @@ static void test_parse_service__split_files_leave_descriptors_for_others(void **
 	build(*state, "gcc -gsplit-dwarf -gdwarf-5 -c", "program.c", "program.o");
 	run("cd %s && gcc -no-pie -o program program.o", ((struct place *)*state)->folder);
 	spot = address_of(*state, "program", "spot_inner");
-	service = parse_service.start();
+	start_service();
 	for (int round = 0; round < 2; round++)
 		for (request.object = split.object = 1; request.object <= PROGRAMS; split.object = ++request.object) {
 			if (!round)
