@@ -20,6 +20,7 @@ void address_frames_deinit(struct address_frames *frames)
 	symbols_deinit(&frames->symbols);
 	array_deinit(&frames->still);
 	pending_addresses_deinit(&frames->pending);
+	array_deinit(&frames->without_room);
 	array_deinit(&frames->strings);
 }
 
@@ -73,15 +74,40 @@ static bool is_named(struct address_frames *frames, uint32_t owner, uint64_t add
 	return named_addresses_find(&frames->named, owner, address, &rows, &count);
 }
 
+/* More than those are not noted: they wait again once named_addresses has forgotten them. */
+static int note_without_room(struct address_frames *frames, struct pending_address without)
+{
+	if (frames->without_room.count == PENDING_ADDRESSES_MAX)
+		return 0;
+	if (array_reserve(&frames->without_room, 1))
+		return -ENOMEM;
+	*array_add(&frames->without_room) = without;
+	return 0;
+}
+
+/* Those that are sampled again once there is room wait again: not before, as each wait takes a row. */
+static void let_wait_again(struct address_frames *frames)
+{
+	if (frames->pending.count == PENDING_ADDRESSES_MAX)
+		return;
+	for (size_t i = 0; i < frames->without_room.count; i++)
+		named_addresses_forget(&frames->named, frames->without_room.items[i].owner,
+				       frames->without_room.items[i].address);
+	frames->without_room.count = 0;
+}
+
 static int add_pending(struct address_frames *frames, const struct recording_frame *row, const struct process *process,
 		       uint32_t owner, uint64_t address, uint32_t *ret_frame)
 {
 	uint64_t tenant = symbolizer_process_identity(process->snapshot)->tenant;
-	struct pending_address dropped;
+	struct pending_address without = {.address = address, .owner = owner};
+	enum pending_room room = pending_addresses_make_room(&frames->pending, process->row, tenant, &without);
 
-	/* One that is sampled again then waits again, as the youngest. */
-	while (pending_addresses_give_up(&frames->pending, &dropped))
-		named_addresses_forget(&frames->named, dropped.owner, dropped.address);
+	if (room != PENDING_ROOM && note_without_room(frames, without))
+		return -ENOMEM;
+	/* It has no name to come: the row that all have for this reason. */
+	if (room == PENDING_NO_ROOM)
+		return recording_writer_frame(frames->writer, row, ret_frame);
 	if (recording_writer_frame_alone(frames->writer, row, ret_frame))
 		return -ENOMEM;
 	return pending_addresses_add(&frames->pending, process->row, tenant,
@@ -306,5 +332,6 @@ int address_frames_name_pending(struct address_frames *frames, struct processes 
 		in_time = clock_now_ns() < until_ns;
 	}
 	pending_addresses_end(&frames->pending);
+	let_wait_again(frames);
 	return err;
 }

@@ -5,7 +5,7 @@
  * Each address is named once; what was inlined there makes it several rows. A question to the symbolizer costs a round
  * trip: what is known to be needed is wanted first, and all of it named at once. JIT code that no map names yet, and what no
  * mapping holds yet, is pending (pending_addresses.h): it keeps a row of its own, and is asked for again until its process is
- * forgotten or there is a name, which the row then is defined anew with.
+ * forgotten or there is a name, which the row then is defined anew with. Where too many are, one shares the row of its reason.
  */
 #ifndef STOKER_ADDRESS_FRAMES_H
 #define STOKER_ADDRESS_FRAMES_H
@@ -30,6 +30,7 @@ struct address_frames {
 	ARRAY(uint64_t) asked; /* the addresses of one question, while it is made */
 	struct symbols symbols;
 	struct pending_addresses pending;
+	ARRAY(struct pending_address) without_room; /* given up, or refused: named_addresses has them */
 	ARRAY(bool) still;	  /* of those asked for again, which are pending: while the answer is taken */
 	ARRAY(string_id) strings; /* the writer's number + 1 for each of the symbolizer's; 0: not known yet */
 	uint64_t names_forgotten, strings_forgotten; /* the writer's and the symbolizer's, as of all these */

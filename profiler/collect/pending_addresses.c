@@ -83,33 +83,58 @@ static void take_away(struct pending_addresses *pending, const struct pending_pr
 	pending->count -= count;
 }
 
-static struct pending_process *largest(const struct pending_addresses *pending)
+static const struct pending_tenant *find_tenant(const struct pending_addresses *pending, uint64_t number)
+{
+	for (size_t i = 0; i < pending->tenants.count; i++)
+		if (pending->tenants.items[i].processes && pending->tenants.items[i].number == number)
+			return &pending->tenants.items[i];
+	return NULL;
+}
+
+static const struct pending_tenant *largest_tenant(const struct pending_addresses *pending)
+{
+	const struct pending_tenant *found = pending->tenants.items;
+
+	for (size_t i = 1; i < pending->tenants.count; i++)
+		if (pending->tenants.items[i].addresses > found->addresses)
+			found = &pending->tenants.items[i];
+	return found;
+}
+
+static struct pending_process *largest_process(const struct pending_addresses *pending,
+					       const struct pending_tenant *tenant)
 {
 	struct pending_process *found = NULL;
-	uint32_t tenant = 0;
 
-	for (uint32_t i = 1; i < pending->tenants.count; i++)
-		if (pending->tenants.items[i].addresses > pending->tenants.items[tenant].addresses)
-			tenant = i;
 	for (size_t i = 0; i < pending->processes.count; i++) {
 		struct pending_process *process = &pending->processes.items[i];
 
-		if (process->tenant == tenant &&
+		if (&pending->tenants.items[process->tenant] == tenant &&
 		    (!found || pending_process_count(process) > pending_process_count(found)))
 			found = process;
 	}
 	return found;
 }
 
-bool pending_addresses_give_up(struct pending_addresses *pending, struct pending_address *ret_given_up)
+/* Who has more than the newcomer will have: so two that make up addresses do not take turns for ever. NULL: nobody. */
+static struct pending_process *who_gives_up(const struct pending_addresses *pending, uint32_t row, uint64_t number)
 {
-	struct pending_process *process = pending->count < PENDING_ADDRESSES_MAX ? NULL : largest(pending);
+	const struct pending_tenant *largest = largest_tenant(pending), *own = find_tenant(pending, number);
+	const struct pending_process *process = find(pending, row);
+	struct pending_process *found;
 
-	if (!process)
-		return false;
-	*ret_given_up = *pending_process_first(process);
+	if ((own ? own->addresses : 0) + 1 < largest->addresses)
+		return largest_process(pending, largest);
+	found = own ? largest_process(pending, own) : NULL;
+	return found && (process ? pending_process_count(process) : 0) + 1 < pending_process_count(found) ? found
+													  : NULL;
+}
+
+static struct pending_address give_up_oldest(struct pending_addresses *pending, struct pending_process *process)
+{
+	struct pending_address oldest = *pending_process_first(process);
+
 	take_away(pending, process, 1);
-	pending->given_up++;
 	process->given_up++;
 	/* Their room is used again once it is half of all. */
 	if (process->given_up > process->list.count / 2) {
@@ -118,7 +143,22 @@ bool pending_addresses_give_up(struct pending_addresses *pending, struct pending
 			process->list.count * sizeof(*process->list.items));
 		process->given_up = 0;
 	}
-	return true;
+	return oldest;
+}
+
+enum pending_room pending_addresses_make_room(struct pending_addresses *pending, uint32_t row, uint64_t tenant,
+					      struct pending_address *ret_given_up)
+{
+	struct pending_process *process;
+
+	if (pending->count < PENDING_ADDRESSES_MAX)
+		return PENDING_ROOM;
+	pending->given_up++;
+	process = who_gives_up(pending, row, tenant);
+	if (!process)
+		return PENDING_NO_ROOM;
+	*ret_given_up = give_up_oldest(pending, process);
+	return PENDING_ROOM_MADE;
 }
 
 bool pending_addresses_has(const struct pending_addresses *pending, uint32_t row)

@@ -3,7 +3,8 @@
  * pending_addresses: addresses of processes that have no name yet and may get one, and when to ask again.
  *
  * There is room for PENDING_ADDRESSES_MAX, some 1 MB, which whoever comes shares: where it is full, the container that has
- * most gives up the oldest of its process that has most. So one that makes up addresses costs no other container a name.
+ * most gives up the oldest of its process that has most; who has as many itself gets no room. So one that makes up addresses
+ * costs no other container a name, and what can be given up has an end.
  *
  * To ask costs a look at the process and often a child that looks for its map. A process is asked again after an eighth of
  * the time for which no name of its came, at most PENDING_WAIT_MAX_NS: a young one each time, one that never gets a map
@@ -47,17 +48,28 @@ struct pending_addresses {
 	ARRAY(struct pending_tenant) tenants;	 /* those without processes are free */
 	struct hash_index index;		 /* of the processes, by row */
 	size_t count;				 /* addresses, of all */
-	uint64_t given_up;			 /* so far */
+	uint64_t given_up;			 /* so far, with those that got no room */
 };
 
 void pending_addresses_deinit(struct pending_addresses *pending);
 
-/* @tenant: whose the process is. There is room: the caller has called pending_addresses_give_up(). 0 or -ENOMEM. */
+enum pending_room {
+	PENDING_ROOM,
+	PENDING_ROOM_MADE, /* another one was given up */
+	PENDING_NO_ROOM,
+};
+
+/**
+ * pending_addresses_make_room() - for one more of a process
+ * @tenant: whose the process is
+ * @ret_given_up: where room was made: the one that is not pending any more
+ */
+enum pending_room pending_addresses_make_room(struct pending_addresses *pending, uint32_t process, uint64_t tenant,
+					      struct pending_address *ret_given_up);
+
+/* There is room for it: the caller has asked. 0 or -ENOMEM. */
 int pending_addresses_add(struct pending_addresses *pending, uint32_t process, uint64_t tenant,
 			  struct pending_address added, uint64_t now_ns);
-
-/* Where there is no room for another one: gives up one, which is told. */
-bool pending_addresses_give_up(struct pending_addresses *pending, struct pending_address *ret_given_up);
 
 /* Has a process any? */
 bool pending_addresses_has(const struct pending_addresses *pending, uint32_t process);

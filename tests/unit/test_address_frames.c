@@ -219,23 +219,52 @@ static void test_address_frames__one_that_makes_up_addresses_takes_no_name_from_
 	struct host *host = *state;
 	struct process *quiet = add_process(host, (uint32_t)getpid(), 1, 1);
 	struct process *loud = add_process(host, (uint32_t)getpid(), 2, 2);
-	uint32_t before = row_of(host, quiet, 0x1000), first = row_of(host, loud, 1), after, again;
+	uint32_t before = row_of(host, quiet, 0x1000), first = row_of(host, loud, 1), after, again, late;
 
 	for (uint64_t i = 2; i < PENDING_ADDRESSES_MAX + 100; i++)
 		row_of(host, loud, i);
 	after = row_of(host, quiet, 0x2000);
 	assert_int_equal(address_frames_given_up(&host->frames), 101);
-	/* It waits anew where it is sampled again. */
-	again = row_of(host, loud, 1);
-	assert_int_not_equal(again, first);
 	fake.has_map = true;
 	name_pending(host, false);
 	assert_int_equal(fake.asked, PENDING_ADDRESSES_MAX);
+	/* Now there is room: who was given up, or got none, waits again where it is sampled again. */
+	fake.has_map = false;
+	again = row_of(host, loud, 1);
+	assert_int_not_equal(again, first);
+	late = row_of(host, loud, PENDING_ADDRESSES_MAX + 50);
+	fake.has_map = true;
+	name_pending(host, true);
+	assert_int_equal(fake.asked, 2);
 	fake_host_read_back(&host->fake);
 	assert_true(is_named_in_recording(host, before));
 	assert_true(is_named_in_recording(host, after));
 	assert_true(is_named_in_recording(host, again));
+	assert_true(is_named_in_recording(host, late));
 	assert_false(is_named_in_recording(host, first));
+}
+
+static void test_address_frames__what_has_no_room_to_wait_shares_a_row(void **state)
+{
+	struct host *host = *state;
+	struct process *loud = add_process(host, (uint32_t)getpid(), 1, 1);
+	struct process *quiet = add_process(host, (uint32_t)getpid(), 2, 2);
+	uint32_t shared, row;
+
+	for (uint64_t i = 0; i < 200000; i++)
+		shared = row_of(host, loud, i);
+	row = row_of(host, quiet, 0x1000);
+	for (uint64_t i = 0; i < 200000; i++)
+		assert_in_range(row_of(host, loud, i), 0, shared);
+	/* Not even a flush that finds no name gives them rows. */
+	name_pending(host, false);
+	for (uint64_t i = 0; i < 200000; i++)
+		row_of(host, loud, i);
+	fake.has_map = true;
+	name_pending(host, true);
+	fake_host_read_back(&host->fake);
+	assert_true(is_named_in_recording(host, row));
+	assert_in_range(host->fake.tables.frames.count, PENDING_ADDRESSES_MAX, PENDING_ADDRESSES_MAX + 10);
 }
 
 static void test_address_frames__who_is_asked_in_vain_waits_until_it_ends_or_a_map_is_expected(void **state)
@@ -369,6 +398,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		HOSTED(test_address_frames__names_that_come_late_are_given_to_what_waited_for_them),
 		HOSTED(test_address_frames__one_that_makes_up_addresses_takes_no_name_from_another_one),
+		HOSTED(test_address_frames__what_has_no_room_to_wait_shares_a_row),
 		HOSTED(test_address_frames__who_is_asked_in_vain_waits_until_it_ends_or_a_map_is_expected),
 		HOSTED(test_address_frames__a_flush_asks_for_a_quarter_of_a_second_and_the_next_one_goes_on),
 		HOSTED(test_address_frames__what_is_not_asked_at_the_end_for_want_of_time_is_counted),

@@ -23,9 +23,8 @@ static void crowd(struct pending_addresses *pending, uint32_t process, uint64_t 
 	for (uint32_t i = 0; i < count; i++) {
 		struct pending_address given_up;
 
-		while (pending_addresses_give_up(pending, &given_up))
-			;
-		add(pending, process, tenant, first + i, 0);
+		if (pending_addresses_make_room(pending, process, tenant, &given_up) != PENDING_NO_ROOM)
+			add(pending, process, tenant, first + i, 0);
 	}
 }
 
@@ -45,7 +44,7 @@ static size_t count_of(struct pending_addresses *pending, uint32_t process)
 	return found ? pending_process_count(found) : 0;
 }
 
-static void test_pending_addresses__who_has_most_gives_up_its_oldest_and_nobody_else_does(void **state)
+static void test_pending_addresses__who_has_most_gives_up_its_oldest_or_gets_no_room(void **state)
 {
 	struct pending_addresses pending = {0};
 	struct pending_process *loud;
@@ -59,8 +58,27 @@ static void test_pending_addresses__who_has_most_gives_up_its_oldest_and_nobody_
 	assert_int_equal(count_of(&pending, 2), PENDING_ADDRESSES_MAX - 1000);
 	assert_int_equal(pending.given_up, 2 * PENDING_ADDRESSES_MAX + 1000);
 	loud = process_of(&pending, 2);
-	assert_int_equal(pending_process_first(loud)->address, 0x100000 + pending.given_up);
+	assert_int_equal(pending_process_first(loud)->address, 0x100000 + 500);
 	assert_in_range(loud->list.capacity, 1, 4 * PENDING_ADDRESSES_MAX);
+	pending_addresses_deinit(&pending);
+}
+
+static void test_pending_addresses__two_that_have_as_many_do_not_take_turns_for_ever(void **state)
+{
+	struct pending_addresses pending = {0};
+
+	crowd(&pending, 1, 10, 0, PENDING_ADDRESSES_MAX);
+	for (uint32_t i = 0; i < 10; i++) {
+		crowd(&pending, 2, 20, 0x100000 + i * 10000, 10000);
+		crowd(&pending, 3, 20, 0x200000 + i * 10000, 10000);
+		crowd(&pending, 1, 10, 0x300000 + i * 10000, 10000);
+	}
+	assert_int_equal(count_of(&pending, 1), PENDING_ADDRESSES_MAX / 2);
+	assert_int_equal(count_of(&pending, 2), PENDING_ADDRESSES_MAX / 4);
+	assert_int_equal(count_of(&pending, 3), PENDING_ADDRESSES_MAX / 4);
+	/* What each had at its share stays. */
+	assert_in_range(pending_process_first(process_of(&pending, 1))->address, 0, PENDING_ADDRESSES_MAX / 2);
+	assert_in_range(pending_process_first(process_of(&pending, 3))->address, 0x200000, 0x200000 + 20000);
 	pending_addresses_deinit(&pending);
 }
 
@@ -168,7 +186,8 @@ static void test_pending_addresses__who_has_waited_longest_comes_first(void **st
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_pending_addresses__who_has_most_gives_up_its_oldest_and_nobody_else_does),
+		cmocka_unit_test(test_pending_addresses__who_has_most_gives_up_its_oldest_or_gets_no_room),
+		cmocka_unit_test(test_pending_addresses__two_that_have_as_many_do_not_take_turns_for_ever),
 		cmocka_unit_test(test_pending_addresses__many_processes_of_one_container_have_one_share),
 		cmocka_unit_test(test_pending_addresses__what_got_a_name_is_gone_and_the_rest_stays),
 		cmocka_unit_test(
