@@ -256,7 +256,9 @@ static int take_names(struct address_frames *frames, const struct pending_proces
 	const struct pending_address *first = pending_process_first(pending);
 
 	for (size_t i = 0; i < frames->asked.count; i++) {
-		const struct symbol *symbol = &frames->symbols.list.items[frames->symbols.spans.items[i].first];
+		const struct symbol_span span = frames->symbols.spans.items[i];
+		/* One row has one name: that of the function which was not inlined. */
+		const struct symbol *symbol = &frames->symbols.list.items[span.first + span.count - 1];
 		bool *still = array_add(&frames->still);
 		struct recording_frame row;
 

@@ -22,6 +22,7 @@ struct symbolizer {
 	uint64_t read, asked; /* processes, addresses */
 	uint64_t first_asked; /* start of the process that was first to be asked */
 	uint32_t generations;
+	bool inlines; /* in what has a name */
 	bool maps_nothing;
 	int error; /* of a refresh */
 };
@@ -89,17 +90,26 @@ int symbolizer_process_refresh(struct symbolizer_process *process)
 	return fake.error;
 }
 
+static void add_symbol(struct symbols *symbols, enum symbol_kind kind, const char *name)
+{
+	struct symbol *symbol = array_add(&symbols->list);
+
+	*symbol = (struct symbol){.kind = kind, .named = fake.has_map, .pending = !fake.has_map};
+	assert_int_equal(string_table_add(&fake.strings, name, strlen(name), &symbol->name), 0);
+}
+
 int symbolizer_user(struct symbolizer_process *process, const uint64_t *addresses, size_t count,
 		    struct symbols *ret_symbols)
 {
 	ret_symbols->list.count = ret_symbols->spans.count = 0;
 	for (size_t i = 0; i < count; i++) {
-		const char *name = fake.has_map ? "named" : "[jit: no map]";
-		struct symbol *symbol = array_add(&ret_symbols->list);
+		struct symbol_span *span = array_add(&ret_symbols->spans);
 
-		*array_add(&ret_symbols->spans) = (struct symbol_span){(uint32_t)i, 1};
-		*symbol = (struct symbol){.kind = SYMBOL_JIT, .named = fake.has_map, .pending = !fake.has_map};
-		assert_int_equal(string_table_add(&fake.strings, name, strlen(name), &symbol->name), 0);
+		span->first = (uint32_t)ret_symbols->list.count;
+		if (fake.has_map && fake.inlines)
+			add_symbol(ret_symbols, SYMBOL_INLINED, "inlined");
+		add_symbol(ret_symbols, SYMBOL_JIT, fake.has_map ? "named" : "[jit: no map]");
+		span->count = (uint32_t)ret_symbols->list.count - span->first;
 	}
 	fake.asked += count;
 	return 0;
@@ -212,6 +222,21 @@ static void test_address_frames__names_that_come_late_are_given_to_what_waited_f
 	assert_true(is_named_in_recording(host, early));
 	assert_true(is_named_in_recording(host, late));
 	assert_int_equal(address_frames_given_up(&host->frames), 0);
+}
+
+static void test_address_frames__a_late_name_is_that_of_the_function_which_was_not_inlined(void **state)
+{
+	struct host *host = *state;
+	uint32_t row = row_of(host, add_process(host, (uint32_t)getpid(), 1, 1), 0x1000);
+	const struct recording_frame *frame;
+
+	fake.has_map = fake.inlines = true;
+	name_pending(host, false);
+	fake_host_read_back(&host->fake);
+	frame = &host->fake.tables.frames.items[row];
+	assert_true(frame->named);
+	assert_int_equal(frame->kind, FRAME_JIT);
+	assert_string_equal(string_table_text(&host->fake.tables.strings, frame->name), "named");
 }
 
 static void test_address_frames__one_that_makes_up_addresses_takes_no_name_from_another_one(void **state)
@@ -397,6 +422,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		HOSTED(test_address_frames__names_that_come_late_are_given_to_what_waited_for_them),
+		HOSTED(test_address_frames__a_late_name_is_that_of_the_function_which_was_not_inlined),
 		HOSTED(test_address_frames__one_that_makes_up_addresses_takes_no_name_from_another_one),
 		HOSTED(test_address_frames__what_has_no_room_to_wait_shares_a_row),
 		HOSTED(test_address_frames__who_is_asked_in_vain_waits_until_it_ends_or_a_map_is_expected),
