@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "symbolizer/base/array.h"
 #include "symbolizer/base/clock.h"
 
 #define LIBRARY "libjvm.so"
@@ -18,7 +19,8 @@
 struct java_maps {
 	struct java_maps_parts parts;
 	struct java_maps_counts counts;
-	uint64_t answers; /* of processes that were asked */
+	uint64_t answers;	       /* of processes that were asked */
+	ARRAY(struct process *) turns; /* while they are asked */
 };
 
 const char *java_failure_text(enum java_failure failure)
@@ -73,12 +75,29 @@ int java_maps_new(const struct java_maps_parts *parts, struct java_maps **ret_ma
 
 void java_maps_free(struct java_maps *maps)
 {
+	if (!maps)
+		return;
+	array_deinit(&maps->turns);
 	free(maps);
 }
 
 const struct java_maps_counts *java_maps_counts(const struct java_maps *maps)
 {
 	return &maps->counts;
+}
+
+/* Who was put off is asked at the next tick, as if it had not been tried. */
+static void settle(struct process *process, int result)
+{
+	process->java_under_way = false;
+	process->java_put_off = result == -EAGAIN;
+	if (process->java_put_off)
+		return;
+	process->java_asked_ns = process->java_tried_ns;
+	process->java_wait_ns = process->java_wait_ns ? 2 * process->java_wait_ns : WAIT_MIN_NS;
+	if (process->java_wait_ns > WAIT_MAX_NS)
+		process->java_wait_ns = WAIT_MAX_NS;
+	process->java_ask_after_ns = process->java_tried_ns + process->java_wait_ns;
 }
 
 static void ask(struct java_maps *maps, struct process *process, uint32_t timeout_ms)
@@ -93,12 +112,14 @@ static void ask(struct java_maps *maps, struct process *process, uint32_t timeou
 
 	maps->counts.processes += !process->java_asked;
 	process->java_asked = true;
-	process->java_under_way = !err;
-	process->java_put_off = err == -EAGAIN;
-	if (err)
+	if (err) {
+		settle(process, err);
 		maps->counts.failures[failure_of(err)]++;
-	else
+	} else {
+		process->java_under_way = true;
+		process->java_put_off = false;
 		maps->counts.asked++;
+	}
 }
 
 static bool wants_map(const struct java_maps *maps, const struct process *process)
@@ -120,8 +141,7 @@ static int take_answer(struct java_maps *maps, const struct java_answer *answer)
 	/* Forgotten meanwhile: it has ended. */
 	if (!process)
 		return 0;
-	process->java_under_way = false;
-	process->java_put_off = answer->result == -EAGAIN;
+	settle(process, answer->result);
 	if (process->java_put_off)
 		return 0;
 	process->java_failures = answer->result ? process->java_failures + 1 : 0;
@@ -147,20 +167,46 @@ static int take_answers(struct java_maps *maps, int timeout_ms)
 	return err;
 }
 
+/* Whose last turn, or last try, is longest ago: else the first in the list have all places, each time. */
+static int by_turn(const void *left, const void *right)
+{
+	const struct process *a = *(struct process *const *)left, *b = *(struct process *const *)right;
+
+	if (a->java_asked_ns != b->java_asked_ns)
+		return a->java_asked_ns < b->java_asked_ns ? -1 : 1;
+	if (a->java_tried_ns != b->java_tried_ns)
+		return a->java_tried_ns < b->java_tried_ns ? -1 : 1;
+	return (a->row > b->row) - (a->row < b->row);
+}
+
+/* Who is to be asked, if not after @now_ns, or was put off. 0 or -ENOMEM. */
+static int find_turns(struct java_maps *maps, uint64_t now_ns, bool put_off)
+{
+	maps->turns.count = 0;
+	for (size_t i = 0; i < processes_count(maps->parts.processes); i++) {
+		struct process *process = processes_at(maps->parts.processes, i);
+
+		if (now_ns < process->java_ask_after_ns || (put_off && !process->java_put_off) ||
+		    !wants_map(maps, process))
+			continue;
+		if (array_reserve(&maps->turns, 1))
+			return -ENOMEM;
+		*array_add(&maps->turns) = process;
+	}
+	if (maps->turns.count)
+		qsort(maps->turns.items, maps->turns.count, sizeof(*maps->turns.items), by_turn);
+	return 0;
+}
+
 int java_maps_tick(struct java_maps *maps, uint64_t now_ns)
 {
 	int err = take_answers(maps, 0);
 
-	for (size_t i = 0; i < processes_count(maps->parts.processes) && !err; i++) {
-		struct process *process = processes_at(maps->parts.processes, i);
-
-		if (now_ns < process->java_ask_after_ns || !wants_map(maps, process))
-			continue;
-		process->java_wait_ns = process->java_wait_ns ? 2 * process->java_wait_ns : WAIT_MIN_NS;
-		if (process->java_wait_ns > WAIT_MAX_NS)
-			process->java_wait_ns = WAIT_MAX_NS;
-		process->java_ask_after_ns = now_ns + process->java_wait_ns;
-		ask(maps, process, TIMEOUT_MS);
+	if (!err)
+		err = find_turns(maps, now_ns, false);
+	for (size_t i = 0; i < maps->turns.count && !err; i++) {
+		maps->turns.items[i]->java_tried_ns = now_ns;
+		ask(maps, maps->turns.items[i], TIMEOUT_MS);
 	}
 	return err;
 }
@@ -169,14 +215,10 @@ int java_maps_tick(struct java_maps *maps, uint64_t now_ns)
 static int ask_last(struct java_maps *maps, bool all, int64_t end_ms)
 {
 	int64_t left;
-	int err = 0;
+	int err = find_turns(maps, UINT64_MAX, !all);
 
-	for (size_t i = 0; i < processes_count(maps->parts.processes); i++) {
-		struct process *process = processes_at(maps->parts.processes, i);
-
-		if ((all || process->java_put_off) && wants_map(maps, process))
-			ask(maps, process, LAST_TIMEOUT_MS);
-	}
+	for (size_t i = 0; i < maps->turns.count && !err; i++)
+		ask(maps, maps->turns.items[i], LAST_TIMEOUT_MS);
 	while (!err && java_attach_under_way(maps->parts.attach) && (left = end_ms - clock_now_ms()) > 0)
 		err = take_answers(maps, (int)left);
 	return err;

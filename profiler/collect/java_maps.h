@@ -3,8 +3,9 @@
  * java_maps: has the JVMs of a recording write their perf maps, so that their JIT code gets names.
  *
  * Asked are processes with libjvm.so and with JIT frames that no map names: soon after the first such frame, then less
- * often, down to every 10 s, and at the end. One that fails twice in a row is left alone; to be put off is no failure of its own. The maps themselves are
- * found and read like any other (stacks_name_pending()).
+ * often, down to every 10 s, and at the end. One that fails twice in a row is left alone. One that is put off, as others of its
+ * container are being asked, has not failed: it is asked at the next tick, before those that have had their turn. The maps
+ * themselves are found and read like any other (stacks_name_pending()).
  */
 #ifndef STOKER_JAVA_MAPS_H
 #define STOKER_JAVA_MAPS_H

@@ -44,6 +44,8 @@ struct process {
 	/* java_maps.h */
 	uint64_t java_ask_after_ns; /* the recorder's clock */
 	uint64_t java_wait_ns;
+	uint64_t java_tried_ns; /* when it was last to be asked */
+	uint64_t java_asked_ns; /* when it last was, and not put off; 0: never */
 	uint32_t java_failures; /* in a row */
 	bool java_under_way, java_asked, java_answered, java_put_off;
 };
