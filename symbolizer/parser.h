@@ -26,8 +26,8 @@
 #define PARSER_LINES_TIMEOUT_MS 20000 /* the DWARF of a browser takes its time */
 #define PARSER_REQUESTS_MAX 2
 #define PARSER_SOURCES_MAX 1024 /* that one child knows: it has room for four descriptors of each */
-#define PARSER_STALLED_MS 2000 /* after the first time */
-#define PARSER_STALLS_MAX 6    /* that make it longer */
+#define PARSER_STALLED_MS 2000	/* after the first time */
+#define PARSER_STALLS_MAX 6	/* that make it longer */
 
 struct parser;
 

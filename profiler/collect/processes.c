@@ -79,6 +79,28 @@ static uint64_t hash_of(uint32_t tgid, uint32_t exec_generation, uint64_t start_
 	return hash_words((uint64_t)tgid << 32 | exec_generation, start_ns);
 }
 
+/* Of the main thread, whichever was sampled; of one that is gone by now, the sample's. Returns its length. */
+static size_t main_comm(const struct stack_event *event, char comm[COMM_BYTES])
+{
+	char path[32];
+	FILE *file = NULL;
+	size_t length = 0;
+
+	if (event->tid != event->tgid) {
+		snprintf(path, sizeof(path), "/proc/%u/comm", event->tgid);
+		file = fopen(path, "re");
+	}
+	if (file) {
+		length = fread(comm, 1, COMM_BYTES, file);
+		fclose(file);
+	}
+	/* It ends in a newline. */
+	if (length > 1)
+		return length - 1;
+	memcpy(comm, event->comm, COMM_BYTES);
+	return strnlen(comm, COMM_BYTES);
+}
+
 static int add_row(struct processes *processes, const struct stack_event *event, uint32_t *ret_row)
 {
 	struct recording_process row = {
@@ -88,11 +110,10 @@ static int add_row(struct processes *processes, const struct stack_event *event,
 		.start_ns = event->process_start_ns,
 		.exec_generation = event->exec_generation,
 	};
-	char link[32], exe[4096];
+	char comm[COMM_BYTES], link[32], exe[4096];
 	ssize_t length;
 
-	/* The sample's comm is its thread's; of a main thread it is the process's own. */
-	if (recording_writer_passing(processes->writer, event->comm, strnlen(event->comm, COMM_BYTES), &row.comm))
+	if (recording_writer_passing(processes->writer, comm, main_comm(event, comm), &row.comm))
 		return -ENOMEM;
 	snprintf(link, sizeof(link), "/proc/%u/exe", event->tgid);
 	length = event->flags & STACK_KERNEL_THREAD ? 0 : readlink(link, exe, sizeof(exe));

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/prctl.h>
 
 #include <cmocka.h>
 
@@ -93,6 +94,28 @@ static void test_processes__the_newest_program_is_kept_whatever_came_last(void *
 	expect(host, 0, 5, 8);
 }
 
+static void test_processes__a_process_is_called_as_its_main_thread(void **state)
+{
+	struct host *host = *state;
+	struct stack_event event = {.tgid = (uint32_t)getpid(),
+				    .tid = (uint32_t)getpid() + 1,
+				    .comm = "worker",
+				    .flags = STACK_KERNEL_THREAD},
+			   gone = {.tgid = 4194305, .tid = 4194306, .comm = "worker", .flags = STACK_KERNEL_THREAD};
+	struct process *process;
+	char own[COMM_BYTES];
+
+	assert_int_equal(prctl(PR_GET_NAME, own), 0);
+	assert_int_equal(processes_find(host->processes, &event, 0, 1, &process), 0);
+	assert_int_equal(processes_find(host->processes, &gone, 0, 1, &process), 0);
+	fake_host_read_back(&host->fake);
+	assert_int_equal(host->fake.tables.processes.count, 2);
+	assert_string_equal(string_table_text(&host->fake.tables.strings, host->fake.tables.processes.items[0].comm),
+			    own);
+	assert_string_equal(string_table_text(&host->fake.tables.strings, host->fake.tables.processes.items[1].comm),
+			    "worker");
+}
+
 static void test_processes__what_was_sampled_a_moment_ago_is_kept(void **state)
 {
 	struct host *host = *state;
@@ -142,6 +165,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_processes__a_program_that_another_one_took_the_place_of_is_forgotten),
 		TEST(test_processes__the_newest_program_is_kept_whatever_came_last),
+		TEST(test_processes__a_process_is_called_as_its_main_thread),
 		TEST(test_processes__what_was_sampled_a_moment_ago_is_kept),
 		TEST(test_processes__a_pid_that_another_process_has_is_no_sign_of_life),
 		TEST(test_processes__one_that_is_known_by_the_same_number_stays_seen),
