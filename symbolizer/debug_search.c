@@ -131,7 +131,8 @@ static void bring(struct debug_search *search, struct pinned_file *file, const c
 
 		if (!err)
 			file->debug_inside |= answer.inside && !search->host;
-		search->silent |= err == -EBUSY;
+		search->silent |= err == -EHOSTDOWN;
+		search->late |= err == -EBUSY;
 		if (err != -ENOENT)
 			return;
 	}
@@ -162,7 +163,7 @@ void debug_search_complete(struct debug_search *search, struct pinned_file *file
 		return;
 	if (parser_open(search->symbolizer->parser, &file->source))
 		return;
-	search->silent = false;
+	search->silent = search->late = false;
 	if (file->source.debug_fd < 0 && (!facts->has_symbols || (search->lines && !facts->has_lines)))
 		bring(search, file, path, false);
 	if (search->lines && file->source.alternate_fd < 0 && facts->alternate_link[0])
@@ -170,9 +171,10 @@ void debug_search_complete(struct debug_search *search, struct pinned_file *file
 	if (search->lines && facts->has_lines && file->source.package_fd < 0)
 		bring_package(search, file, path);
 	/* Who did not answer now may do so when the next names are asked for. */
-	file->sought = !search->silent;
-	file->sought_inside = !search->silent && (file->sought_inside || inside);
+	file->sought = !search->silent && !search->late;
+	file->sought_inside = file->sought && (file->sought_inside || inside);
 	file->debug_silent = search->silent;
+	file->debug_late = search->late;
 }
 
 static bool ends_with(const char *text, const char *end)

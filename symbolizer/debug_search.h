@@ -22,6 +22,7 @@ struct debug_search {
 	bool lines;				  /* not names alone */
 	bool host;				  /* paths are the host's */
 	bool silent;				  /* the last look-up, or one before it, was not answered */
+	bool late;				  /* what was found was not read in time */
 	/* The file in work, for the callback that opens its split files. */
 	struct pinned_file *file;
 	const char *path;
@@ -35,8 +36,8 @@ void debug_search_deinit(struct debug_search *search);
 /**
  * debug_search_complete() - once for each file, before its questions
  * @path: of the file, as the process sees it
- * What is not found is not missed: there is no error. Where a file system did not answer, pinned_file.debug_silent says
- * so, and it is looked for again before the next question.
+ * What is not found is not missed: there is no error. Where a file system did not answer, or a disk was busy,
+ * pinned_file.debug_silent or .debug_late says so, and it is looked for again before the next question.
  */
 void debug_search_complete(struct debug_search *search, struct pinned_file *file, const char *path);
 

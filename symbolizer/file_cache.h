@@ -46,6 +46,7 @@ struct pinned_file {
 	bool sought, sought_inside; /* looked for at all; inside the container too */
 	bool debug_inside;	    /* one was found there */
 	bool debug_silent;	    /* a file system on the way to one did not answer */
+	bool debug_late;	    /* one was not read in time, and is offered again */
 	uint64_t used;		    /* the cache's clock at the last use */
 	uint64_t hash;
 	bool marked; /* not to be forgotten */

@@ -46,6 +46,9 @@ static int set_missing(struct naming *naming, const struct question *question)
 		reason = "no symbol";
 	else if (question->file->debug_silent)
 		reason = "debug file's file system does not answer";
+	else if (question->file->debug_late)
+		reason = "debug file not read in time:";
+	symbol->pending = !question->file->source.facts.has_symbols && question->file->debug_late;
 	return symbol_set_reason(naming->symbolizer, symbol, "[%s %.200s+0x%" PRIx64 "]", reason,
 				 string_table_text(&naming->symbolizer->strings, question->module), question->offset);
 }
@@ -164,6 +167,9 @@ int naming_next(struct naming *naming, const struct question *question, struct p
 		return count;
 	*ret_count = count;
 	if (!question->file || naming->flags || !is_remembered(question->file, start, end))
+		return 0;
+	/* The debug file may come, and have a name. */
+	if (!count && !question->file->sought)
 		return 0;
 	if (count && string_table_add(&naming->symbolizer->strings, names[0].text, names[0].bytes, &name))
 		return -ENOMEM;

@@ -59,6 +59,7 @@ static const char *fix_of(const struct profile *profile, const char *reason)
 		{"[quarantined ", "a report to us: the file made the parser fail twice"},
 		{"[takes too long: ", "a report to us: the file takes the parser seconds"},
 		{"[not read in time: ", "a longer recording: the file's disk had too much to do"},
+		{"[debug file not read in time: ", "a longer recording: the debug file's disk had too much to do"},
 		{"[jit: map not read in time]", "a longer recording: the map's disk had too much to do"},
 		{"[container's parsing time is used up: ", "--lines and --inlines left out, or a longer recording"},
 		{"[jit: container's parsing time is used up]", "a longer recording"},

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -20,6 +21,7 @@
 
 #include "symbolizer/base/clock.h"
 #include "symbolizer/symbolizer_private.h"
+#include "tests/unit/elf_files.h"
 
 #define LARGE "/usr/lib/x86_64-linux-gnu/libLLVM-14.so.1" /* clang's: its parser is still busy when it is killed */
 
@@ -54,6 +56,17 @@ static const char *text(string_id id)
 static const struct symbol *answer(size_t number)
 {
 	return &symbols.list.items[symbols.spans.items[number].first];
+}
+
+static uint64_t read_number(const char *path)
+{
+	unsigned long long number = 0;
+	FILE *file = fopen(path, "re");
+
+	assert_non_null(file);
+	assert_int_equal(fscanf(file, "%llx", &number), 1);
+	fclose(file);
+	return number;
 }
 
 static uint64_t own_start_ns(void)
@@ -118,6 +131,51 @@ static void test_symbolizer__a_file_that_is_none_says_so(void **state)
 	assert_string_equal(text(answer(0)->name), "[not ELF passwd]");
 	assert_int_equal(symbolizer_file(symbolizer, "/dev/null", &address, 1, &symbols), -EINVAL);
 	assert_int_equal(symbolizer_file(symbolizer, "/nowhere", &address, 1, &symbols), -ENOENT);
+}
+
+static void test_symbolizer__debug_file_that_is_not_read_in_time_is_offered_again(void **state)
+{
+	struct process_identity identity = {.pid = getpid(), .ns_pid = (uint32_t)getpid(), .start_ns = own_start_ns()};
+	char folder[] = "/tmp/stoker-test-XXXXXX", path[64];
+	struct symbolizer_process *process;
+	struct pinned_file *file;
+	struct stat status;
+	uint64_t address;
+	char *code;
+	int fd;
+
+	assert_non_null(mkdtemp(folder));
+	run("cd %s && echo 'int main(void) { return 0; }' | cc -x c - -o program && nm program | sed -n 's/ T main//p' "
+	    ">address && objcopy --only-keep-debug program program.debug && strip program && objcopy "
+	    "--add-gnu-debuglink=program.debug program",
+	    folder);
+	snprintf(path, sizeof(path), "%s/address", folder);
+	address = read_number(path);
+	snprintf(path, sizeof(path), "%s/program", folder);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	assert_int_equal(fstat(fd, &status), 0);
+	/* Its code lies in the file where it lies in memory. */
+	code = mmap(NULL, (size_t)status.st_size, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0);
+	assert_true(code != MAP_FAILED);
+	address += (uint64_t)code;
+	assert_int_equal(symbolizer_process_new(symbolizer, &identity, &process), 0);
+	assert_int_equal(file_cache_pin(symbolizer->files, fd, &status, NULL, &file), 0);
+	/* As if its disk had been busy a moment ago. */
+	file->source.offer_stalls.until_ms = INT64_MAX;
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(symbolizer_user(process, &address, 1, &symbols), 0);
+		assert_ptr_equal(strstr(text(answer(0)->name), "[debug file not read in time: program+0x"),
+				 text(answer(0)->name));
+		assert_true(answer(0)->pending);
+	}
+	file->source.offer_stalls.until_ms = 0;
+	assert_int_equal(symbolizer_user(process, &address, 1, &symbols), 0);
+	assert_string_equal(text(answer(0)->name), "main");
+	assert_false(answer(0)->pending);
+	symbolizer_process_free(process);
+	munmap(code, (size_t)status.st_size);
+	close(fd);
+	run("rm -r %s", folder);
 }
 
 /* The children of a process's first thread. */
@@ -301,6 +359,7 @@ int main(void)
 		TEST(test_symbolizer__its_own_process_has_names_and_reasons),
 		TEST(test_symbolizer__another_image_under_the_pid_is_not_asked),
 		TEST(test_symbolizer__a_file_that_is_none_says_so),
+		TEST(test_symbolizer__debug_file_that_is_not_read_in_time_is_offered_again),
 		TEST(test_symbolizer__a_file_that_kills_two_parsers_is_in_quarantine),
 		TEST(test_symbolizer__tenant_whose_files_took_too_long_costs_no_other_one_its_names),
 		TEST(test_symbolizer__kernel_symbol_that_came_later_is_found_once_the_others_are_old),
