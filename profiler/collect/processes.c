@@ -16,6 +16,8 @@
 #define THREADS_MAX 131072
 #define LATE_LOOKS_MAX 8
 #define REFRESH_PART 10 /* reading one process takes no more than 1 / this of the time, with whatever is found */
+/* In one call of processes_follow(), on the thread that empties the rings: the next one goes on. */
+#define FOLLOW_NS 100000000ull
 
 struct known_thread {
 	uint32_t process, tid;
@@ -29,6 +31,7 @@ struct processes {
 	struct sampler *sampler;
 	struct new_mappings *mappings; /* may be NULL */
 	ARRAY(struct process *) list;
+	uint32_t follow_row; /* the first whose turn it is in processes_follow() */
 	struct hash_index index;
 	struct hash_index newest; /* by pid; while some are being forgotten */
 	ARRAY(struct known_thread) threads;
@@ -50,10 +53,12 @@ int processes_new(struct symbolizer *symbolizer, struct recording_writer *writer
 	return 0;
 }
 
-static void free_process(struct process *process)
+static void free_process(struct processes *processes, struct process *process)
 {
 	if (!process)
 		return;
+	if (process->followed)
+		new_mappings_unfollow(processes->mappings, process->tgid);
 	for (size_t i = 0; i < process->pins; i++)
 		symbolizer_process_free(process->before[i]);
 	symbolizer_process_free(process->snapshot);
@@ -65,7 +70,7 @@ void processes_free(struct processes *processes)
 	if (!processes)
 		return;
 	for (size_t i = 0; i < processes->list.count; i++)
-		free_process(processes->list.items[i]);
+		free_process(processes, processes->list.items[i]);
 	array_deinit(&processes->list);
 	hash_index_deinit(&processes->index);
 	hash_index_deinit(&processes->newest);
@@ -123,7 +128,7 @@ static int add_row(struct processes *processes, const struct stack_event *event,
 }
 
 static int pin(struct processes *processes, const struct stack_event *event, uint32_t container,
-	       struct process *process)
+	       struct process *process, struct symbolizer_process **ret_snapshot)
 {
 	struct process_identity identity = {
 		.pid = (pid_t)event->tgid,
@@ -132,14 +137,17 @@ static int pin(struct processes *processes, const struct stack_event *event, uin
 		.address_space = event->address_space,
 		.tenant = container,
 	};
-	int err;
+	int err = 0;
 
 	if (event->flags & STACK_KERNEL_THREAD)
 		return 0;
 	/* Before it is read: nothing that comes after that is missed. */
-	if (processes->mappings)
-		new_mappings_follow(processes->mappings, event->tgid);
-	err = symbolizer_process_new(processes->symbolizer, &identity, &process->snapshot);
+	if (processes->mappings && !process->followed) {
+		err = new_mappings_follow(processes->mappings, process->tgid);
+		process->followed = !err;
+	}
+	if (!err)
+		err = symbolizer_process_new(processes->symbolizer, &identity, ret_snapshot);
 	if (!err)
 		sampler_seen(processes->sampler, event->tgid, event->exec_generation,
 			     process_image(event->process_start_ns, event->address_space));
@@ -150,21 +158,24 @@ static int add(struct processes *processes, const struct stack_event *event, uin
 	       struct process **ret_process)
 {
 	struct process *process = calloc(1, sizeof(*process));
-	int err = process ? pin(processes, event, container, process) : -ENOMEM;
+	int err;
 
+	if (!process)
+		return -ENOMEM;
+	process->tgid = event->tgid;
+	process->exec_generation = event->exec_generation;
+	process->start_ns = event->process_start_ns;
+	process->address_space = event->address_space;
+	err = pin(processes, event, container, process, &process->snapshot);
 	if (!err)
 		err = add_row(processes, event, &process->row);
 	if (!err && (array_reserve(&processes->list, 1) ||
 		     hash_index_insert(&processes->index, hash, (uint32_t)processes->list.count)))
 		err = -ENOMEM;
 	if (err) {
-		free_process(process);
+		free_process(processes, process);
 		return err;
 	}
-	process->tgid = event->tgid;
-	process->exec_generation = event->exec_generation;
-	process->start_ns = event->process_start_ns;
-	process->address_space = event->address_space;
 	*array_add(&processes->list) = process;
 	*ret_process = process;
 	return 0;
@@ -177,19 +188,19 @@ static int add(struct processes *processes, const struct stack_event *event, uin
 static int pin_again(struct processes *processes, const struct stack_event *event, uint32_t container,
 		     struct process *process)
 {
-	struct process fresh = {0};
+	struct symbolizer_process *fresh = NULL;
 	int err;
 
 	if (!event->address_space || event->address_space == process->address_space ||
 	    process->pins >= PROCESS_PINS_MAX)
 		return 0;
 	process->address_space = event->address_space;
-	err = pin(processes, event, container, &fresh);
+	err = pin(processes, event, container, process, &fresh);
 	if (err)
 		return err;
 	/* Its frames may be waiting for their names right now (recorder.c's while_naming()). */
 	process->before[process->pins++] = process->snapshot;
-	process->snapshot = fresh.snapshot;
+	process->snapshot = fresh;
 	process->refresh_after_ns = process->refresh_wait_ns = 0;
 	return 0;
 }
@@ -229,26 +240,35 @@ static bool maps_all(const struct process *process, const uint64_t *user, size_t
 	return true;
 }
 
+/* Reading it has taken @took_ns. What is in vain is done less and less often. */
+static void back_off(uint64_t *after_ns, uint64_t *wait_ns, bool in_vain, uint64_t took_ns, uint64_t now_ns)
+{
+	uint64_t least_ns = REFRESH_PART * took_ns;
+
+	if (!*wait_ns || !in_vain)
+		*wait_ns = REFRESH_WAIT_MIN_NS;
+	else if (*wait_ns < REFRESH_WAIT_MAX_NS)
+		*wait_ns *= 2;
+	least_ns = least_ns > *wait_ns ? least_ns : *wait_ns;
+	*after_ns = now_ns + (least_ns < REFRESH_WAIT_MAX_NS ? least_ns : REFRESH_WAIT_MAX_NS);
+}
+
 /*
  * An address outside the snapshot: a library or code made since, or a frame pointer that was none. The first comes in
  * bursts while a program starts and is worth looking at once; the second goes on for ever and must cost little.
  */
 int processes_refresh(struct process *process, const uint64_t *user, size_t count, uint64_t now_ns)
 {
-	uint64_t began_ns, wait_ns;
+	uint64_t began_ns, took_ns;
 	int err;
 
 	if (!process->snapshot || maps_all(process, user, count) || now_ns < process->refresh_after_ns)
 		return 0;
 	began_ns = clock_now_ns();
 	err = symbolizer_process_refresh(process->snapshot);
-	wait_ns = REFRESH_PART * (clock_now_ns() - began_ns);
-	if (!process->refresh_wait_ns || maps_all(process, user, count))
-		process->refresh_wait_ns = REFRESH_WAIT_MIN_NS;
-	else if (process->refresh_wait_ns < REFRESH_WAIT_MAX_NS)
-		process->refresh_wait_ns *= 2;
-	wait_ns = wait_ns > process->refresh_wait_ns ? wait_ns : process->refresh_wait_ns;
-	process->refresh_after_ns = now_ns + (wait_ns < REFRESH_WAIT_MAX_NS ? wait_ns : REFRESH_WAIT_MAX_NS);
+	took_ns = clock_now_ns() - began_ns;
+	back_off(&process->refresh_after_ns, &process->refresh_wait_ns, !maps_all(process, user, count), took_ns,
+		 now_ns);
 	return err == -ENOMEM ? err : 0;
 }
 
@@ -275,31 +295,56 @@ static void note_new(struct process *process, const struct new_mapping *list, si
 								   list[i].time_ns, list[i].anonymous);
 }
 
+static int follow(struct process *process)
+{
+	uint32_t before = symbolizer_process_generation(process->snapshot);
+	uint64_t began_ns = clock_now_ns(), now_ns;
+	int err = symbolizer_process_refresh(process->snapshot);
+
+	now_ns = clock_now_ns();
+	back_off(&process->follow_after_ns, &process->follow_wait_ns,
+		 symbolizer_process_generation(process->snapshot) == before, now_ns - began_ns, now_ns);
+	/* What could not be read now is tried again. */
+	process->remapped = err && err != -ESRCH;
+	return err == -ENOMEM ? err : 0;
+}
+
+/* From @first on, and around. */
+static int follow_remapped(struct processes *processes, size_t first, uint64_t now_ns)
+{
+	size_t count = processes->list.count;
+	int err = 0;
+
+	for (size_t i = 0; i < count && !err; i++) {
+		struct process *process = processes->list.items[(first + i) % count];
+
+		if (!process->remapped || process->follow_after_ns > now_ns)
+			continue;
+		/* Whoever had no turn is the first to have it. */
+		processes->follow_row = process->row;
+		if (clock_now_ns() - now_ns >= FOLLOW_NS)
+			return 0;
+		err = follow(process);
+	}
+	return err;
+}
+
 int processes_follow(struct processes *processes)
 {
 	const struct new_mapping *list;
-	size_t count;
-	bool lost;
+	size_t count, first;
+	int err;
 
 	if (!processes->mappings)
 		return 0;
-	count = new_mappings_take(processes->mappings, &list, &lost);
-	for (size_t i = 0; i < processes->list.count; i++) {
-		struct process *process = processes->list.items[i];
-		int err;
-
-		if (!process->snapshot)
-			continue;
-		note_new(process, list, count);
-		if (!process->remapped && !lost)
-			continue;
-		err = symbolizer_process_refresh(process->snapshot);
-		if (err == -ENOMEM)
-			return err;
-		/* What could not be read now is tried again. */
-		process->remapped = err && err != -ESRCH;
-	}
-	return 0;
+	err = new_mappings_take(processes->mappings, &list, &count);
+	if (err)
+		return err;
+	for (size_t i = 0; i < processes->list.count; i++)
+		if (processes->list.items[i]->snapshot)
+			note_new(processes->list.items[i], list, count);
+	first = partition_point(i, processes->list.count, processes->list.items[i]->row < processes->follow_row);
+	return follow_remapped(processes, first, clock_now_ns());
 }
 
 static uint64_t thread_hash(uint32_t process, uint32_t tid, string_id comm)
@@ -432,7 +477,7 @@ void processes_forget(struct processes *processes, uint64_t before)
 		}
 		if (!process->seen_is_anothers)
 			sampler_unseen(processes->sampler, process->tgid, process->exec_generation);
-		free_process(process);
+		free_process(processes, process);
 	}
 	if (kept == processes->list.count)
 		return;

@@ -16,7 +16,7 @@
 
 struct processes;
 
-/* Between two looks at a process that were in vain: doubled each time. */
+/* Between two looks at a process that were in vain, for each reason to look: doubled each time. */
 #define REFRESH_WAIT_MIN_NS 5000000ull
 #define REFRESH_WAIT_MAX_NS 5000000000ull
 
@@ -34,7 +34,10 @@ struct process {
 	uint64_t refresh_wait_ns;  /* doubled by each refresh that found nothing */
 	uint64_t late_look_tick;   /* the first at which it may be looked at before its stacks are named */
 	uint32_t late_looks;	   /* of those, how many in a row found nothing */
+	bool followed;		   /* by new_mappings */
 	bool remapped;		   /* something was mapped over what the snapshot has; it is to be read again */
+	uint64_t follow_after_ns;  /* likewise: of a clock_now_ns() */
+	uint64_t follow_wait_ns;
 	uint64_t look_after_ns;	   /* as refresh_after_ns, for the unwinder's tables */
 	uint64_t look_wait_ns;
 	uint64_t seen;	       /* tick of the last sample */
@@ -81,7 +84,8 @@ int processes_look_late(struct process *process, const uint64_t *user, size_t co
 
 /*
  * Reads those processes again that have mapped something in another mapping's place: no address lies outside of their
- * snapshots, and what it is called is not true any more. Once a tick. 0 or -ENOMEM.
+ * snapshots, and what it is called is not true any more. Once a tick: for a tenth of a second, and the next one goes on; who
+ * is read in vain is read less and less often. 0 or -ENOMEM.
  */
 int processes_follow(struct processes *processes);
 

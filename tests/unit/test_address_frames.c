@@ -25,11 +25,13 @@ struct symbolizer {
 	bool inlines; /* in what has a name */
 	bool maps_nothing;
 	int error; /* of a refresh */
+	bool same; /* a refresh finds what was there before */
 };
 
 struct symbolizer_process {
 	struct process_identity identity;
 	uint32_t generation;
+	uint64_t reads;
 };
 
 static struct symbolizer fake;
@@ -85,7 +87,8 @@ int symbolizer_process_refresh(struct symbolizer_process *process)
 	if (!fake.read++)
 		fake.first_asked = process->identity.start_ns;
 	usleep(fake.read_us);
-	if (!fake.error)
+	process->reads++;
+	if (!fake.error && !fake.same)
 		process->generation = fake.generations++;
 	return fake.error;
 }
@@ -356,11 +359,16 @@ static void test_address_frames__what_is_not_asked_at_the_end_for_want_of_time_i
 	assert_int_equal(address_frames_given_up(&host->frames), 3 - fake.read);
 }
 
+static void follow(struct host *host)
+{
+	fake.read = 0;
+	assert_int_equal(processes_follow(host->processes), 0);
+}
+
 static void map(struct host *host, uint32_t tgid, uint64_t start)
 {
 	new_mappings_add(host->mappings, &(struct new_mapping){.start = start, .end = start + 0x1000, .tgid = tgid});
-	fake.read = 0;
-	assert_int_equal(processes_follow(host->processes), 0);
+	follow(host);
 }
 
 static void test_address_frames__what_lies_where_something_was_replaced_is_named_anew(void **state)
@@ -395,10 +403,54 @@ static void test_address_frames__what_cannot_be_read_when_it_is_replaced_is_read
 	map(host, process->tgid, 0x1000);
 	assert_int_equal(fake.read, 1);
 	fake.error = 0;
+	usleep(REFRESH_WAIT_MIN_NS / 1000);
 	map(host, process->tgid, 0x3000);
 	assert_int_equal(fake.read, 1);
 	map(host, process->tgid, 0x3000);
 	assert_int_equal(fake.read, 0);
+}
+
+static void test_address_frames__who_replaces_nothing_by_what_it_maps_is_read_the_less_often(void **state)
+{
+	struct host *host = *state;
+	struct process *process = add_process(host, (uint32_t)getpid(), 1, 1);
+
+	fake.same = true;
+	for (uint64_t wait_ns = REFRESH_WAIT_MIN_NS; wait_ns < REFRESH_WAIT_MAX_NS; wait_ns *= 2) {
+		map(host, process->tgid, 0x1000);
+		assert_int_equal(fake.read, 1);
+		assert_int_equal(process->follow_wait_ns, wait_ns);
+		process->follow_after_ns += 1000000000;
+		map(host, process->tgid, 0x1000);
+		assert_int_equal(fake.read, 0);
+		process->follow_after_ns = 0;
+	}
+	fake.same = false;
+	follow(host);
+	assert_int_equal(fake.read, 1);
+	assert_int_equal(process->follow_wait_ns, REFRESH_WAIT_MIN_NS);
+}
+
+static void test_address_frames__a_tenth_of_a_second_is_for_those_that_map_and_the_next_ticks_go_on(void **state)
+{
+	struct host *host = *state;
+	uint64_t read = 0;
+	size_t count = 1000;
+
+	for (uint32_t i = 0; i < count; i++)
+		add_process(host, 1024 * i + 1, 1, 1);
+	fake.read_us = 500;
+	for (int ticks = 0; read < count; ticks++) {
+		for (uint32_t i = 0; i < count; i++)
+			new_mappings_add(host->mappings,
+					 &(struct new_mapping){.start = 0x1000, .end = 0x2000, .tgid = 1024 * i + 1});
+		follow(host);
+		assert_in_range(fake.read, ticks < 4, 201);
+		read += fake.read;
+	}
+	/* All had their turn before anybody had another one. */
+	for (size_t i = 0; i < count; i++)
+		assert_in_range(processes_at(host->processes, i)->snapshot->reads, 1, read - count + 1);
 }
 
 static void test_address_frames__one_that_takes_long_to_read_is_read_the_less_often(void **state)
@@ -431,6 +483,8 @@ int main(void)
 		HOSTED(test_address_frames__what_lies_where_something_was_replaced_is_named_anew),
 		HOSTED(test_address_frames__one_that_takes_long_to_read_is_read_the_less_often),
 		HOSTED(test_address_frames__what_cannot_be_read_when_it_is_replaced_is_read_later),
+		HOSTED(test_address_frames__who_replaces_nothing_by_what_it_maps_is_read_the_less_often),
+		HOSTED(test_address_frames__a_tenth_of_a_second_is_for_those_that_map_and_the_next_ticks_go_on),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,7 +10,7 @@
 
 static struct new_mappings *mappings;
 static const struct new_mapping *list;
-static bool lost;
+static size_t count;
 
 static int set_up(void **state)
 {
@@ -23,56 +23,103 @@ static int tear_down(void **state)
 	return 0;
 }
 
-static void add(uint32_t tgid, uint64_t start)
+static void follow(uint32_t tgid)
 {
-	new_mappings_add(mappings, &(struct new_mapping){.start = start, .end = start + 1, .tgid = tgid});
+	assert_int_equal(new_mappings_follow(mappings, tgid), 0);
+}
+
+static void add(uint32_t tgid, uint64_t start, bool anonymous)
+{
+	new_mappings_add(mappings, &(struct new_mapping){start, start + 1, start, tgid, anonymous});
+}
+
+/* Returns how many ranges are told. */
+static size_t take(void)
+{
+	assert_int_equal(new_mappings_take(mappings, &list, &count), 0);
+	return count;
+}
+
+static bool is_told(uint32_t tgid, uint64_t start, bool anonymous)
+{
+	for (size_t i = 0; i < count; i++)
+		if (list[i].tgid == tgid && list[i].start <= start && list[i].end > start && list[i].time_ns >= start &&
+		    list[i].anonymous == anonymous)
+			return true;
+	return false;
 }
 
 static void test_new_mappings__what_is_followed_is_told_once(void **state)
 {
-	new_mappings_follow(mappings, 4711);
-	add(4711, 5);
-	add(4712, 6);
-	assert_int_equal(new_mappings_take(mappings, &list, &lost), 1);
-	assert_int_equal(list[0].tgid, 4711);
-	assert_int_equal(list[0].start, 5);
-	assert_false(lost);
-	assert_int_equal(new_mappings_take(mappings, &list, &lost), 0);
-	add(4711, 7);
-	assert_int_equal(new_mappings_take(mappings, &list, &lost), 1);
+	follow(4711);
+	add(4711, 5, false);
+	add(4712, 6, false);
+	assert_int_equal(take(), 1);
+	assert_true(is_told(4711, 5, false));
+	assert_int_equal(take(), 0);
+	add(4711, 7, false);
+	assert_int_equal(take(), 1);
 	assert_int_equal(list[0].start, 7);
 }
 
-static void test_new_mappings__who_maps_on_and_on_leaves_room_for_others(void **state)
+static void test_new_mappings__who_maps_on_and_on_takes_no_room_and_nothing_is_missed(void **state)
 {
-	size_t count;
-
-	new_mappings_follow(mappings, 4712);
-	new_mappings_follow(mappings, 4711);
-	for (uint64_t i = 0; i < 100000; i++)
-		add(4712, 5);
-	add(4711, 6);
-	count = new_mappings_take(mappings, &list, &lost);
-	assert_int_equal(count, NEW_MAPPINGS_OF_ONE_MAX + 1);
-	assert_false(lost);
-	assert_int_equal(list[0].tgid, 4711);
-	/* One stands for all that were not noted: anything, at any time. */
+	/* Those of the first two would share any place by a remainder. */
+	for (uint32_t i = 0; i < 1000; i++)
+		follow(7 + 65536 * i);
+	for (uint64_t i = 0; i < 100000; i++) {
+		add(7, 10 * i, false);
+		add(7 + 65536, 10 * i, false);
+	}
+	for (uint32_t i = 2; i < 1000; i++)
+		add(7 + 65536 * i, 5, false);
+	assert_int_equal(take(), 2 * NEW_MAPPINGS_RANGES_MAX + 998);
 	for (size_t i = 1; i < count; i++)
-		if (list[i].end == UINT64_MAX && list[i].time_ns == UINT64_MAX)
-			return;
-	fail_msg("what was left out is not told");
+		assert_true(list[i].tgid >= list[i - 1].tgid);
+	for (uint64_t i = 0; i < 100000; i += 99) {
+		assert_true(is_told(7, 10 * i, false));
+		assert_true(is_told(7 + 65536, 10 * i, false));
+	}
+	for (uint32_t i = 2; i < 1000; i++)
+		assert_true(is_told(7 + 65536 * i, 5, false));
 }
 
-static void test_new_mappings__what_has_no_room_is_said(void **state)
+static void test_new_mappings__code_that_is_made_hides_no_library(void **state)
 {
-	for (uint32_t tgid = 0; tgid <= NEW_MAPPINGS_MAX; tgid++) {
-		new_mappings_follow(mappings, tgid);
-		add(tgid, 5);
-	}
-	assert_int_equal(new_mappings_take(mappings, &list, &lost), NEW_MAPPINGS_MAX);
-	assert_true(lost);
-	assert_int_equal(new_mappings_take(mappings, &list, &lost), 0);
-	assert_false(lost);
+	follow(4711);
+	for (uint64_t i = 0; i < 100000; i++)
+		add(4711, 1000000 + i, true);
+	add(4711, 5, false);
+	assert_int_equal(take(), 2);
+	assert_true(is_told(4711, 5, false));
+	assert_true(is_told(4711, 1000000, true));
+	assert_false(is_told(4711, 5, true));
+}
+
+static void test_new_mappings__what_lies_apart_stays_apart(void **state)
+{
+	follow(4711);
+	for (uint64_t i = 0; i < 1000; i++)
+		for (uint64_t place = 0; place < NEW_MAPPINGS_RANGES_MAX; place++)
+			add(4711, place * 1000000 + i * 7, true);
+	assert_int_equal(take(), NEW_MAPPINGS_RANGES_MAX);
+	assert_true(is_told(4711, 5 * 1000000, true));
+	assert_false(is_told(4711, 5 * 1000000 - 1, true));
+}
+
+static void test_new_mappings__who_is_forgotten_is_not_followed_any_more(void **state)
+{
+	follow(4711);
+	follow(4711);
+	new_mappings_unfollow(mappings, 4711);
+	add(4711, 5, false);
+	assert_int_equal(take(), 1);
+	add(4711, 5, false);
+	new_mappings_unfollow(mappings, 4711);
+	add(4711, 6, false);
+	assert_int_equal(take(), 0);
+	follow(4711);
+	assert_int_equal(take(), 0);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(test_new_mappings__##name, set_up, tear_down)
@@ -81,8 +128,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(what_is_followed_is_told_once),
-		TEST(who_maps_on_and_on_leaves_room_for_others),
-		TEST(what_has_no_room_is_said),
+		TEST(who_maps_on_and_on_takes_no_room_and_nothing_is_missed),
+		TEST(code_that_is_made_hides_no_library),
+		TEST(what_lies_apart_stays_apart),
+		TEST(who_is_forgotten_is_not_followed_any_more),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
