@@ -53,12 +53,21 @@ static int set_missing(struct naming *naming, const struct question *question)
 				 string_table_text(&naming->symbolizer->strings, question->module), question->offset);
 }
 
+/* Is it a process's, which has not ended? */
+static bool may_be_read(const struct naming *naming)
+{
+	const struct symbolizer_process *process = naming->search.process;
+
+	return process && !process->exited;
+}
+
 static int set_failed(struct naming *naming, const struct question *question, int error)
 {
 	struct symbol *symbol = naming_symbol(naming, question->number);
 	const char *reason = "no file", *name = string_table_text(&naming->symbolizer->strings, question->module);
 
-	symbol->pending = error == -EBUSY;
+	/* A file that was closed is opened when its process is read again. */
+	symbol->pending = error == -EBUSY || (question->file->state == PINNED_TRIMMED && may_be_read(naming));
 	if (question->file->state == PINNED_TRIMMED)
 		reason = "too many files";
 	else if (error == -ENOEXEC)
@@ -279,6 +288,7 @@ static int name_in_file(struct naming *naming, const struct mapping *mapping, ui
 
 	question.offset = question.address;
 	symbol->module = mapping->name;
+	symbol->pending = !question.file && mapping->crowded && may_be_read(naming);
 	if (!question.file)
 		return symbol_set_reason(naming->symbolizer, symbol, "[%s %.200s]",
 					 mapping->crowded ? "too many files" : "no file",

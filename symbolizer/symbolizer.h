@@ -38,7 +38,11 @@ struct symbol {
 	uint32_t line;	  /* in @file; 0: not known */
 	enum symbol_kind kind;
 	bool named; /* false: name is a reason */
-	bool pending; /* JIT code whose map may still name it, a mapping that is not known yet, or a file on a busy disk: ask again */
+	/*
+	 * Ask again: JIT code whose map may still name it, a mapping that is not known yet, a file on a busy disk, or one that is not
+	 * open as too many are, which symbolizer_process_refresh() opens where there is room by then.
+	 */
+	bool pending;
 };
 
 /* What stands for one address: @count symbols from @first on, innermost first. More than one only with inlines. */

@@ -119,6 +119,42 @@ static void test_process_snapshot__so_many_files_are_open_for_a_tenant_and_no_mo
 	symbolizer_process_free(others);
 }
 
+static void test_process_snapshot__a_file_for_which_there_is_room_later_is_named_then(void **state)
+{
+	struct process_identity identity = own_identity();
+	uint64_t here = (uint64_t)test_process_snapshot_here;
+	size_t *open_files;
+
+	/* Its first sample comes while others hold all the room of its container. */
+	identity.tenant = 1;
+	open_files = &tenants_find(&symbolizer->tenants, identity.tenant)->open_files;
+	*open_files = TENANT_OPEN_FILES_MAX;
+	assert_int_equal(symbolizer_process_new(symbolizer, &identity, &process), 0);
+	assert_non_null(strstr(name_of(here), "[too many files test_process_snapshot"));
+	assert_true(symbols.list.items[0].pending);
+	*open_files = 0;
+	assert_int_equal(symbolizer_process_refresh(process), 0);
+	assert_string_equal(name_of(here), "test_process_snapshot_here");
+	assert_false(symbols.list.items[0].pending);
+}
+
+static void test_process_snapshot__a_file_that_was_closed_is_asked_for_again_while_its_process_lives(void **state)
+{
+	struct process_identity identity = own_identity();
+	uint64_t here = (uint64_t)test_process_snapshot_here;
+
+	assert_int_equal(symbolizer_process_new(symbolizer, &identity, &process), 0);
+	symbolizer_trim(symbolizer, 1);
+	assert_non_null(strstr(name_of(here), "[too many files test_process_snapshot"));
+	assert_true(symbols.list.items[0].pending);
+	process->exited = true;
+	assert_non_null(strstr(name_of(here), "[too many files test_process_snapshot"));
+	assert_false(symbols.list.items[0].pending);
+	process->exited = false;
+	assert_int_equal(symbolizer_process_refresh(process), 0);
+	assert_string_equal(name_of(here), "test_process_snapshot_here");
+}
+
 static void test_process_snapshot__what_cannot_be_read_now_is_tried_again(void **state)
 {
 	struct process_identity identity = own_identity();
@@ -336,6 +372,8 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		TEST(so_many_files_are_open_for_a_tenant_and_no_more),
+		TEST(a_file_for_which_there_is_room_later_is_named_then),
+		TEST(a_file_that_was_closed_is_asked_for_again_while_its_process_lives),
 		TEST(what_cannot_be_read_now_is_tried_again),
 		TEST(what_took_another_files_place_is_named_by_its_own),
 		TEST(code_that_is_made_anew_replaces_nothing),
