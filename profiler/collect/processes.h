@@ -38,7 +38,7 @@ struct process {
 	bool remapped;		   /* something was mapped over what the snapshot has; it is to be read again */
 	uint64_t follow_after_ns;  /* likewise: of a clock_now_ns() */
 	uint64_t follow_wait_ns;
-	uint64_t look_after_ns;	   /* as refresh_after_ns, for the unwinder's tables */
+	uint64_t look_after_ns; /* as refresh_after_ns, for the unwinder's tables */
 	uint64_t look_wait_ns;
 	uint64_t seen;	       /* tick of the last sample */
 	bool replaced;	       /* another one with its pid was sampled since; as of the last processes_forget() */
