@@ -22,16 +22,17 @@ struct parser {
 	uint32_t numbered;
 	ARRAY(uint32_t) unused;	       /* of them: their sources are forgotten */
 	struct parse_request *request; /* room for PARSE_ADDRESSES_MAX */
-	struct silent_devices silent;
+	struct silent_devices *silent;
 };
 
-int parser_new(struct parser **ret_parser)
+int parser_new(struct silent_devices *silent, struct parser **ret_parser)
 {
 	_cleanup_free_ struct parser *parser = calloc(1, sizeof(*parser));
 	int err;
 
 	if (!parser)
 		return -ENOMEM;
+	parser->silent = silent;
 	parser->request = malloc(sizeof(*parser->request) + PARSE_ADDRESSES_MAX * sizeof(uint64_t));
 	if (!parser->request)
 		return -ENOMEM;
@@ -291,7 +292,7 @@ static bool is_offer(const struct parse_request *request)
 
 static bool is_silent(const struct parser *parser, const struct parser_source *source, int fd)
 {
-	return silent_devices_has(&parser->silent, source->fd) || silent_devices_has(&parser->silent, fd);
+	return silent_devices_has(parser->silent, source->fd) || silent_devices_has(parser->silent, fd);
 }
 
 /* One try. @request may be NULL: then the source is only told. */
@@ -311,7 +312,7 @@ static int ask_once(struct parser *parser, struct parser_source *source, struct 
 	parser_source_note(source, offered, err, worker_counts(parser->worker).busy_ns - before.busy_ns);
 	if (err != -ETIME && err != -EBUSY)
 		return err;
-	silent_devices_note(&parser->silent, fd >= 0 ? fd : source->fd, parser->worker, before.stuck);
+	silent_devices_note(parser->silent, fd >= 0 ? fd : source->fd, parser->worker, before.stuck);
 	return err == -EBUSY && is_silent(parser, source, fd) ? -EHOSTDOWN : err;
 }
 
@@ -331,11 +332,12 @@ static int ask_about(struct parser *parser, struct parser_source *source, struct
 	if (source->fd < 0)
 		return -EIO;
 	do {
+		/* First: it may look like a busy disk, too. */
+		if (is_silent(parser, source, fd))
+			return -EHOSTDOWN;
 		err = parser_source_given_up(source, flags, is_offer(request));
 		if (err)
 			return err;
-		if (is_silent(parser, source, fd))
-			return -EHOSTDOWN;
 		err = ask_once(parser, source, request, fd, timeout_ms, answer);
 	} while (parser_is_death(err));
 	return err;

@@ -30,6 +30,7 @@
 #define PARSER_STALLS_MAX 6	/* that make it longer */
 
 struct parser;
+struct silent_devices;
 
 enum parser_source_kind {
 	PARSER_FILE,
@@ -60,8 +61,12 @@ struct parser_source {
 	struct parse_facts facts; /* of a file, once told */
 };
 
-/* Returns 0, -ENOMEM or -EAGAIN (no process can be started). Before any thread, and before privileged files are open. */
-int parser_new(struct parser **ret_parser);
+/**
+ * parser_new() - before any thread, and before privileged files are open
+ * @silent: must live as long
+ * Returns 0, -ENOMEM or -EAGAIN (no process can be started).
+ */
+int parser_new(struct silent_devices *silent, struct parser **ret_parser);
 void parser_free(struct parser *parser);
 struct worker *parser_worker(struct parser *parser);
 

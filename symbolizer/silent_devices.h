@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * silent_devices: file systems that did not answer when a file of theirs was opened or read (FUSE). Whoever is sent
- * there again may be lost as well, so nobody is.
+ * there again may be lost as well, so nobody is. All who read files share one list: of two who read the same page the
+ * second waits for the first, which can be ended, and so looks like a busy disk.
  *
- * All zero is empty. The oldest is forgotten where there are too many.
+ * All zero is empty. The oldest is forgotten where there are too many. Any thread may ask and add.
  */
 #ifndef SYMBOLIZER_SILENT_DEVICES_H
 #define SYMBOLIZER_SILENT_DEVICES_H
@@ -18,7 +19,7 @@
 #define SILENT_DEVICES_MAX 64
 
 struct silent_devices {
-	dev_t list[SILENT_DEVICES_MAX];
+	dev_t list[SILENT_DEVICES_MAX]; /* 0, which is no file system's: none */
 	size_t added;
 };
 

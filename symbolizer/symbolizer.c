@@ -59,7 +59,7 @@ int symbolizer_new(const struct symbolizer_options *options, struct symbolizer *
 		return -ENOMEM;
 	symbolizer->options = *options;
 	symbolizer->host_root = -1;
-	err = parser_new(&symbolizer->parser);
+	err = parser_new(options->silent ? options->silent : &symbolizer->silent, &symbolizer->parser);
 	if (err)
 		return err;
 	open_root(symbolizer);

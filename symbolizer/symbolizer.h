@@ -21,6 +21,7 @@
 
 #include "symbolizer/base/string_table.h"
 
+struct silent_devices;
 struct symbolizer;
 struct symbolizer_process;
 
@@ -58,9 +59,10 @@ struct symbols {
 void symbols_deinit(struct symbols *symbols);
 
 struct symbolizer_options {
-	bool lines;	      /* source files and lines, from DWARF */
-	bool inlines;	      /* functions that were inlined, from DWARF */
-	const char *kallsyms; /* NULL: /proc/kallsyms; not copied */
+	bool lines;		       /* source files and lines, from DWARF */
+	bool inlines;		       /* functions that were inlined, from DWARF */
+	const char *kallsyms;	       /* NULL: /proc/kallsyms; not copied */
+	struct silent_devices *silent; /* NULL: its own; else shared, and must live as long */
 };
 
 /* Which process, and how to know that /proc still shows the one that was sampled. */

@@ -13,6 +13,7 @@
 #include "symbolizer/parser.h"
 #include "symbolizer/process_maps.h"
 #include "symbolizer/path_lookup.h"
+#include "symbolizer/silent_devices.h"
 #include "symbolizer/symbolizer.h"
 #include "symbolizer/tenants.h"
 
@@ -24,8 +25,9 @@ struct symbolizer {
 	size_t files_kept;			/* likewise */
 	size_t mapping_bytes;			/* of all processes */
 	struct symbolizer_process *processes;
-	uint32_t generations;  /* given so far */
-	uint64_t replacements; /* times that a snapshot's mappings were found replaced */
+	uint32_t generations;	      /* given so far */
+	uint64_t replacements;	      /* times that a snapshot's mappings were found replaced */
+	struct silent_devices silent; /* unless the options have one */
 	struct parser *parser;
 	struct file_cache *files;
 	struct memory_reader *memory;

@@ -35,7 +35,7 @@ struct rows_head {
 struct unwind_parser {
 	struct worker *worker;
 	struct worker_bytes answer;
-	struct silent_devices silent;
+	struct silent_devices *silent;
 	uint64_t cpu_ns, memory_bytes, busy_ns, crashes, timeouts; /* for other threads: loaded and stored whole */
 };
 
@@ -101,13 +101,14 @@ static void handle(void *state, const void *request, size_t bytes, const int *fd
 
 static const struct worker_handler handler = {start, handle, NICE};
 
-int unwind_parser_new(struct unwind_parser **ret_parser)
+int unwind_parser_new(struct silent_devices *silent, struct unwind_parser **ret_parser)
 {
 	struct unwind_parser *parser = calloc(1, sizeof(*parser));
 	int err;
 
 	if (!parser)
 		return -ENOMEM;
+	parser->silent = silent;
 	err = worker_new(&handler, &parser->worker);
 	if (err) {
 		free(parser);
@@ -223,12 +224,12 @@ int unwind_parser_rows(struct unwind_parser *parser, int path_fd, int debug_fd, 
 		uint64_t stuck = worker_counts(parser->worker).stuck;
 		int called;
 
-		if (silent_devices_has(&parser->silent, fd) || silent_devices_has(&parser->silent, debug_fd))
+		if (silent_devices_has(parser->silent, fd) || silent_devices_has(parser->silent, debug_fd))
 			break;
 		called = worker_call(parser->worker, "ab", fd_count, fds, fd_count, TIMEOUT_MS, &parser->answer);
 
 		if (called == -ETIME || called == -EBUSY) {
-			silent_devices_note(&parser->silent, fds[fd_count - 1], parser->worker, stuck);
+			silent_devices_note(parser->silent, fds[fd_count - 1], parser->worker, stuck);
 			err = -ETIME;
 			break;
 		}

@@ -14,10 +14,15 @@
 #include "symbolizer/unwind_rows.h"
 #include "symbolizer/worker.h"
 
+struct silent_devices;
 struct unwind_parser;
 
-/* Call it before any thread is started. Returns 0, -ENOMEM, or -EAGAIN where no process can be started. */
-int unwind_parser_new(struct unwind_parser **ret_parser);
+/**
+ * unwind_parser_new() - call it before any thread is started
+ * @silent: must live as long; shared with the parser of names, as they read the same files
+ * Returns 0, -ENOMEM, or -EAGAIN where no process can be started.
+ */
+int unwind_parser_new(struct silent_devices *silent, struct unwind_parser **ret_parser);
 void unwind_parser_free(struct unwind_parser *parser);
 
 /**

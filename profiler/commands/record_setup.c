@@ -245,7 +245,8 @@ static int setup_writer(const struct record_settings *settings, struct record_se
 
 int record_setup(const struct record_settings *settings, struct record_session *session)
 {
-	const struct symbolizer_options names = {.lines = settings->lines, .inlines = settings->inlines};
+	const struct symbolizer_options names = {
+		.lines = settings->lines, .inlines = settings->inlines, .silent = &session->silent};
 	struct recorder_parts parts;
 	struct rlimit files;
 	int status = check_place();
@@ -256,7 +257,7 @@ int record_setup(const struct record_settings *settings, struct record_session *
 		return status;
 	/* First of all: its children are copies of this process, and shall hold nothing that is opened later. */
 	if (symbolizer_new(&names, &session->symbolizer) ||
-	    (walks_tables(settings, session) && unwind_parser_new(&session->unwind_parser)))
+	    (walks_tables(settings, session) && unwind_parser_new(&session->silent, &session->unwind_parser)))
 		return refuse(-EAGAIN, "cannot start the process that parses what containers wrote: out of memory or "
 				       "of processes");
 	if (settings->java_maps && java_attach_new(&session->java))

@@ -7,6 +7,7 @@
 
 #include "profiler/collect/recorder.h"
 #include "profiler/commands/options.h"
+#include "symbolizer/silent_devices.h"
 
 /* How user stacks are walked. */
 enum unwind_choice {
@@ -39,6 +40,7 @@ struct record_session {
 	struct cgroup_tree *tree;
 	struct container_resolver *resolver;
 	struct container_filter *filter; /* NULL without -C */
+	struct silent_devices silent;	 /* found by the next two */
 	struct symbolizer *symbolizer;
 	struct unwind_parser *unwind_parser; /* NULL where stacks are walked by frame pointers alone */
 	struct java_attach *java;	     /* NULL without --java-maps */

@@ -16,6 +16,7 @@
 
 #include "profiler/collect/unwind_tables.h"
 #include "symbolizer/base/clock.h"
+#include "symbolizer/silent_devices.h"
 
 struct cost {
 	double ms, cpu_ms;
@@ -67,12 +68,13 @@ static int load(struct unwind_tables *tables, const struct unwind_parser *parser
 
 int main(int argc, char **argv)
 {
+	static struct silent_devices silent;
 	struct unwind_parser *parser;
 	struct unwind_tables *tables;
 	static struct walk_maps maps;
 	struct cost sum = {0};
 
-	if (unwind_parser_new(&parser) || walk_maps_init(&maps, NULL) ||
+	if (unwind_parser_new(&silent, &parser) || walk_maps_init(&maps, NULL) ||
 	    unwind_tables_new(&maps, parser, UNWIND_MEMORY_DEFAULT, UNWIND_PARSING_LIMIT, &tables))
 		return 1;
 	unwind_tables_load_one(tables); /* the vdso */

@@ -15,17 +15,19 @@
 #include "symbolizer/base/cleanup.h"
 #include "symbolizer/base/clock.h"
 #include "symbolizer/file_cache.h"
+#include "symbolizer/silent_devices.h"
 
 #define PROGRAM "/proc/self/exe"
 #define FILES_MANY 3000
 
+static struct silent_devices silent;
 static struct parser *parser;
 static struct file_cache *cache;
 static size_t open_count; /* of those of pin_many() */
 
 static int set_up(void **state)
 {
-	return parser_new(&parser) || file_cache_new(parser, &cache);
+	return parser_new(&silent, &parser) || file_cache_new(parser, &cache);
 }
 
 static int tear_down(void **state)

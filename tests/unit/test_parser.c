@@ -13,20 +13,24 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "symbolizer/base/clock.h"
 #include "symbolizer/base/time_share.h"
 #include "symbolizer/parser.h"
+#include "symbolizer/silent_devices.h"
 #include "symbolizer/worker.h"
 #include "tests/unit/elf_files.h"
+#include "tests/unit/worker_children.h"
 
+static struct silent_devices silent;
 static struct parser *parser;
 
 static int set_up(void **state)
 {
-	return place_set_up(state) || parser_new(&parser);
+	return place_set_up(state) || parser_new(&silent, &parser);
 }
 
 static int tear_down(void **state)
@@ -35,24 +39,10 @@ static int tear_down(void **state)
 	return place_tear_down(state);
 }
 
-static pid_t child_of(pid_t parent)
-{
-	char path[64];
-	pid_t child;
-	FILE *file;
-
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", parent, parent);
-	file = fopen(path, "r");
-	assert_non_null(file);
-	assert_int_equal(fscanf(file, "%d", &child), 1);
-	fclose(file);
-	return child;
-}
-
 /* By somebody else, as far as the parser knows. */
 static void kill_child(void)
 {
-	pid_t child = child_of(child_of(getpid()));
+	pid_t child = parsing_child();
 	char path[64];
 
 	kill(child, SIGKILL);
@@ -128,7 +118,7 @@ static void kill_at_offer(void *data)
 	uint64_t *offers = data, request = worker_counts(parser_worker(parser)).requests;
 
 	if (request == offers[0] || request == offers[1])
-		kill(child_of(child_of(getpid())), SIGKILL);
+		kill(parsing_child(), SIGKILL);
 }
 
 static void test_parser__deaths_by_what_is_offered_are_not_the_sources(void **state)
@@ -180,7 +170,7 @@ static void test_parser__time_that_offers_take_is_not_the_sources(void **state)
 /* What waits for a disk does as much as one that is stopped. */
 static void stop_child(void *data)
 {
-	kill(child_of(child_of(getpid())), SIGSTOP);
+	kill(parsing_child(), SIGSTOP);
 }
 
 static void test_parser__file_that_is_not_read_in_time_is_asked_again_later(void **state)
@@ -212,6 +202,29 @@ static void test_parser__file_that_is_not_read_in_time_is_asked_again_later(void
 	assert_int_equal(ask(&source, 0), 0);
 	assert_int_equal(source.stalls.count, 0);
 	parser_source_deinit(parser, &source);
+}
+
+static void test_parser__file_system_that_does_not_answer_is_not_asked_again(void **state)
+{
+	struct parser_source source, other;
+	uint64_t requests;
+	struct stat status;
+
+	parser_source_init(&source, PARSER_FILE, open_path("/proc/self/exe"));
+	parser_source_init(&other, PARSER_FILE, open_path("/proc/self/exe"));
+	assert_int_equal(parser_open(parser, &source), 0);
+	assert_int_equal(fstat(source.fd, &status), 0);
+	requests = worker_counts(parser_worker(parser)).requests;
+	/* As another parser may have found; whoever waited behind that one has taken it for a busy disk. */
+	source.stalls = (struct parser_stalls){1, clock_now_ms() + PARSER_STALLED_MS};
+	silent.list[silent.added++] = status.st_dev;
+	assert_int_equal(ask(&source, 0), -EHOSTDOWN);
+	assert_int_equal(parser_open(parser, &other), -EHOSTDOWN);
+	assert_int_equal(worker_counts(parser_worker(parser)).requests, requests);
+	silent = (struct silent_devices){0};
+	assert_int_equal(parser_open(parser, &other), 0);
+	parser_source_deinit(parser, &source);
+	parser_source_deinit(parser, &other);
 }
 
 static void test_parser__numbers_are_as_few_as_sources(void **state)
@@ -313,6 +326,8 @@ int main(void)
 						tear_down),
 		cmocka_unit_test_setup_teardown(test_parser__file_that_is_not_read_in_time_is_asked_again_later, set_up,
 						tear_down),
+		cmocka_unit_test_setup_teardown(test_parser__file_system_that_does_not_answer_is_not_asked_again,
+						set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_parser__time_that_offers_take_is_not_the_sources, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(test_parser__numbers_are_as_few_as_sources, set_up, tear_down),

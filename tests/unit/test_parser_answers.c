@@ -76,12 +76,13 @@ static void handle(void *state, const void *bytes, size_t size, const int *fds, 
 /* In place of the library's. */
 const struct worker_handler parse_service = {start, handle, 0};
 
+static struct silent_devices silent;
 static struct parser *parser;
 static struct parser_source source;
 
 static int set_up(void **state)
 {
-	if (parser_new(&parser))
+	if (parser_new(&silent, &parser))
 		return -1;
 	parser_source_init(&source, PARSER_FILE, open("/proc/self/exe", O_PATH | O_CLOEXEC));
 	return 0;

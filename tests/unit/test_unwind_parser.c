@@ -10,19 +10,22 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "symbolizer/base/cleanup.h"
+#include "symbolizer/silent_devices.h"
 #include "symbolizer/unwind_parser.h"
 
 #define LIBC "/lib/x86_64-linux-gnu/libc.so.6"
 #define PYTHON "/usr/bin/python3.11"
 
+static struct silent_devices silent;
 static struct unwind_parser *parser;
 
 static int set_up(void **state)
 {
-	return unwind_parser_new(&parser);
+	return unwind_parser_new(&silent, &parser);
 }
 
 static int tear_down(void **state)
@@ -90,6 +93,20 @@ static void test_unwind_parser__an_interpreter_of_Python_is_known_and_no_other_f
 	assert_int_equal(libc.python.version, 0);
 }
 
+static void test_unwind_parser__file_system_that_does_not_answer_is_not_asked(void **state)
+{
+	_cleanup_(unwind_rows_deinit) struct unwind_rows rows = {0};
+	_cleanup_close_ int path_fd = open(LIBC, O_PATH | O_CLOEXEC);
+	struct stat status;
+
+	assert_int_equal(fstat(path_fd, &status), 0);
+	silent.list[silent.added++] = status.st_dev;
+	assert_int_equal(unwind_parser_rows(parser, path_fd, -1, &rows), -ENOTRECOVERABLE);
+	assert_int_equal(worker_counts(unwind_parser_worker(parser)).requests, 0);
+	silent = (struct silent_devices){0};
+	assert_int_equal(unwind_parser_rows(parser, path_fd, -1, &rows), 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -98,6 +115,7 @@ int main(void)
 		TEST(test_unwind_parser__rows_come_through_as_they_are),
 		TEST(test_unwind_parser__the_vdso_has_rows),
 		TEST(test_unwind_parser__no_ELF_is_an_answer_and_no_death),
+		TEST(test_unwind_parser__file_system_that_does_not_answer_is_not_asked),
 		TEST(test_unwind_parser__an_interpreter_of_Python_is_known_and_no_other_file),
 	};
 

@@ -13,17 +13,19 @@
 #include <cmocka.h>
 
 #include "profiler/collect/unwind_tables.h"
+#include "symbolizer/silent_devices.h"
 
 #define SWEEPS_APART 64 /* uses that are nearer to each other count as one */
 
 static struct walk_maps maps;
+static struct silent_devices silent;
 static struct unwind_parser *parser;
 static struct unwind_tables *tables;
 static bool mapped[WALK_FILES_MAX];
 
 static int set_up_with(struct time_share_limit limit)
 {
-	assert_int_equal(unwind_parser_new(&parser), 0);
+	assert_int_equal(unwind_parser_new(&silent, &parser), 0);
 	assert_int_equal(walk_maps_init(&maps, NULL), 0);
 	assert_int_equal(unwind_tables_new(&maps, parser, UNWIND_MEMORY_MIN, limit, &tables), 0);
 	assert_true(unwind_tables_load_one(tables)); /* the vdso */

@@ -25,6 +25,7 @@
 
 #include "symbolizer/worker.h"
 #include "symbolizer/worker_sandbox.h"
+#include "tests/unit/worker_children.h"
 
 static void *start(void)
 {
@@ -269,27 +270,13 @@ static void test_worker__memory_is_limited(void **state)
 }
 #endif
 
-static pid_t child_of(pid_t parent)
-{
-	char path[64];
-	pid_t child;
-	FILE *file;
-
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", parent, parent);
-	file = fopen(path, "r");
-	assert_non_null(file);
-	assert_int_equal(fscanf(file, "%d", &child), 1);
-	fclose(file);
-	return child;
-}
-
 /* What /proc says of the parser, the nursery's child. */
 static void parser_file(const char *name, char *text, size_t size)
 {
 	char path[64];
 	FILE *file;
 
-	snprintf(path, sizeof(path), "/proc/%d/%s", child_of(child_of(getpid())), name);
+	snprintf(path, sizeof(path), "/proc/%d/%s", parsing_child(), name);
 	file = fopen(path, "r");
 	assert_non_null(file);
 	text[fread(text, 1, size - 1, file)] = '\0';
@@ -426,7 +413,7 @@ static void kill_nursery(void *data)
 static void test_worker__does_not_outlive_its_nursery(void **state)
 {
 	struct worker_bytes answer = {0};
-	pid_t nursery = child_of(getpid());
+	pid_t nursery = first_child_of(getpid());
 
 	ask(*state, "o", -1);
 	worker_set_waiting(*state, (struct worker_waiting){kill_nursery, &nursery});
