@@ -192,6 +192,9 @@ int process_maps_parse(char *text, struct string_table *strings, struct mapping_
 			*end++ = '\0';
 		else
 			end = line + strlen(line);
+		mappings->cut = !strcmp(line, PROCESS_MAPS_CUT);
+		if (mappings->cut)
+			break;
 		err = take_line(&reader, line);
 		if (err)
 			return err;
@@ -214,13 +217,16 @@ int process_maps_read(pid_t pid, char **ret_text)
 	text = malloc(room);
 	while (text) {
 		ssize_t got = read(fd, text + used, room - used - 1);
+		bool cut;
 		char *grown;
 
 		if (got < 0)
 			return -errno;
 		used += (size_t)got;
 		text[used] = '\0';
-		if (!got || used >= TEXT_BYTES_MAX || clock_now_ns() > until) {
+		cut = got && (used >= TEXT_BYTES_MAX || clock_now_ns() > until);
+		if (!got || (cut && room - used > sizeof(PROCESS_MAPS_CUT))) {
+			strcpy(text + used, cut ? PROCESS_MAPS_CUT : "");
 			*ret_text = take_ptr(text);
 			return 0;
 		}

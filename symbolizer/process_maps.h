@@ -12,6 +12,8 @@
 #include "symbolizer/base/array.h"
 #include "symbolizer/base/string_table.h"
 
+#define PROCESS_MAPS_CUT "cut" /* a line of ours: the kernel's begin with an address */
+
 struct pinned_file;
 
 enum mapping_kind {
@@ -60,8 +62,8 @@ int process_maps_parse(char *text, struct string_table *strings, struct mapping_
 /**
  * process_maps_read() - the text of /proc/PID/maps
  * @ret_text: to be freed by the caller; empty for a process without memory (kernel thread, zombie)
- * At most 64 MiB, and what comes in half a second: a process that maps and unmaps makes each piece wait. Errors:
- * -ESRCH, what open(2) or read(2) gave, -ENOMEM.
+ * At most 64 MiB, and what comes in half a second: a process that maps and unmaps makes each piece wait. Then PROCESS_MAPS_CUT
+ * stands in place of the rest. Errors: -ESRCH, what open(2) or read(2) gave, -ENOMEM.
  */
 int process_maps_read(pid_t pid, char **ret_text);
 

@@ -223,6 +223,16 @@ static void test_process_maps__long_names_have_a_limit(void **state)
 	assert_in_range(parsed->mappings.bytes, 1000, 1300);
 }
 
+static void test_process_maps__what_was_not_read_is_known_to_be_missing(void **state)
+{
+	struct parsed *parsed = *state;
+	char text[] = "1000-2000 r-xp 00000000 08:01 5 /library\n" PROCESS_MAPS_CUT;
+
+	parse(parsed, text);
+	assert_int_equal(parsed->mappings.list.count, 1);
+	assert_true(parsed->mappings.cut);
+}
+
 static void test_process_maps__our_own_code_is_in_our_own_mappings(void **state)
 {
 	struct parsed *parsed = *state;
@@ -320,6 +330,7 @@ int main(void)
 		PARSED(test_process_maps__lines_that_do_not_parse_are_skipped),
 		PARSED(test_process_maps__mappings_have_a_limit),
 		PARSED(test_process_maps__long_names_have_a_limit),
+		PARSED(test_process_maps__what_was_not_read_is_known_to_be_missing),
 		PARSED(test_process_maps__our_own_code_is_in_our_own_mappings),
 		cmocka_unit_test(test_process_maps__another_start_or_another_image_is_another_process),
 		cmocka_unit_test(test_process_maps__one_that_has_ended_is_not_read),
