@@ -226,7 +226,7 @@ int process_maps_read(pid_t pid, char **ret_text)
 		text[used] = '\0';
 		cut = got && (used >= TEXT_BYTES_MAX || clock_now_ns() > until);
 		if (!got || (cut && room - used > sizeof(PROCESS_MAPS_CUT))) {
-			strcpy(text + used, cut ? PROCESS_MAPS_CUT : "");
+			memcpy(text + used, cut ? PROCESS_MAPS_CUT : "", cut ? sizeof(PROCESS_MAPS_CUT) : 1);
 			*ret_text = take_ptr(text);
 			return 0;
 		}
