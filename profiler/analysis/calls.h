@@ -21,7 +21,7 @@ enum calls_order {
 /* Does the call wait for something by design? By its name. */
 bool call_sleeps_by_design(const char *name);
 
-/* Largest first; equal ones by count, container and name. */
-void calls_sort(struct profile_calls *calls, const struct profile *profile, enum calls_order order);
+/* Largest first; equal ones by count, container and name. Returns 0 or -ENOMEM. */
+int calls_sort(struct profile_calls *calls, const struct profile *profile, enum calls_order order);
 
 #endif

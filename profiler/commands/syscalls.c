@@ -85,9 +85,10 @@ static int show(const struct profile *profile, const void *data, enum exit_statu
 		return 0;
 	}
 	err = profile_calls_init(&calls, profile, options.by, wanted);
+	if (!err)
+		err = calls_sort(&calls, profile, (enum calls_order)settings->order);
 	if (err)
 		return err;
-	calls_sort(&calls, profile, (enum calls_order)settings->order);
 	return settings->format == REPORT_JSON ? render_calls_json(&calls, profile, &options, stdout)
 					       : render_calls_text(&calls, profile, &options, stdout);
 }

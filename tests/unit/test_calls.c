@@ -137,13 +137,35 @@ static void test_calls__sleep_by_design_is_no_cost(void **state)
 	struct profile_calls calls;
 
 	assert_int_equal(profile_calls_init(&calls, profile, CALLS_BY_BOTH, NULL), 0);
-	calls_sort(&calls, profile, CALLS_BY_COST);
+	assert_int_equal(calls_sort(&calls, profile, CALLS_BY_COST), 0);
 	assert_string_equal(string_table_text(&profile->rows.strings, calls.rows.items[0].name), "fadvise64");
-	calls_sort(&calls, profile, CALLS_BY_TIME);
+	assert_int_equal(calls_sort(&calls, profile, CALLS_BY_TIME), 0);
 	assert_string_equal(string_table_text(&profile->rows.strings, calls.rows.items[0].name), "read");
 	assert_true(call_sleeps_by_design("epoll_wait"));
 	assert_false(call_sleeps_by_design("fsync"));
 	assert_false(call_sleeps_by_design("flock"));
+	profile_calls_deinit(&calls);
+	profile_free(profile);
+}
+
+static void test_calls__sleep_by_design_is_no_cost_of_its_container(void **state)
+{
+	struct profile_calls calls;
+	struct profile *profile;
+	struct maker maker;
+	uint32_t idle, busy;
+
+	maker_start(&maker);
+	idle = maker_container(&maker, CONTAINER_CONTAINER, "idle", "abc", "");
+	busy = maker_container(&maker, CONTAINER_CONTAINER, "busy", "def", "");
+	add_call(&maker, idle, "epoll_wait", 10, 1000, 100000000000);
+	add_call(&maker, busy, "write", 10, 5000000000, 0);
+	profile = maker_load(&maker);
+	assert_int_equal(profile_calls_init(&calls, profile, CALLS_BY_CONTAINER, NULL), 0);
+	assert_int_equal(calls_sort(&calls, profile, CALLS_BY_COST), 0);
+	assert_int_equal(calls.rows.items[0].container, busy);
+	assert_int_equal(calls_sort(&calls, profile, CALLS_BY_TIME), 0);
+	assert_int_equal(calls.rows.items[0].container, idle);
 	profile_calls_deinit(&calls);
 	profile_free(profile);
 }
@@ -188,7 +210,7 @@ static char *printed(const struct profile *profile, enum calls_grouping by, bool
 
 	assert_non_null(out);
 	assert_int_equal(profile_calls_init(&calls, profile, by, NULL), 0);
-	calls_sort(&calls, profile, CALLS_BY_COST);
+	assert_int_equal(calls_sort(&calls, profile, CALLS_BY_COST), 0);
 	assert_int_equal((json ? render_calls_json : render_calls_text)(&calls, profile, &options, out), 0);
 	fclose(out);
 	profile_calls_deinit(&calls);
@@ -251,6 +273,7 @@ int main(void)
 		cmocka_unit_test(test_calls__by_call_says_in_how_many_containers),
 		cmocka_unit_test(test_calls__rows_are_of_the_chosen_and_the_total_is_of_all),
 		cmocka_unit_test(test_calls__sleep_by_design_is_no_cost),
+		cmocka_unit_test(test_calls__sleep_by_design_is_no_cost_of_its_container),
 		cmocka_unit_test(test_calls__percentiles_lie_in_their_buckets),
 		cmocka_unit_test(test_calls__durations_have_three_digits_and_a_unit),
 		cmocka_unit_test(test_calls__report_shows_the_split_and_its_account),
