@@ -8,7 +8,7 @@
 
 const SVG = "http://www.w3.org/2000/svg", HTML = "http://www.w3.org/1999/xhtml";
 const SIDE = 10, ROOM = 8, FONT = 12;
-const KINDS = ["user", "kernel", "JIT", "inlined", "label"];
+const KINDS = ["user", "kernel", "JIT", "inlined", "label", "Python"]; // enum frame_kind
 
 const page = document.documentElement;
 const byId = (id) => document.getElementById(id);

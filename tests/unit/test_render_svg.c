@@ -210,6 +210,19 @@ static void test_render_svg__script_and_style_can_stand_in_xml(void **state)
 	assert_true(strlen(flame_style) > 100);
 }
 
+static void test_render_svg__script_names_every_kind_of_frame(void **state)
+{
+	const char *at = strstr(flame_script, "const KINDS = ["), *end;
+	size_t quotes = 0;
+
+	assert_non_null(at);
+	end = strchr(at, ']');
+	assert_non_null(end);
+	for (; at < end; at++)
+		quotes += *at == '"';
+	assert_int_equal(quotes, 2 * FRAME_KINDS);
+}
+
 static void test_render_svg__equal_trees_give_equal_bytes(void **state)
 {
 	char *one = draw("a;b 1\nc;d_[k] 2\n", NULL), *two = draw("c;d_[k] 1\na;b 1\nc;d_[k] 1\n", NULL);
@@ -394,6 +407,7 @@ int main(void)
 		T(stacks_deeper_than_the_limit_are_cut_and_the_footer_says_so),
 		T(no_name_can_leave_its_place),
 		T(script_and_style_can_stand_in_xml),
+		T(script_names_every_kind_of_frame),
 		T(equal_trees_give_equal_bytes),
 		T(no_counts_is_no_picture),
 		T(a_full_disk_is_an_error),
