@@ -36,13 +36,14 @@ int json_append(struct json_object *array, struct json_object *value)
 	return 0;
 }
 
-int json_add_text(struct json_object *object, const char *key, const char *text)
+/* NULL where memory is out. */
+static struct json_object *text_json(const char *text)
 {
 	size_t length = strlen(text), used = 0;
 	_cleanup_free_ char *valid = malloc(3 * length + 1);
 
 	if (!valid || length > INT32_MAX / 3)
-		return -ENOMEM;
+		return NULL;
 	for (size_t at = 0, taken; at < length; at += taken) {
 		uint32_t code;
 		bool bad;
@@ -52,7 +53,17 @@ int json_add_text(struct json_object *object, const char *key, const char *text)
 		memcpy(valid + used, bad ? REPLACEMENT : text + at, bad ? 3 : taken);
 		used += bad ? 3 : taken;
 	}
-	return json_add(object, key, json_object_new_string_len(valid, (int)used));
+	return json_object_new_string_len(valid, (int)used);
+}
+
+int json_add_text(struct json_object *object, const char *key, const char *text)
+{
+	return json_add(object, key, text_json(text));
+}
+
+int json_append_text(struct json_object *array, const char *text)
+{
+	return json_append(array, text_json(text));
 }
 
 int json_add_number(struct json_object *object, const char *key, uint64_t number)

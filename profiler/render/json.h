@@ -19,6 +19,9 @@ int json_add_text(struct json_object *object, const char *key, const char *text)
 int json_add_number(struct json_object *object, const char *key, uint64_t number);
 int json_add_real(struct json_object *object, const char *key, double number); /* to 6 digits behind the point */
 
+/* The same at the end of an array. */
+int json_append_text(struct json_object *array, const char *text);
+
 /* As json_add_text(), and null for "": what would be there is not known. */
 int json_add_text_or_null(struct json_object *object, const char *key, const char *text);
 

@@ -66,7 +66,7 @@ static struct json_object *holder_json(const struct lock_sites *sites, const str
 	if (!err)
 		err = json_add_number(one, "ns", holder->ns);
 	for (size_t i = 0; i < count && !err; i++)
-		err = json_append(stack, json_object_new_string(names[i]));
+		err = json_append_text(stack, names[i]);
 	if (!err)
 		err = json_add(one, "stack", take_ptr(stack));
 	return err ? NULL : take_ptr(one);

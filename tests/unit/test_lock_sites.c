@@ -27,8 +27,9 @@ static uint32_t stack_of(struct maker *maker, const char *stack)
 	return row;
 }
 
-static uint32_t add_lock(struct maker *maker, uint32_t container, uint32_t owner, uint32_t waker, uint64_t ms,
-			 uint64_t handoff_ms)
+/* Held by @owner, which slept at @held_at meanwhile, unless that is nobody. */
+static uint32_t add_held(struct maker *maker, uint32_t container, uint32_t owner, uint32_t waker, uint64_t ms,
+			 uint64_t handoff_ms, const char *held_at)
 {
 	struct recording_lock row = {
 		.lock_class = LOCK_CLASS_MUTEX,
@@ -45,9 +46,7 @@ static uint32_t add_lock(struct maker *maker, uint32_t container, uint32_t owner
 		.name = maker_text(maker, "ext4_inode_cache"),
 		.owner = owner == RECORDING_NONE ? LOCK_OWNER_IS_NOBODY : LOCK_OWNER_IS_ASLEEP,
 		.owner_thread = owner,
-		.owner_stack = owner == RECORDING_NONE
-				       ? RECORDING_STACK_ROOT
-				       : stack_of(maker, "do_syscall_64;__x64_sys_fsync;jbd2_log_wait_commit;schedule"),
+		.owner_stack = owner == RECORDING_NONE ? RECORDING_STACK_ROOT : stack_of(maker, held_at),
 		.count = 2,
 		.total_ns = ms * 1000000,
 		.max_ns = ms * 1000000,
@@ -58,6 +57,13 @@ static uint32_t add_lock(struct maker *maker, uint32_t container, uint32_t owner
 
 	assert_int_equal(recording_writer_lock(maker->writer, &row, &number), 0);
 	return number;
+}
+
+static uint32_t add_lock(struct maker *maker, uint32_t container, uint32_t owner, uint32_t waker, uint64_t ms,
+			 uint64_t handoff_ms)
+{
+	return add_held(maker, container, owner, waker, ms, handoff_ms,
+			"do_syscall_64;__x64_sys_fsync;jbd2_log_wait_commit;schedule");
 }
 
 static void add_spun(struct maker *maker, uint32_t container, uint8_t lock_class, const char *stack)
@@ -181,6 +187,24 @@ static void test_lock_sites__owner_and_waker_have_half_each_without_the_handoff(
 	assert_int_equal(site->both, 4);
 	assert_int_equal(site->agreed, 2);
 	lock_sites_deinit(&sites);
+	profile_free(profile);
+}
+
+static void test_lock_sites__names_that_are_no_utf8_are_valid_in_json(void **state)
+{
+	_cleanup_free_ char *text = NULL;
+	struct profile *profile;
+	struct maker maker;
+	uint32_t web, db;
+
+	maker_start(&maker);
+	web = maker_container(&maker, CONTAINER_CONTAINER, "web", "abc", "");
+	db = maker_container(&maker, CONTAINER_CONTAINER, "db", "def", "");
+	add_held(&maker, web, db, db, 10, 2, "do_syscall_64;__x64_sys_fsync;bad\xff\xfename");
+	profile = maker_load(&maker);
+	text = printed(profile, LOCKS_BY_OWNER, true);
+	assert_null(strchr(text, '\xff'));
+	assert_non_null(strstr(text, "\"stack\": [\n            \"bad\xef\xbf\xbd\xef\xbf\xbdname\","));
 	profile_free(profile);
 }
 
@@ -513,6 +537,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_lock_sites__a_lock_is_called_by_what_took_it),
 		cmocka_unit_test(test_lock_sites__owner_and_waker_have_half_each_without_the_handoff),
+		cmocka_unit_test(test_lock_sites__names_that_are_no_utf8_are_valid_in_json),
 		cmocka_unit_test(test_lock_sites__who_let_go_is_blamed_for_what_it_held_the_lock_for),
 		cmocka_unit_test(test_lock_sites__holders_of_a_lock_are_those_of_its_bit),
 		cmocka_unit_test(test_lock_sites__shares_of_the_waiting_and_of_the_time_are_told_apart),
