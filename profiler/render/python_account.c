@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "profiler/profile/profile_summary.h"
+#include "profiler/render/share.h"
 #include "symbolizer/base/cleanup.h"
 #include "symbolizer/base/text.h"
 
@@ -28,7 +29,7 @@ static void put_reasons(const struct profile_summary *summary, uint32_t containe
 int render_python_account(const struct profile *profile, size_t max, FILE *out)
 {
 	_cleanup_(profile_summary_deinit) struct profile_summary summary;
-	char label[LABEL_BYTES], samples[32];
+	char label[LABEL_BYTES], samples[32], share[24];
 	size_t count = 0;
 
 	if (profile_summary_init(&summary, profile))
@@ -40,10 +41,10 @@ int render_python_account(const struct profile *profile, size_t max, FILE *out)
 			continue;
 		if (++count > max)
 			continue;
-		fprintf(out, "Python in %s: %s samples, %.2f%% with all frames",
+		fprintf(out, "Python in %s: %s samples, %s with all frames",
 			text_printable(profile_container_label(profile, i), label, sizeof(label)),
 			text_grouped(account->python_samples, samples, sizeof(samples)),
-			100.0 * (double)account->python_whole / (double)account->python_samples);
+			share_text(account->python_whole, account->python_samples, 2, share, sizeof(share)));
 		put_reasons(&summary, i, out);
 		fputc('\n', out);
 	}

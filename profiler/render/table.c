@@ -2,12 +2,12 @@
 #include "profiler/render/table.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <string.h>
 
 #include "profiler/profile/profile_summary.h"
 #include "profiler/render/columns.h"
 #include "profiler/render/name_text.h"
+#include "profiler/render/share.h"
 #include "symbolizer/base/cleanup.h"
 #include "symbolizer/base/text.h"
 
@@ -27,22 +27,6 @@ static const struct column columns[COLUMNS] = {
 	[FUNCTION] = {"TOP FUNCTION", false, FUNCTION_COLUMNS_MAX},
 };
 
-static void put_share(char *cell, size_t size, uint64_t part, uint64_t whole, int decimals)
-{
-	uint64_t scale = decimals ? 1000 : 100, share;
-
-	if (!whole) {
-		snprintf(cell, size, "-");
-		return;
-	}
-	/* Rounded down: 100% is all of them. */
-	share = (uint64_t)((__uint128_t)part * scale / whole);
-	if (!decimals || share == scale)
-		snprintf(cell, size, "%" PRIu64 "%%", decimals ? share / 10 : share);
-	else
-		snprintf(cell, size, "%" PRIu64 ".%" PRIu64 "%%", share / 10, share % 10);
-}
-
 static int put_container(struct column_table *table, const struct profile_summary *summary,
 			 const struct container_summary *container, const char *label)
 {
@@ -53,16 +37,16 @@ static int put_container(struct column_table *table, const struct profile_summar
 	name_text(label, columns[CONTAINER].max, cells[CONTAINER], sizeof(cells[CONTAINER]));
 	if (cpus >= 0)
 		snprintf(cells[CPU], sizeof(cells[CPU]), "%.2f", cpus);
-	put_share(cells[KERNEL], sizeof(cells[KERNEL]), container->kernel_samples, container->samples, 0);
+	share_text(container->kernel_samples, container->samples, 0, cells[KERNEL], sizeof(cells[KERNEL]));
 	text_grouped(container->samples, cells[SAMPLES], sizeof(cells[SAMPLES]));
-	put_share(cells[WHOLE], sizeof(cells[WHOLE]), container->user_complete, container->user_samples, 1);
-	put_share(cells[NAMED], sizeof(cells[NAMED]), container->named, container->frames, 1);
+	share_text(container->user_complete, container->user_samples, 1, cells[WHOLE], sizeof(cells[WHOLE]));
+	share_text(container->named, container->frames, 1, cells[NAMED], sizeof(cells[NAMED]));
 	text_printable(string_table_text(&summary->strings, container->top_function), cells[FUNCTION],
 		       sizeof(cells[FUNCTION]));
 	if ((double)unnamed > (1 - NAMED_WELL) * (double)container->frames) {
 		char share[16];
 
-		put_share(share, sizeof(share), container->reason_frames, container->frames, 1);
+		share_text(container->reason_frames, container->frames, 1, share, sizeof(share));
 		text_printable(string_table_text(&summary->strings, container->top_reason), reason, sizeof(reason));
 		return column_table_add(table, cells, "%s of its frames: %s", share, reason);
 	}
@@ -86,7 +70,7 @@ static int put_rest(struct column_table *table, const struct profile_summary *su
 	}
 	/* Whose reason would it be? */
 	rest.reason_frames = rest.frames - rest.named;
-	put_share(share, sizeof(share), rest.samples, summary->samples, 1);
+	share_text(rest.samples, summary->samples, 1, share, sizeof(share));
 	snprintf(label, sizeof(label), "(%zu more, %s of samples)", summary->by_samples.count - first, share);
 	return put_container(table, summary, &rest, label);
 }

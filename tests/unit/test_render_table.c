@@ -354,6 +354,29 @@ static void test_render_table__ids_are_as_long_as_it_takes_to_tell_them_apart(vo
 	profile_free(profile);
 }
 
+static void test_render_table__not_all_of_Python_is_not_rounded_up_to_all(void **state)
+{
+	struct profile *profile;
+	struct maker maker;
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	start(&maker);
+	maker_container(&maker, CONTAINER_CONTAINER, "web", "abc", "");
+	maker_container(&maker, CONTAINER_CONTAINER, "db", "def", "");
+	maker_sample(&maker, 0, "main;p:app.py:main", 199999);
+	maker_sample(&maker, 0, "main;p:[python: frames not readable]", 1);
+	maker_sample(&maker, 1, "main;p:app.py:main", 7);
+	profile = maker_load(&maker);
+	assert_int_equal(render_info_text(profile, &(struct info_options){0}, out), 0);
+	fclose(out);
+	assert_non_null(strstr(text, "Python in web: 200,000 samples, 99.99% with all frames"));
+	assert_non_null(strstr(text, "Python in db: 7 samples, 100% with all frames"));
+	free(text);
+	profile_free(profile);
+}
+
 static void test_render_table__info_says_what_would_name_the_rest(void **state)
 {
 	struct json_object *top, *value, *list;
@@ -465,6 +488,7 @@ int main(void)
 		TEST(a_recording_without_an_account_has_none_in_json),
 		TEST(info_is_valid_json_with_facts_and_containers),
 		TEST(ids_are_as_long_as_it_takes_to_tell_them_apart),
+		TEST(not_all_of_Python_is_not_rounded_up_to_all),
 		TEST(info_says_what_would_name_the_rest),
 		TEST(info_does_not_advise_what_was_done),
 		TEST(text_is_cut_at_characters),
