@@ -306,6 +306,8 @@ int render_blocked_json(const struct blocked_places *places, const struct profil
 			err = json_append(list, place_json(places, profile, &places->list.items[i]));
 	if (!err)
 		err = json_add_chosen(top, profile, options->wanted);
+	if (!err && options->state)
+		err = json_add_text(top, "only_state", options->state);
 	if (!err)
 		err = json_add(top, "containers", take_ptr(containers));
 	if (!err)

@@ -552,6 +552,29 @@ static void test_waits__json_has_null_for_what_is_not_known(void **state)
 	profile_free(profile);
 }
 
+static void test_waits__json_says_which_state_was_asked_for(void **state)
+{
+	struct profile *profile = two_containers();
+	_cleanup_free_ char *all = printed(profile, false, true);
+	struct blocked_options options = {.state = "D"};
+	_cleanup_free_ char *json = NULL;
+	struct blocked_places places;
+	struct profile_times times;
+	size_t size;
+	FILE *out = open_memstream(&json, &size);
+
+	assert_non_null(out);
+	assert_int_equal(blocked_places_init(&places, profile, 1u << WAIT_IO), 0);
+	assert_int_equal(profile_times_init(&times, profile), 0);
+	assert_int_equal(render_blocked_json(&places, &times, profile, &options, out), 0);
+	fclose(out);
+	assert_non_null(strstr(json, "\"only_state\": \"D\""));
+	assert_null(strstr(all, "only_state"));
+	blocked_places_deinit(&places);
+	profile_times_deinit(&times);
+	profile_free(profile);
+}
+
 static void add_times_in(struct maker *maker, uint32_t container, uint64_t pid_namespace, uint64_t woken_ns)
 {
 	struct recording_times row = {.container = container, .pid_namespace = pid_namespace, .woken_ns = woken_ns};
@@ -623,6 +646,7 @@ int main(void)
 		cmocka_unit_test(test_waits__no_two_columns_of_runqlat_are_called_the_same),
 		cmocka_unit_test(test_waits__runqlat_says_who_ran),
 		cmocka_unit_test(test_waits__json_has_null_for_what_is_not_known),
+		cmocka_unit_test(test_waits__json_says_which_state_was_asked_for),
 		cmocka_unit_test(test_waits__runqlat_by_pid_namespace_sums_what_shares_one),
 	};
 
