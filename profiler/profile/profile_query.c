@@ -20,6 +20,7 @@ struct query_run {
 	struct call_tree *tree;
 	bool *wanted;	       /* by container */
 	uint32_t *tree_frames; /* of profile frames; CALL_TREE_NONE: not known yet */
+	ARRAY(uint16_t) rests; /* by node, of times: nanoseconds that are no whole microsecond yet */
 };
 
 static const char *text_of(const struct profile *profile, string_id id)
@@ -47,6 +48,7 @@ struct place {
 	uint32_t stack;
 	const char *
 		call; /* of a sample: the system call that it was in, or in brackets why there is none; NULL: not known */
+	const char *nobody; /* why @thread is RECORDING_NONE; NULL: its stack was lost */
 };
 
 /* A task that waits, or wakes another one, does so in the kernel: there its stack tells the call. */
@@ -62,6 +64,16 @@ static const char *call_of_place(const struct query_run *run, const struct place
 	if (entry->kind == KERNEL_ENTRY_SYSTEM_CALL)
 		return entry->name;
 	return entry->kind == KERNEL_ENTRY_NONE ? "[call not known]" : "[no call]";
+}
+
+static int add_nobody(struct query_run *run, const struct place *place, uint32_t *node)
+{
+	struct kernel_entry entry;
+	int err = add_label(run, node, place->nobody ? place->nobody : "[stack lost]");
+
+	if (err || run->query->by != PROFILE_BY_CALL || place->stack == RECORDING_STACK_ROOT)
+		return err;
+	return add_label(run, node, call_of_place(run, place, &entry));
 }
 
 static int add_labels(struct query_run *run, const struct place *place, uint32_t *node)
@@ -85,7 +97,7 @@ static int add_labels(struct query_run *run, const struct place *place, uint32_t
 	if (err)
 		return err;
 	if (place->thread == RECORDING_NONE)
-		return add_label(run, node, "[stack lost]");
+		return add_nobody(run, place, node);
 	thread = &profile->rows.threads.items[place->thread];
 	process = &profile->rows.processes.items[thread->process];
 	comm = text_of(profile, process->comm);
@@ -207,7 +219,29 @@ static int add_waker(struct query_run *run, const struct recording_wait *wait, u
 	return err ? err : add_labels(run, &place, node);
 }
 
-/* @wait: whose waker is to be shown, too; NULL: none */
+/* Times come in nanoseconds, and what each of many short ones has beyond its microseconds is not lost. */
+static int add_count(struct query_run *run, uint32_t node, uint64_t counted)
+{
+	size_t nodes = run->tree->nodes.count;
+	uint64_t rest;
+
+	if (run->query->kind == PROFILE_ONCPU) {
+		call_tree_count(run->tree, node, counted);
+		return 0;
+	}
+	if (node >= run->rests.count) {
+		if (array_reserve(&run->rests, nodes - run->rests.count))
+			return -ENOMEM;
+		memset(&run->rests.items[run->rests.count], 0, (nodes - run->rests.count) * sizeof(*run->rests.items));
+		run->rests.count = nodes;
+	}
+	rest = run->rests.items[node] + counted % 1000;
+	call_tree_count(run->tree, node, counted / 1000 + rest / 1000);
+	run->rests.items[node] = (uint16_t)(rest % 1000);
+	return 0;
+}
+
+/* @counted: samples, or nanoseconds. @wait: whose waker is to be shown, too; NULL: none */
 static int add_stack(struct query_run *run, const struct place *place, uint64_t counted,
 		     const struct recording_wait *wait)
 {
@@ -225,20 +259,22 @@ static int add_stack(struct query_run *run, const struct place *place, uint64_t 
 		err = add_frames(run, frames, count, run->query->reverse, &node);
 	if (!err && wait)
 		err = add_waker(run, wait, &node);
-	if (!err)
-		call_tree_count(run->tree, node, counted);
-	return err;
+	return err ? err : add_count(run, node, counted);
 }
 
 static bool is_wanted(const struct query_run *run, const struct place *place)
 {
-	const char *comm = "";
+	const char *comm;
 
 	if (!run->wanted[place->container])
 		return false;
-	if (place->thread != RECORDING_NONE)
-		comm = text_of(run->profile, run->profile->rows.threads.items[place->thread].comm);
-	return !run->query->comm || !regexec(run->query->comm, comm, 0, NULL, 0);
+	if (!run->query->comm)
+		return true;
+	/* Whose name is not known is nobody that was asked for, whatever the expression takes. */
+	if (place->thread == RECORDING_NONE)
+		return false;
+	comm = text_of(run->profile, run->profile->rows.threads.items[place->thread].comm);
+	return !regexec(run->query->comm, comm, 0, NULL, 0);
 }
 
 static const char *call_of(const struct profile *profile, size_t sample)
@@ -272,10 +308,17 @@ static int add_waits(struct query_run *run)
 		const struct place place = {wait->container, wait->thread, wait->stack};
 
 		if ((!states || (wait->state < 32 && states & 1u << wait->state)) && is_wanted(run, &place))
-			err = add_stack(run, &place, wait->total_ns / 1000,
-					run->query->kind == PROFILE_WAKERS ? wait : NULL);
+			err = add_stack(run, &place, wait->total_ns, run->query->kind == PROFILE_WAKERS ? wait : NULL);
 	}
 	return err;
+}
+
+/* A wait that did not sleep has no thread: it is counted by stack, or by container alone. */
+static const char *nobody_of(const struct recording_lock *lock)
+{
+	if (!(lock->flags & RECORDING_LOCK_SPUN))
+		return NULL;
+	return lock->stack == RECORDING_STACK_ROOT ? "[no stack taken]" : "[did not sleep]";
 }
 
 static int add_locks(struct query_run *run)
@@ -284,10 +327,15 @@ static int add_locks(struct query_run *run)
 
 	for (size_t i = 0; i < run->profile->rows.locks.count && !err; i++) {
 		const struct recording_lock *lock = &run->profile->rows.locks.items[i];
-		const struct place place = {lock->container, lock->thread, lock->stack};
+		const struct place place = {
+			.container = lock->container,
+			.thread = lock->thread,
+			.stack = lock->stack,
+			.nobody = nobody_of(lock),
+		};
 
 		if (is_wanted(run, &place))
-			err = add_stack(run, &place, lock->total_ns / 1000, NULL);
+			err = add_stack(run, &place, lock->total_ns, NULL);
 	}
 	return err;
 }
@@ -311,7 +359,8 @@ int profile_call_tree(const struct profile *profile, const struct profile_query 
 {
 	_cleanup_free_ bool *wanted = calloc(profile->rows.containers.count + 1, sizeof(*wanted));
 	_cleanup_free_ uint32_t *tree_frames = malloc((profile->rows.frames.count + 1) * sizeof(*tree_frames));
-	struct query_run run = {profile, query, tree, wanted, tree_frames};
+	struct query_run run = {
+		.profile = profile, .query = query, .tree = tree, .wanted = wanted, .tree_frames = tree_frames};
 	int err;
 
 	snprintf(error, error_size, "out of memory");
@@ -322,5 +371,6 @@ int profile_call_tree(const struct profile *profile, const struct profile_query 
 					wanted, error, error_size);
 	if (!err)
 		err = add_all(&run);
+	array_deinit(&run.rests);
 	return err ? err : call_tree_finish(tree);
 }

@@ -7,6 +7,7 @@
 
 #include "profiler/analysis/lock_sites.h"
 #include "profiler/analysis/percentile.h"
+#include "profiler/render/folded.h"
 #include "profiler/render/locks.h"
 #include "symbolizer/base/cleanup.h"
 #include "tests/unit/recordings.h"
@@ -187,6 +188,81 @@ static void test_lock_sites__owner_and_waker_have_half_each_without_the_handoff(
 	assert_int_equal(site->both, 4);
 	assert_int_equal(site->agreed, 2);
 	lock_sites_deinit(&sites);
+	profile_free(profile);
+}
+
+static char *folded(const struct profile *profile, enum profile_grouping by, const char *comm)
+{
+	struct profile_query query = {.kind = PROFILE_LOCKS, .by = by};
+	struct folded_options options = {.no_annotations = true};
+	char *text = NULL, error[128];
+	struct call_tree tree;
+	regex_t regex;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	assert_non_null(out);
+	if (comm) {
+		assert_int_equal(regcomp(&regex, comm, REG_EXTENDED | REG_NOSUB), 0);
+		query.comm = &regex;
+	}
+	assert_int_equal(call_tree_init(&tree), 0);
+	assert_int_equal(profile_call_tree(profile, &query, &tree, error, sizeof(error)), 0);
+	assert_int_equal(render_folded(&tree, &options, out), 0);
+	fclose(out);
+	call_tree_deinit(&tree);
+	if (comm)
+		regfree(&regex);
+	return text;
+}
+
+static void test_lock_sites__waits_that_did_not_sleep_are_told_from_lost_stacks(void **state)
+{
+	_cleanup_free_ char *text = NULL, *calls = NULL, *named = NULL;
+	struct recording_lock lost = {RECORDING_LOCK_ALONE, .count = 1, .total_ns = 7000};
+	struct profile *profile;
+	struct maker maker;
+	uint32_t row;
+
+	maker_start(&maker);
+	lost.container = maker_container(&maker, CONTAINER_CONTAINER, "db", "def", "");
+	add_spun(&maker, 0, LOCK_CLASS_SPINLOCK, "do_syscall_64;__x64_sys_read;folio_add_lru");
+	add_spun(&maker, 0, LOCK_CLASS_MUTEX, "");
+	assert_int_equal(recording_writer_lock(maker.writer, &lost, &row), 0);
+	profile = maker_load(&maker);
+	text = folded(profile, PROFILE_BY_CONTAINER, NULL);
+	assert_string_equal(text, "db;[did_not_sleep];do_syscall_64;__x64_sys_read;folio_add_lru 50\n"
+				  "db;[no_stack_taken] 50\n"
+				  "db;[stack_lost] 7\n");
+	calls = folded(profile, PROFILE_BY_CALL, NULL);
+	assert_string_equal(calls, "db;[did_not_sleep];read;do_syscall_64;__x64_sys_read;folio_add_lru 50\n"
+				   "db;[no_stack_taken] 50\n"
+				   "db;[stack_lost] 7\n");
+	/* Nobody has a name that the expression could match. */
+	named = folded(profile, PROFILE_BY_CONTAINER, ".*");
+	assert_string_equal(named, "");
+	profile_free(profile);
+}
+
+static void test_lock_sites__short_waits_add_up_in_the_flame_graph(void **state)
+{
+	struct recording_lock row = {RECORDING_LOCK_ALONE, .count = 1, .total_ns = 600};
+	_cleanup_free_ char *text = NULL;
+	struct profile *profile;
+	struct maker maker;
+	uint32_t number;
+
+	maker_start(&maker);
+	row.container = maker_container(&maker, CONTAINER_CONTAINER, "db", "def", "");
+	row.thread = 0;
+	row.stack = stack_of(&maker, "do_syscall_64;__x64_sys_read;mutex_lock");
+	for (int i = 0; i < 1000; i++) {
+		row.time_ns = (uint64_t)i;
+		assert_int_equal(recording_writer_lock(maker.writer, &row, &number), 0);
+	}
+	profile = maker_load(&maker);
+	text = folded(profile, PROFILE_BY_CONTAINER, NULL);
+	assert_string_equal(text, "db;app;do_syscall_64;__x64_sys_read;mutex_lock 600\n");
 	profile_free(profile);
 }
 
@@ -537,6 +613,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_lock_sites__a_lock_is_called_by_what_took_it),
 		cmocka_unit_test(test_lock_sites__owner_and_waker_have_half_each_without_the_handoff),
+		cmocka_unit_test(test_lock_sites__waits_that_did_not_sleep_are_told_from_lost_stacks),
+		cmocka_unit_test(test_lock_sites__short_waits_add_up_in_the_flame_graph),
 		cmocka_unit_test(test_lock_sites__names_that_are_no_utf8_are_valid_in_json),
 		cmocka_unit_test(test_lock_sites__who_let_go_is_blamed_for_what_it_held_the_lock_for),
 		cmocka_unit_test(test_lock_sites__holders_of_a_lock_are_those_of_its_bit),
