@@ -74,6 +74,7 @@ static int draw(const struct flame_settings *settings, const struct tree_input *
 		.reversed = settings->query.reverse,
 		.palette = settings->colors == COLORS_DEFAULT ? flame_file_palette(input->profile, settings->query.by)
 							      : (enum svg_palette)settings->colors,
+		.tower = settings->query.by == PROFILE_BY_POD ? "pod" : NULL,
 	};
 
 	return flame_file_draw(&input->tree, input->profile, &options, settings->output);

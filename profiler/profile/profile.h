@@ -74,7 +74,8 @@ const char *profile_container_label(const struct profile *profile, uint32_t cont
 
 enum profile_grouping {
 	PROFILE_BY_CONTAINER, /* container;process;frames */
-	PROFILE_BY_POD,	      /* pod;container;process;frames; what is in no pod: container first */
+	PROFILE_BY_POD,	      /* pod;container;process;frames; what is in no pod: container first. A name of
+				  several pods has its namespace before it: "prod/db-0" */
 	PROFILE_BY_PROCESS,   /* container;process-pid;frames */
 	PROFILE_BY_THREAD,    /* container;process-pid;thread-tid;frames */
 	PROFILE_BY_NONE,      /* frames alone */

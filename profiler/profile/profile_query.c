@@ -8,6 +8,7 @@
 #include "profiler/profile/kernel_entry.h"
 #include "profiler/profile/profile.h"
 #include "profiler/profile/profile_containers.h"
+#include "profiler/profile/shared_pods.h"
 #include "symbolizer/base/cleanup.h"
 #include "symbolizer/base/text.h"
 
@@ -19,6 +20,7 @@ struct query_run {
 	const struct profile_query *query;
 	struct call_tree *tree;
 	bool *wanted;	       /* by container */
+	bool *shared_pods;     /* by string: a pod's name that needs its namespace; NULL: not by pod */
 	uint32_t *tree_frames; /* of profile frames; CALL_TREE_NONE: not known yet */
 	ARRAY(uint16_t) rests; /* by node, of times: nanoseconds that are no whole microsecond yet */
 };
@@ -66,6 +68,17 @@ static const char *call_of_place(const struct query_run *run, const struct place
 	return entry->kind == KERNEL_ENTRY_NONE ? "[call not known]" : "[no call]";
 }
 
+static int add_pod(struct query_run *run, const struct recording_container *container, uint32_t *node)
+{
+	const char *pod = text_of(run->profile, container->pod);
+	char text[512];
+
+	if (!container->namespace || !run->shared_pods[container->pod])
+		return add_label(run, node, pod);
+	snprintf(text, sizeof(text), "%.100s/%.400s", text_of(run->profile, container->namespace), pod);
+	return add_label(run, node, text);
+}
+
 static int add_nobody(struct query_run *run, const struct place *place, uint32_t *node)
 {
 	struct kernel_entry entry;
@@ -91,7 +104,7 @@ static int add_labels(struct query_run *run, const struct place *place, uint32_t
 	if (by == PROFILE_BY_NONE)
 		return 0;
 	if (by == PROFILE_BY_POD && container->pod)
-		err = add_label(run, node, text_of(profile, container->pod));
+		err = add_pod(run, container, node);
 	if (!err)
 		err = add_label(run, node, profile_container_label(profile, place->container));
 	if (err)
@@ -369,8 +382,11 @@ int profile_call_tree(const struct profile *profile, const struct profile_query 
 	memset(tree_frames, 0xff, (profile->rows.frames.count + 1) * sizeof(*tree_frames));
 	err = profile_choose_containers(profile, query->containers, query->containers ? query->container_count : 0,
 					wanted, error, error_size);
+	if (!err && query->by == PROFILE_BY_POD)
+		err = shared_pods_find(profile, &run.shared_pods);
 	if (!err)
 		err = add_all(&run);
+	free(run.shared_pods);
 	array_deinit(&run.rests);
 	return err ? err : call_tree_finish(tree);
 }

@@ -353,11 +353,13 @@ static void write_legend(const struct svg_drawing *drawing, FILE *out)
 			x, svg_kind_color(kind, drawing->options.palette, hue), x + 21, kind_names[kind]);
 		x += 38 + 7 * (uint32_t)strlen(kind_names[kind]);
 	}
-	fprintf(out, "<text x=\"%u\" y=\"10\" fill=\"#666\">%s%s</text>\n</g>\n", x + (x > 0 ? 6 : 0),
-		drawing->unnamed ? "pale: a reason instead of a name" : "",
-		drawing->options.palette != SVG_BY_CONTAINER ? ""
-		: drawing->unnamed			     ? " · one hue per container"
-							     : "one hue per container");
+	fprintf(out, "<text x=\"%u\" y=\"10\" fill=\"#666\">%s", x + (x > 0 ? 6 : 0),
+		drawing->unnamed ? "pale: a reason instead of a name" : "");
+	if (drawing->options.palette == SVG_BY_CONTAINER) {
+		fputs(drawing->unnamed ? " · one hue per " : "one hue per ", out);
+		write_text(drawing->options.tower ? drawing->options.tower : "container", out);
+	}
+	fputs("</text>\n</g>\n", out);
 }
 
 static void write_notes(const struct svg_drawing *drawing, FILE *out)

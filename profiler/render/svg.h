@@ -38,6 +38,7 @@ struct svg_options {
 	bool inverted;		/* root on top: an icicle graph */
 	bool reversed;		/* the tree was merged from the leaves: said in the default title, nothing else */
 	enum svg_palette palette;
+	const char *tower; /* with SVG_BY_CONTAINER: what has a hue of its own; NULL: "container" */
 };
 
 /**

@@ -110,6 +110,38 @@ static void test_profile__other_groupings_put_other_labels_first(void **state)
 	expect_tree(&query, "wait;main 7\n");
 }
 
+static uint32_t add_pod(struct maker *maker, const char *id, const char *pod, const char *namespace)
+{
+	uint32_t number = maker_container(maker, CONTAINER_CONTAINER, "db", id, pod);
+	struct recording_container row = {.kind = CONTAINER_CONTAINER,
+					  .name = maker_text(maker, "db"),
+					  .id = maker_text(maker, id),
+					  .pod = maker_text(maker, pod),
+					  .namespace = maker_text(maker, namespace)};
+
+	assert_int_equal(recording_writer_redefine_container(maker->writer, number, &row), 0);
+	return number;
+}
+
+static void test_profile__pods_of_one_name_in_two_namespaces_are_two(void **state)
+{
+	struct profile_query query = {.by = PROFILE_BY_POD};
+	char out[2048], error[256];
+	struct profile *profile;
+	struct maker maker;
+
+	maker_start(&maker);
+	maker_sample(&maker, add_pod(&maker, "aaaa", "db-0", "prod"), "main", 90);
+	maker_sample(&maker, add_pod(&maker, "bbbb", "db-0", "staging"), "main", 10);
+	maker_sample(&maker, add_pod(&maker, "cccc", "db-1", "prod"), "main", 5);
+	profile = maker_load(&maker);
+	assert_int_equal(ask(profile, &query, out, sizeof(out), error), 0);
+	assert_string_equal(out, "db-1;db (cccc);app;main 5\n"
+				 "prod/db-0;db (aaaa);app;main 90\n"
+				 "staging/db-0;db (bbbb);app;main 10\n");
+	profile_free(profile);
+}
+
 static void test_profile__kernel_or_user_frames_alone(void **state)
 {
 	static const char *const wanted[] = {"3f2a"};
@@ -334,6 +366,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(by_container_comes_the_process_name_and_then_the_frames),
 		TEST(other_groupings_put_other_labels_first),
+		TEST(pods_of_one_name_in_two_namespaces_are_two),
 		TEST(kernel_or_user_frames_alone),
 		TEST(a_regex_chooses_threads_by_name),
 		TEST(an_unknown_container_is_an_error_that_offers_near_names),

@@ -380,6 +380,19 @@ static void test_render_svg__towers_keep_their_hue_and_do_not_share_it_while_the
 	assert_int_equal(svg_tower_hue(&hues, "host"), SVG_HUE_NONE);
 }
 
+static void test_render_svg__legend_says_what_has_a_hue_of_its_own(void **state)
+{
+	struct svg_options options = {.palette = SVG_BY_CONTAINER, .tower = "pod"};
+	char *pods = draw("db;main 1\n", &options);
+	char *functions = draw("db;main 1\n", NULL);
+
+	has(pods, "one hue per pod");
+	has_not(pods, "one hue per container");
+	has_not(functions, "one hue per");
+	free(pods);
+	free(functions);
+}
+
 static void test_render_svg__towers_are_big_and_the_same_functions_differ_by_container(void **state)
 {
 	struct svg_options options = {.palette = SVG_BY_CONTAINER};
@@ -417,6 +430,7 @@ int main(void)
 		T(modules_are_written_once_each),
 		T(kinds_are_told_apart_in_every_palette_and_carry_dark_text),
 		T(towers_keep_their_hue_and_do_not_share_it_while_there_are_others),
+		T(legend_says_what_has_a_hue_of_its_own),
 		T(towers_are_big_and_the_same_functions_differ_by_container),
 	};
 
