@@ -8,6 +8,7 @@
 
 #include <bpf/bpf.h>
 
+#include "profiler/collect/map_entries.h"
 #include "symbolizer/base/array.h"
 #include "symbolizer/base/cleanup.h"
 #include "symbolizer/base/hash_index.h"
@@ -147,17 +148,17 @@ static bool find(const struct python_names *names, uint64_t number, uint32_t *re
 	return false;
 }
 
+static int forget_one(void *data, const void *key, const void *value)
+{
+	return 0;
+}
+
+/* What is left of it is forgotten the next time. */
 static void empty_programs(struct python_names *names)
 {
-	uint64_t number;
-
 	names->sent = 0;
-	if (names->functions_fd < 0)
-		return;
-	/* Bounded: the programs may add while we delete. */
-	for (uint32_t i = 0; i < 2 * PYTHON_FUNCTIONS_MAX && !bpf_map_get_next_key(names->functions_fd, NULL, &number);
-	     i++)
-		bpf_map_delete_elem(names->functions_fd, &number);
+	if (names->functions_fd >= 0)
+		map_entries_each(names->functions_fd, true, forget_one, NULL);
 }
 
 int python_names_take(struct python_names *names, const struct python_event *event, size_t size)

@@ -10,19 +10,44 @@
 #include <errno.h>
 #include <string.h>
 
+#include "profiler/collect/map_entries.h"
 #include "profiler/collect/python_names.h"
+
+#define FUNCTIONS_FD 1000000 /* no map is there: what is put into it is refused */
 
 struct fixture {
 	struct recording_writer *writer;
 	struct python_names *names;
+	uint32_t emptied;
 };
 
 static struct fixture fixture;
 
+/* The kernel's part, in place of map_entries.c. */
+int map_entries_each(int map_fd, bool take, int (*each)(void *data, const void *key, const void *value), void *data)
+{
+	assert_int_equal(map_fd, FUNCTIONS_FD);
+	assert_true(take);
+	assert_int_equal(each(data, &(uint64_t){1}, &(uint8_t){1}), 0);
+	fixture.emptied++;
+	return 0;
+}
+
+static int set_up_with(int functions_fd)
+{
+	fixture.emptied = 0;
+	return recording_writer_new("/dev/null", &fixture.writer) ||
+	       python_names_new(fixture.writer, functions_fd, false, &fixture.names);
+}
+
 static int set_up(void **state)
 {
-	return recording_writer_new("/dev/null", &fixture.writer) ||
-	       python_names_new(fixture.writer, -1, false, &fixture.names);
+	return set_up_with(-1);
+}
+
+static int set_up_with_map(void **state)
+{
+	return set_up_with(FUNCTIONS_FD);
 }
 
 static int tear_down(void **state)
@@ -113,6 +138,20 @@ static void test_python_names__a_piece_that_is_too_small_is_refused(void **state
 	assert_int_equal(python_names_take(fixture.names, &event, sizeof(event) - 1), -EPROTO);
 }
 
+/* Of one key at a time it was tenths of a second in which nobody's samples were read. */
+static void test_python_names__what_the_programs_have_sent_is_forgotten_in_batches_when_half_full(void **state)
+{
+	for (uint32_t i = 0; i < PYTHON_FUNCTIONS_MAX / 2; i++)
+		take(1, latin("again"), latin("app.py"));
+	assert_int_equal(fixture.emptied, 0);
+	take(2, latin("one_more"), latin("app.py"));
+	assert_int_equal(fixture.emptied, 1);
+	for (uint32_t i = 0; i < PYTHON_FUNCTIONS_MAX / 2; i++)
+		take(1, latin("again"), latin("app.py"));
+	assert_int_equal(fixture.emptied, 1);
+	assert_string_equal(name_of(1), "app.py:again");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -122,6 +161,9 @@ int main(void)
 		TEST(test_python_names__every_width_of_characters_becomes_UTF_8),
 		TEST(test_python_names__what_is_no_text_is_bounded_and_printable),
 		TEST(test_python_names__a_piece_that_is_too_small_is_refused),
+		cmocka_unit_test_setup_teardown(
+			test_python_names__what_the_programs_have_sent_is_forgotten_in_batches_when_half_full,
+			set_up_with_map, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
