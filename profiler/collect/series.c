@@ -106,8 +106,14 @@ static int read_one(struct series *series, struct tracked *one)
 {
 	uint64_t now = clock_now_ns(), unrelated;
 	struct series_values values;
+	int err = cgroup_stat_read(one->stat, &values, &unrelated);
 
-	if (!cgroup_stat_read(one->stat, &values, &unrelated)) {
+	/* No descriptor or no memory for it: the next row spans this time, too. */
+	if (err && err != -ENOENT) {
+		series->counts.missed++;
+		return 0;
+	}
+	if (err) {
 		cgroup_stat_free(one->stat);
 		one->stat = NULL;
 		return series_rows_let_go(&series->rows, &one->past);

@@ -30,6 +30,7 @@ struct series_counts {
 	uint64_t containers; /* that were read */
 	uint64_t readings;
 	uint64_t put_off;  /* readings that had to wait for a later tick */
+	uint64_t missed;   /* readings for which there was no descriptor or no memory */
 	uint64_t left_out; /* containers beyond SERIES_CONTAINERS_MAX */
 	uint64_t cpu_ns;   /* what all that took */
 };

@@ -115,6 +115,7 @@ static void put_series(struct facts *facts, const struct series_counts *counts)
 	put_number(facts, "series.containers", counts->containers);
 	put_number(facts, "series.readings", counts->readings);
 	put_number(facts, "series.put_off", counts->put_off);
+	put_number(facts, "series.missed", counts->missed);
 	put_number(facts, "series.left_out", counts->left_out);
 	put_number(facts, "series.cpu_ns", counts->cpu_ns);
 }

@@ -39,6 +39,7 @@ struct cgroup_stat {
 	uint64_t cpu_limit, memory_limit;
 	bool memory_limited; /* the unified hierarchy tells of memory limits */
 	uint64_t readings;
+	bool limits_due;
 	int throttling_fd, fds[CGROUP_STAT_FILES]; /* NOT_OPEN, NOT_THERE */
 };
 
@@ -125,24 +126,31 @@ void cgroup_stat_free(struct cgroup_stat *stat)
 	free(stat);
 }
 
-static bool read_file(struct cgroup_stat_reader *reader, const char *file, int *fd, char *text)
+static bool is_gone(int err)
 {
-	bool done;
+	return err == -ENOENT || err == -ENODEV || err == -ELOOP;
+}
+
+/* 0, -ENOENT where there is no such file or cgroup, or why it could not be read this time. */
+static int read_file(struct cgroup_stat_reader *reader, const char *file, int *fd, char *text)
+{
+	int err;
 
 	if (*fd == NOT_THERE)
-		return false;
+		return -ENOENT;
 	if (*fd == NOT_OPEN) {
 		*fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
 		if (*fd < 0) {
-			*fd = errno == ENOENT ? NOT_THERE : NOT_OPEN;
-			return false;
+			err = is_gone(-errno) ? -ENOENT : -errno;
+			*fd = err == -ENOENT ? NOT_THERE : NOT_OPEN;
+			return err;
 		}
 		reader->files_open++;
 	}
-	done = !stat_text_read(*fd, text, TEXT_BYTES);
-	if (!done || reader->files_open > reader->files_max)
+	err = stat_text_read(*fd, text, TEXT_BYTES);
+	if (err || reader->files_open > reader->files_max)
 		close_file(reader, fd);
-	return done;
+	return is_gone(err) ? -ENOENT : err;
 }
 
 /* The least of memory.max from here to the root; v1 has it in its memory.stat. */
@@ -195,6 +203,19 @@ static void find_cpu_limit(struct cgroup_stat *stat)
 	stat->throttling_unrelated = limited && (stat->throttling_read || !is_own(stat, file));
 }
 
+/* A limit's file that cannot be opened must not pass for no limit: without a descriptor to spare those of before stay. */
+static void find_limits(struct cgroup_stat *stat)
+{
+	int spare = open("/", O_PATH | O_CLOEXEC);
+
+	if (spare < 0)
+		return;
+	close(spare);
+	find_cpu_limit(stat);
+	find_memory_limit(stat);
+	stat->limits_due = false;
+}
+
 static void look_again(struct cgroup_stat *stat)
 {
 	for (size_t i = 0; i < CGROUP_STAT_FILES; i++)
@@ -202,8 +223,7 @@ static void look_again(struct cgroup_stat *stat)
 			stat->fds[i] = NOT_OPEN;
 	if (stat->throttling_fd == NOT_THERE)
 		stat->throttling_fd = NOT_OPEN;
-	find_cpu_limit(stat);
-	find_memory_limit(stat);
+	stat->limits_due = true;
 }
 
 /* Returns what of it is unrelated. */
@@ -213,7 +233,7 @@ static uint64_t read_throttling(struct cgroup_stat *stat, char *text, struct ser
 	struct cgroup_cpu cpu = {0};
 
 	series_put(values, SERIES_CPU_LIMIT, stat->cpu_limit);
-	if (!stat->throttling || !read_file(stat->reader, stat->throttling, &stat->throttling_fd, text))
+	if (!stat->throttling || read_file(stat->reader, stat->throttling, &stat->throttling_fd, text))
 		return 0;
 	cgroup_cpu_take_throttling(text, &cpu);
 	series_put(values, SERIES_CPU_PERIODS, cpu.periods);
@@ -227,13 +247,16 @@ static uint64_t read_throttling(struct cgroup_stat *stat, char *text, struct ser
 	return unrelated;
 }
 
-bool cgroup_stat_read(struct cgroup_stat *stat, struct series_values *ret_values, uint64_t *ret_unrelated)
+int cgroup_stat_read(struct cgroup_stat *stat, struct series_values *ret_values, uint64_t *ret_unrelated)
 {
 	struct series_values values = {0};
 	char file[2 * PATH_MAX], text[TEXT_BYTES];
+	int missed = -ENOENT, err;
 
 	if (stat->readings < YOUNG_READINGS || !(stat->readings % LOOK_AGAIN_READINGS))
 		look_again(stat);
+	if (stat->limits_due)
+		find_limits(stat);
 	stat->readings++;
 	for (size_t i = 0; i < CGROUP_STAT_FILES; i++) {
 		const char *mount = stat->reader->mounts[cgroup_stat_files[i].hierarchy];
@@ -241,11 +264,14 @@ bool cgroup_stat_read(struct cgroup_stat *stat, struct series_values *ret_values
 		if (!mount || (values.known & cgroup_stat_files[i].gives) == cgroup_stat_files[i].gives)
 			continue;
 		snprintf(file, sizeof(file), "%s%s/%s", mount, stat->path, cgroup_stat_files[i].name);
-		if (read_file(stat->reader, file, &stat->fds[i], text))
+		err = read_file(stat->reader, file, &stat->fds[i], text);
+		if (!err)
 			cgroup_stat_files[i].take(text, &values);
+		else if (err != -ENOENT)
+			missed = err;
 	}
 	if (!values.known)
-		return false;
+		return missed;
 	for (unsigned int i = SERIES_IO_READ; stat->reader->blkio_counts && i <= SERIES_IO_WRITES; i++)
 		if (!(values.known & SERIES_BIT(i)))
 			series_put(&values, (enum series_measure)i, 0);
@@ -253,5 +279,5 @@ bool cgroup_stat_read(struct cgroup_stat *stat, struct series_values *ret_values
 		series_put(&values, SERIES_MEMORY_LIMIT, stat->memory_limit);
 	*ret_unrelated = read_throttling(stat, text, &values);
 	*ret_values = values;
-	return true;
+	return 0;
 }

@@ -14,7 +14,6 @@
 #ifndef STOKER_CGROUP_STAT_H
 #define STOKER_CGROUP_STAT_H
 
-#include <stdbool.h>
 #include <stddef.h>
 
 #include "profiler/recording/recording.h"
@@ -34,8 +33,8 @@ void cgroup_stat_free(struct cgroup_stat *stat);
  * cgroup_stat_read() - read all
  * @ret_unrelated: SERIES_BIT() of each that does not go on from the last reading, nor from 0 when the cgroup was made:
  *                 throttling is that of the tightest limit, which another cgroup may have by now, or an older one above it
- * Returns false where nothing is known of it: it is gone, or was never there.
+ * Returns 0, -ENOENT (it is gone, or was never there), or why none of its files could be read this time: -EMFILE, -ENOMEM, …
  */
-bool cgroup_stat_read(struct cgroup_stat *stat, struct series_values *ret_values, uint64_t *ret_unrelated);
+int cgroup_stat_read(struct cgroup_stat *stat, struct series_values *ret_values, uint64_t *ret_unrelated);
 
 #endif

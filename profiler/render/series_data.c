@@ -80,7 +80,7 @@ static int add_series(struct json_object *one, const struct profile_series *seri
 int render_series_json(const struct profile_series *series, const struct profile *profile,
 		       const struct series_options *options, FILE *out)
 {
-	static const char *const facts[] = {"containers", "readings", "put_off", "left_out"};
+	static const char *const facts[] = {"containers", "readings", "put_off", "missed", "left_out"};
 	_cleanup_json_ struct json_object *top = json_object_new_object(), *list = json_object_new_array();
 	int err = top && list ? 0 : -ENOMEM;
 	char key[32];

@@ -7,6 +7,8 @@
 
 #include <cmocka.h>
 
+#include <sys/resource.h>
+
 #include "profiler/containers/cgroup_stat.h"
 #include "profiler/containers/host_stat.h"
 #include "profiler/containers/stat_text.h"
@@ -21,8 +23,12 @@ struct reading {
 
 static bool read_again(struct reading *reading)
 {
+	int err;
+
 	memset(&reading->values, 0, sizeof(reading->values));
-	return cgroup_stat_read(reading->stat, &reading->values, &reading->unrelated);
+	err = cgroup_stat_read(reading->stat, &reading->values, &reading->unrelated);
+	assert_true(!err || err == -ENOENT);
+	return !err;
 }
 
 static bool start(struct reading *reading, const char *root, const char *path, size_t files_max)
@@ -313,6 +319,36 @@ static void test_cgroup_stat__what_is_not_there_yet_comes_and_what_is_gone_is_go
 	end(&reading);
 }
 
+static void test_cgroup_stat__without_descriptors_it_is_not_gone_and_limits_are_not_lifted(void **state)
+{
+	struct rlimit files, none;
+	struct reading reading;
+	int err;
+
+	write_v2(*state);
+	/* None is kept open. */
+	assert_true(start(&reading, *state, "/pod/a", 0));
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &files), 0);
+	none = (struct rlimit){0, files.rlim_max};
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	err = cgroup_stat_read(reading.stat, &reading.values, &reading.unrelated);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &files), 0);
+	assert_int_equal(err, -EMFILE);
+	assert_true(read_again(&reading));
+	expect(&reading.values, SERIES_CPU_USAGE, 1500000);
+	end(&reading);
+	/* All are, but those of limits, which are looked for with each of the first readings. */
+	assert_true(start(&reading, *state, "/pod/a", 100));
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	err = cgroup_stat_read(reading.stat, &reading.values, &reading.unrelated);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &files), 0);
+	assert_int_equal(err, 0);
+	expect(&reading.values, SERIES_CPU_LIMIT, 500);
+	expect(&reading.values, SERIES_CPU_PERIODS, 20);
+	expect(&reading.values, SERIES_MEMORY_LIMIT, 65536);
+	end(&reading);
+}
+
 static void test_cgroup_stat__paths_out_of_the_hierarchy_links_and_garbage_tell_nothing(void **state)
 {
 	struct cgroup_stat *none;
@@ -414,6 +450,7 @@ int main(void)
 		TEST(test_cgroup_stat__limits_of_cgroups_below_are_not_its_own),
 		TEST(test_cgroup_stat__throttling_by_another_cgroups_limit_does_not_go_on_from_the_last_reading),
 		TEST(test_cgroup_stat__what_is_not_there_yet_comes_and_what_is_gone_is_gone),
+		TEST(test_cgroup_stat__without_descriptors_it_is_not_gone_and_limits_are_not_lifted),
 		TEST(test_cgroup_stat__paths_out_of_the_hierarchy_links_and_garbage_tell_nothing),
 		TEST(test_stat_text__what_does_not_fit_ends_with_a_whole_line),
 		TEST(test_host_stat__proc_tells_of_the_host),

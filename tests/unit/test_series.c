@@ -6,6 +6,8 @@
 
 #include <cmocka.h>
 
+#include <sys/resource.h>
+
 #include "profiler/collect/series.h"
 #include "profiler/collect/series_rows.h"
 #include "symbolizer/base/clock.h"
@@ -298,6 +300,44 @@ static void test_series__a_container_that_is_gone_may_come_back(void **state)
 	assert_string_equal(rows_of(tables, 0), "- 1 500");
 }
 
+#define LAST 15 /* of so many containers: its file is opened for each reading (series.c: files_max()) */
+
+static void limit_files(rlim_t most)
+{
+	struct rlimit files;
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &files), 0);
+	files.rlim_cur = most;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &files), 0);
+}
+
+static void test_series__who_has_no_descriptor_for_a_reading_misses_that_one_alone(void **state)
+{
+	struct host *host = *state;
+	const struct recording_tables *tables;
+	struct rlimit files;
+
+	for (unsigned int i = 0; i <= LAST; i++) {
+		make(host, i, false);
+		use(host, i, "100");
+	}
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &files), 0);
+	limit_files(40);
+	start(host, false);
+	use(host, LAST, "101");
+	tick(host);
+	use(host, LAST, "104");
+	limit_files(0);
+	tick(host);
+	limit_files(files.rlim_cur);
+	use(host, LAST, "109");
+	tick(host);
+	assert_in_range(series_counts(host->series)->missed, 1, LAST);
+	assert_int_equal(series_counts(host->series)->readings + series_counts(host->series)->missed, 4 * (LAST + 1));
+	tables = read_back(host);
+	assert_string_equal(rows_of(tables, LAST), "- 1 8");
+}
+
 static void test_series__a_container_that_is_made_anew_between_two_readings_goes_on(void **state)
 {
 	struct host *host = *state;
@@ -386,6 +426,7 @@ int main(void)
 		TEST(test_series__quiet_rows_are_left_out_but_the_last),
 		TEST(test_series__of_many_containers_some_wait_for_the_next_second),
 		TEST(test_series__a_container_that_is_gone_may_come_back),
+		TEST(test_series__who_has_no_descriptor_for_a_reading_misses_that_one_alone),
 		TEST(test_series__a_container_that_is_made_anew_between_two_readings_goes_on),
 		TEST(test_series__a_container_that_was_removed_from_one_hierarchy_alone_goes_on),
 		TEST(test_series__a_filter_leaves_containers_out_that_the_recording_does_not_know),
