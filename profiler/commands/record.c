@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "profiler/commands/commands.h"
@@ -117,29 +118,44 @@ static int report(const char *path, bool picture)
 	return EXIT_OK;
 }
 
-static int record(struct record_settings *settings, bool picture)
+/* /dev/stdout, and what a shell has opened as it: to be written as it is, and not replaced by a new file. */
+static bool is_standard_output(const char *path)
 {
-	struct record_outcome outcome;
-	int status, reported;
+	struct stat named, open;
+
+	return !stat(path, &named) && !fstat(STDOUT_FILENO, &open) && named.st_dev == open.st_dev &&
+	       named.st_ino == open.st_ino;
+}
+
+/* Who reads from a pipe is somebody else; and what /dev/null was given is gone. */
+static bool can_be_read_back(const char *path)
+{
+	struct stat status;
+
+	return strcmp(path, "-") != 0 && !stat(path, &status) && S_ISREG(status.st_mode);
+}
+
+static int record(struct record_settings *settings)
+{
+	int status, ended;
 	char shown[256];
 
 	/* A mistyped one must not move an older recording out of its place. */
 	status = settings->command ? record_command_check(settings->command[0]) : 0;
 	if (status)
 		return status;
-	status = record_run(settings, &outcome);
-	if (status != EXIT_OK && !outcome.written)
+	status = record_run(settings, &ended);
+	/* What failed is said, and what there is of the recording would be told wrong. */
+	if (status != EXIT_OK)
 		return status;
-	if (strcmp(settings->output, "-") != 0) {
-		reported = report(settings->output, picture);
-		text_printable(settings->output, shown, sizeof(shown));
-		fprintf(stderr, "%s%s%s\n", picture && !reported ? DEFAULT_PICTURE " drawn, " : "", shown, " written");
-		if (status == EXIT_OK)
-			status = reported;
+	if (can_be_read_back(settings->output)) {
+		status = report(settings->output, settings->picture);
+		fprintf(stderr, "%s%s written\n", settings->picture && !status ? DEFAULT_PICTURE " drawn, " : "",
+			text_printable(settings->output, shown, sizeof(shown)));
 	}
 	/* One that fails at once is often not sampled, and then it is why. */
-	if (settings->command && (status == EXIT_OK || (status == EXIT_NO_SAMPLES && outcome.command_status)))
-		return outcome.command_status;
+	if (settings->command && (status == EXIT_OK || (status == EXIT_NO_SAMPLES && ended)))
+		return ended;
 	return status;
 }
 
@@ -185,6 +201,8 @@ static void complete_waits(struct record_settings *settings)
 static int check_and_record(struct record_settings *settings, int argc, char **argv, int first)
 {
 	complete_waits(settings);
+	if (is_standard_output(settings->output))
+		settings->output = "-";
 	if (settings->min_block_ms >= 0 && !settings->waits.offcpu)
 		log_error("record: --min-block is of blocked time: give --offcpu with it");
 	else if (settings->wait && !settings->containers.entries.count)
@@ -196,7 +214,7 @@ static int check_and_record(struct record_settings *settings, int argc, char **a
 	else if (settings->waits.syscalls && settings->waits.syscall_counts)
 		log_error("record: --syscalls and --all count calls as well: leave --syscall-counts out");
 	else if (take_arguments(settings, argc, argv, first))
-		return record(settings, false);
+		return record(settings);
 	return EXIT_USAGE;
 }
 
@@ -224,5 +242,6 @@ int command_oneshot(int argc, char **argv)
 		log_error("usage: stoker SECONDS, from 1 on; 'stoker record --help' has more");
 		return EXIT_USAGE;
 	}
-	return record(&settings, true);
+	settings.picture = true;
+	return record(&settings);
 }
