@@ -17,6 +17,7 @@
 #include "profiler/commands/record_setup.h"
 #include "profiler/profile/profile.h"
 #include "profiler/render/table.h"
+#include "symbolizer/base/cleanup.h"
 #include "symbolizer/base/log.h"
 #include "symbolizer/base/text.h"
 
@@ -48,7 +49,7 @@ static const struct option_row rows[] = {
 	{0, "unwind-memory", OPTION_NUMBER, offsetof(struct record_settings, unwind_memory), "MIB",
 	 "for the tables of --unwind (128)", UNWIND_MEMORY_MIN >> 20, 1024, NULL},
 	{'o', "output", OPTION_TEXT, offsetof(struct record_settings, output), "FILE",
-	 "the recording (" DEFAULT_FILE "; - for standard output); an older one becomes .old", 0, 0, NULL},
+	 "the recording (" DEFAULT_FILE "; - for standard output); an older one becomes .old", 1, 0, NULL},
 	{0, "offcpu", OPTION_FLAG, offsetof(struct record_settings, waits.offcpu), NULL,
 	 "blocked time too, by stack, with who ended it", 0, 0, NULL},
 	{0, "min-block", OPTION_REAL, offsetof(struct record_settings, min_block_ms), "MS",
@@ -159,7 +160,15 @@ static int record(struct record_settings *settings)
 	return status;
 }
 
-static bool take_arguments(struct record_settings *settings, int argc, char **argv, int first)
+/* getopt moves what stands before "--" behind it; @given is in the order of the command line, up to a NULL. */
+static bool stood_before(char *const *given, const char *word, const char *other)
+{
+	while (*given && *given != word && *given != other)
+		given++;
+	return *given == word;
+}
+
+static bool take_arguments(struct record_settings *settings, int argc, char **argv, char *const *given, int first)
 {
 	uint64_t seconds;
 	char shown[64];
@@ -168,6 +177,11 @@ static bool take_arguments(struct record_settings *settings, int argc, char **ar
 	if (!strcmp(argv[first - 1], "--")) {
 		if (first == argc)
 			log_error("record: no command after --");
+		else if (stood_before(given, argv[first], argv[first - 1])) {
+			log_error("record: SECONDS and a command exclude each other: leave '%s' out",
+				  text_printable(argv[first], shown, sizeof(shown)));
+			return false;
+		}
 		settings->command = argv + first;
 		return first < argc;
 	}
@@ -198,7 +212,7 @@ static void complete_waits(struct record_settings *settings)
 		settings->waits.offcpu = settings->waits.runq = settings->waits.locks = settings->waits.syscalls = true;
 }
 
-static int check_and_record(struct record_settings *settings, int argc, char **argv, int first)
+static int check_and_record(struct record_settings *settings, int argc, char **argv, char *const *given, int first)
 {
 	complete_waits(settings);
 	if (is_standard_output(settings->output))
@@ -213,7 +227,7 @@ static int check_and_record(struct record_settings *settings, int argc, char **a
 		log_error("record: -a is everything; leave it out to choose with -p or -C");
 	else if (settings->waits.syscalls && settings->waits.syscall_counts)
 		log_error("record: --syscalls and --all count calls as well: leave --syscall-counts out");
-	else if (take_arguments(settings, argc, argv, first))
+	else if (take_arguments(settings, argc, argv, given, first))
 		return record(settings);
 	return EXIT_USAGE;
 }
@@ -221,11 +235,17 @@ static int check_and_record(struct record_settings *settings, int argc, char **a
 int command_record(int argc, char **argv)
 {
 	struct record_settings settings = defaults;
+	_cleanup_free_ char **given = calloc((size_t)argc + 1, sizeof(*given));
 	enum exit_status ended;
 	int first, status;
 
+	if (!given) {
+		log_error("record: out of memory");
+		return EXIT_FAILED;
+	}
+	memcpy(given, argv, (size_t)argc * sizeof(*given));
 	if (options_parse(&usage, argc, argv, &settings, &first, &ended))
-		status = check_and_record(&settings, argc, argv, first);
+		status = check_and_record(&settings, argc, argv, given, first);
 	else
 		status = ended;
 	option_list_deinit(&settings.pids);
