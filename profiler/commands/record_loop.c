@@ -200,7 +200,7 @@ static void warn_of_time(const struct record_session *session)
 	if (names.slow) {
 		text_printable(string_table_text(symbolizer_strings(session->symbolizer), names.slow_last), shown,
 			       sizeof(shown));
-		log_warning("files that took too long, and were asked for no further names: %zu, last %s", names.slow,
+		log_warning("files that took too long, and were asked for names less often: %zu, last %s", names.slow,
 			    shown);
 	}
 	if (names.skipped)
