@@ -33,7 +33,7 @@ static void describe(const struct profile *profile, char *line)
 	add_part(line, "host ", profile_fact(profile, "host.name"), "");
 	add_part(line, "kernel ", profile_fact(profile, "kernel.release"), "");
 	if (!profile->whole)
-		add_part(line, "", "the recording ends early", "");
+		add_part(line, "", profile->beyond_memory ? "the beginning of it" : "the recording ends early", "");
 }
 
 int flame_file_draw(const struct call_tree *tree, const struct profile *profile, const struct svg_options *options,

@@ -36,5 +36,5 @@ int command_info(int argc, char **argv)
 {
 	struct info_settings settings = {0};
 
-	return report_run(&usage, argc, argv, &settings, show);
+	return report_run(&usage, argc, argv, &settings, REPORT_WANTS_INFO, show);
 }

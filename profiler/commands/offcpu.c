@@ -67,7 +67,7 @@ static int show(const struct profile *profile, const void *data, enum exit_statu
 int command_offcpu(int argc, char **argv)
 {
 	struct offcpu_settings settings = {0};
-	int status = report_run(&usage, argc, argv, &settings, show);
+	int status = report_run(&usage, argc, argv, &settings, REPORT_WANTS_OFFCPU, show);
 
 	option_list_deinit(&settings.containers);
 	return status;

@@ -15,6 +15,7 @@
 #include "profiler/commands/record_command.h"
 #include "profiler/commands/record_loop.h"
 #include "profiler/commands/record_setup.h"
+#include "profiler/commands/report.h"
 #include "profiler/profile/profile.h"
 #include "profiler/render/table.h"
 #include "symbolizer/base/cleanup.h"
@@ -94,8 +95,8 @@ static int report(const char *path, bool picture)
 	char error[512];
 	int err;
 
-	/* The picture of a few seconds wants it all; the table of what may have been days does not. */
-	if ((picture ? profile_load : profile_load_samples)(path, &profile, error, sizeof(error))) {
+	/* The picture is of a few seconds; the table may be of days, in which threads are ever more. */
+	if (profile_load(path, picture ? REPORT_WANTS_THREADS : REPORT_WANTS_SAMPLES, &profile, error, sizeof(error))) {
 		log_error("%s", error);
 		return EXIT_FAILED;
 	}
@@ -111,6 +112,8 @@ static int report(const char *path, bool picture)
 		what = DEFAULT_PICTURE;
 		err = flame_file_write(profile, &query, DEFAULT_PICTURE);
 	}
+	if (profile->beyond_memory)
+		report_cut("record", path, profile);
 	profile_free(profile);
 	if (err && err != -EPIPE) {
 		log_error("cannot write %s: %s", what, strerror(-err));

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "profiler/profile/profile_containers.h"
+#include "profiler/recording/recording_reader.h"
 #include "symbolizer/base/cleanup.h"
 #include "symbolizer/base/log.h"
 
@@ -33,7 +34,8 @@ bool report_file(const struct option_usage *usage, int argc, char **argv, void *
 	return true;
 }
 
-enum exit_status report_run(const struct option_usage *usage, int argc, char **argv, void *settings, report_show *show)
+enum exit_status report_run(const struct option_usage *usage, int argc, char **argv, void *settings, unsigned int wants,
+			    report_show *show)
 {
 	_cleanup_(cleanup_profile) struct profile *profile = NULL;
 	enum exit_status status;
@@ -43,7 +45,7 @@ enum exit_status report_run(const struct option_usage *usage, int argc, char **a
 
 	if (!report_file(usage, argc, argv, settings, &path, &status))
 		return status;
-	err = profile_load(path, &profile, error, sizeof(error));
+	err = profile_load(path, wants, &profile, error, sizeof(error));
 	if (err)
 		return report_unreadable(usage->command, err, error);
 	signal(SIGPIPE, SIG_IGN);
@@ -63,13 +65,32 @@ enum exit_status report_unreadable(const char *command, int err, const char *err
 	return err == -ENODATA ? EXIT_NO_SAMPLES : EXIT_FAILED;
 }
 
+/* "12 h 5 min": as exactly as one asks of so much. */
+static void put_length(uint64_t ns, char *out, size_t size)
+{
+	unsigned int seconds = (unsigned int)(ns / 1000000000), minutes = seconds / 60;
+
+	if (minutes >= 60)
+		snprintf(out, size, "%u h %u min", minutes / 60, minutes % 60);
+	else if (minutes)
+		snprintf(out, size, "%u min", minutes);
+	else
+		snprintf(out, size, "%u s", seconds);
+}
+
 void report_cut(const char *command, const char *path, const struct profile *profile)
 {
-	char shown[256];
+	char shown[256], length[32];
 
-	if (!profile->whole)
-		log_warning("%s: %s ends in the middle: this is what was recorded before", command,
-			    profile_input_name(path, shown, sizeof(shown)));
+	if (profile->whole)
+		return;
+	profile_input_name(path, shown, sizeof(shown));
+	put_length(profile_last_sample_ns(profile), length, sizeof(length));
+	if (profile->beyond_memory)
+		log_warning("%s: %s is larger than is read at once (%llu GiB in memory): the first %s of it are shown",
+			    command, shown, RECORDING_MEMORY_BYTES_MAX >> 30, length);
+	else
+		log_warning("%s: %s ends in the middle: this is what was recorded before", command, shown);
 }
 
 int report_choose(const struct profile *profile, const char *command, const struct option_list *list, bool **ret_wanted,
@@ -94,7 +115,10 @@ int report_choose(const struct profile *profile, const char *command, const stru
 
 void report_nothing(const struct profile *profile, const char *what, const char *option)
 {
-	if (profile->whole)
+	if (profile->beyond_memory)
+		log_error("%s in the part of this recording that is read at once, or it was made without %s", what,
+			  option);
+	else if (profile->whole)
 		log_error("%s in this recording: record with %s", what, option);
 	else
 		log_error("%s in this recording: it was cut early, or made without %s", what, option);

@@ -47,12 +47,27 @@ int report_choose(const struct profile *profile, const char *command, const stru
  */
 typedef int report_show(const struct profile *profile, const void *settings, enum exit_status *ret_status);
 
+/*
+ * What reports read of a recording beside samples (enum recording_wants). `record` asks, too: it says when one of them cannot
+ * hold all that was recorded.
+ */
+#define REPORT_WANTS_SAMPLES 0
+#define REPORT_WANTS_THREADS RECORDING_THREADS
+#define REPORT_WANTS_INFO (RECORDING_THREADS | RECORDING_SERIES)
+#define REPORT_WANTS_OFFCPU (RECORDING_WAITS | RECORDING_TIMES)
+#define REPORT_WANTS_RUNQLAT RECORDING_TIMES
+#define REPORT_WANTS_SERIES RECORDING_SERIES
+#define REPORT_WANTS_LOCKS RECORDING_LOCKS
+#define REPORT_WANTS_SYSCALLS (RECORDING_CALLS | RECORDING_SAMPLE_CALLS | RECORDING_LOCKS) /* are lock times known? */
+
 /**
  * report_run() - such a command as a whole: options, one FILE, its report
  * @settings: filled from the command line
+ * @wants: REPORT_WANTS_*
  * A reader that goes away (`stoker info x.rec | head`) is no failure. Logs one line on each that is.
  */
-enum exit_status report_run(const struct option_usage *usage, int argc, char **argv, void *settings, report_show *show);
+enum exit_status report_run(const struct option_usage *usage, int argc, char **argv, void *settings, unsigned int wants,
+			    report_show *show);
 
 /**
  * report_unreadable() - the end of a command whose FILE is no recording
@@ -61,7 +76,10 @@ enum exit_status report_run(const struct option_usage *usage, int argc, char **a
  */
 enum exit_status report_unreadable(const char *command, int err, const char *error);
 
-/* A warning where the recording was cut: the report shows what came before. For commands that have shown something. */
+/*
+ * A warning where the recording was cut, or is too large: the report shows what came before. For commands that have shown
+ * something.
+ */
 void report_cut(const char *command, const char *path, const struct profile *profile);
 
 /**

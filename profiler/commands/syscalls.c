@@ -96,7 +96,7 @@ static int show(const struct profile *profile, const void *data, enum exit_statu
 int command_syscalls(int argc, char **argv)
 {
 	struct syscalls_settings settings = {0};
-	int status = report_run(&usage, argc, argv, &settings, show);
+	int status = report_run(&usage, argc, argv, &settings, REPORT_WANTS_SYSCALLS, show);
 
 	option_list_deinit(&settings.containers);
 	return status;

@@ -12,7 +12,7 @@
 #include "profiler/commands/report.h"
 #include "profiler/profile/folded_reader.h"
 #include "profiler/profile/profile_times.h"
-#include "profiler/recording/recording_format.h"
+#include "profiler/recording/recording_reader.h"
 #include "symbolizer/base/cleanup.h"
 #include "symbolizer/base/log.h"
 #include "symbolizer/base/text.h"
@@ -119,6 +119,19 @@ static int open_again(struct opened *opened, FILE **ret_file)
 	return 0;
 }
 
+static unsigned int wanted(const struct query_settings *settings)
+{
+	switch (settings->kind) {
+	case PROFILE_OFFCPU:
+	case PROFILE_WAKERS:
+		return REPORT_WANTS_OFFCPU;
+	case PROFILE_LOCKS:
+		return REPORT_WANTS_LOCKS;
+	default:
+		return settings->by == PROFILE_BY_CALL ? RECORDING_SAMPLE_CALLS : REPORT_WANTS_THREADS;
+	}
+}
+
 static enum exit_status load_recording(struct opened *opened, const struct query_settings *settings,
 				       struct tree_input *input)
 {
@@ -132,7 +145,8 @@ static enum exit_status load_recording(struct opened *opened, const struct query
 	err = open_again(opened, &file);
 	if (err)
 		return fail(opened, err);
-	err = profile_load_file(file, opened->path, &input->profile, error, sizeof(error));
+	err = profile_load_file(file, opened->path, wanted(settings), RECORDING_MEMORY_BYTES_MAX, &input->profile,
+				error, sizeof(error));
 	if (err)
 		return report_unreadable(opened->command, err, error);
 	err = profile_call_tree(input->profile, &query.query, &input->tree, error, sizeof(error));

@@ -208,54 +208,39 @@ static bool is_folder(FILE *file)
 	return !fstat(fileno(file), &status) && S_ISDIR(status.st_mode);
 }
 
-static int load_from(FILE *file, const char *path, bool samples_alone, struct profile **ret_profile, char *error,
-		     size_t error_size)
+int profile_load_file(FILE *file, const char *path, unsigned int wants, uint64_t memory_bytes_max,
+		      struct profile **ret_profile, char *error, size_t error_size)
 {
 	_cleanup_(cleanup_profile) struct profile *profile = calloc(1, sizeof(*profile));
+	struct recording_end end;
 	int err;
 
 	if (!profile || recording_tables_init(&profile->rows))
 		return explain(-ENOMEM, path, error, error_size);
-	if (is_folder(file))
-		err = -EISDIR;
-	else if (samples_alone)
-		err = recording_read_samples(file, &profile->rows, &profile->others, &profile->whole,
-					     &profile->bytes_ignored);
-	else
-		err = recording_read(file, &profile->rows, &profile->whole, &profile->bytes_ignored);
+	err = is_folder(file) ? -EISDIR : recording_read(file, wants, memory_bytes_max, &profile->rows, &end);
 	if (err)
 		return explain(err, path, error, error_size);
+	profile->whole = end.whole;
+	profile->beyond_memory = end.beyond_memory;
+	profile->others = end.left_out;
+	profile->bytes_ignored = end.ignored;
 	if (keep_last_facts(profile) || profile_account(&profile->rows) || make_labels(profile) || join_calls(profile))
 		return explain(-ENOMEM, path, error, error_size);
 	*ret_profile = take_ptr(profile);
 	return 0;
 }
 
-static int load(const char *path, bool samples_alone, struct profile **ret_profile, char *error, size_t error_size)
+int profile_load(const char *path, unsigned int wants, struct profile **ret_profile, char *error, size_t error_size)
 {
 	_cleanup_fclose_ FILE *opened = NULL;
+	FILE *file = stdin;
 
-	if (!strcmp(path, "-"))
-		return load_from(stdin, path, samples_alone, ret_profile, error, error_size);
-	opened = fopen(path, "re");
-	if (!opened)
-		return explain(-errno, path, error, error_size);
-	return load_from(opened, path, samples_alone, ret_profile, error, error_size);
-}
-
-int profile_load(const char *path, struct profile **ret_profile, char *error, size_t error_size)
-{
-	return load(path, false, ret_profile, error, error_size);
-}
-
-int profile_load_file(FILE *file, const char *path, struct profile **ret_profile, char *error, size_t error_size)
-{
-	return load_from(file, path, false, ret_profile, error, error_size);
-}
-
-int profile_load_samples(const char *path, struct profile **ret_profile, char *error, size_t error_size)
-{
-	return load(path, true, ret_profile, error, error_size);
+	if (strcmp(path, "-") != 0) {
+		opened = file = fopen(path, "re");
+		if (!opened)
+			return explain(-errno, path, error, error_size);
+	}
+	return profile_load_file(file, path, wants, RECORDING_MEMORY_BYTES_MAX, ret_profile, error, error_size);
 }
 
 const char *profile_fact(const struct profile *profile, const char *key)
@@ -276,6 +261,16 @@ uint64_t profile_fact_number(const struct profile *profile, const char *key)
 	uint64_t number = 0;
 
 	return value && text_to_u64(value, 10, &number) ? number : 0;
+}
+
+uint64_t profile_last_sample_ns(const struct profile *profile)
+{
+	uint64_t last_ns = 0;
+
+	for (size_t i = 0; i < profile->rows.samples.count; i++)
+		if (profile->rows.samples.items[i].time_ns > last_ns)
+			last_ns = profile->rows.samples.items[i].time_ns;
+	return last_ns;
 }
 
 uint64_t profile_period_ns(const struct profile *profile)

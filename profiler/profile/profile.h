@@ -23,36 +23,42 @@ struct profile {
 	ARRAY(string_id) labels;      /* of the containers */
 	ARRAY(size_t) id_lengths;     /* of the containers: how many bytes of the id to show (short_ids.h) */
 	ARRAY(string_id) calls; /* of the samples: the system call that each was taken in; 0: none, or not known */
-	bool others;		/* of profile_load_samples(): calls, waits or locks that it left out */
+	bool others;		/* it has calls, waits or locks that were not asked for */
 	bool whole;		/* false: the recording was cut; this is what came before */
+	bool beyond_memory;	/* not whole, as there is more of it than is read at once */
 	uint64_t bytes_ignored; /* after the last whole chunk */
 };
 
 /**
  * profile_load() - read a recording
  * @path: a file, or "-" for standard input
+ * @wants: enum recording_wants: what is not asked for is not there, and takes no memory
  * @ret_profile: to be given to profile_free(); untouched on failure
  * @error: [error_size] one line for people on failure: what is wrong with which file, and what to do
  * Returns 0 (also for a cut recording: see profile.whole), -ENOENT and the like from open(), -EISDIR, -ENODATA (empty),
  * -EBADMSG (not a recording, or garbage from the start), -EPROTO (made by a newer stoker), -ENOMEM.
  */
-int profile_load(const char *path, struct profile **ret_profile, char *error, size_t error_size);
+int profile_load(const char *path, unsigned int wants, struct profile **ret_profile, char *error, size_t error_size);
 void profile_free(struct profile *profile);
 
-/* The same from a file that is open at its start, and stays the caller's; @path is what the line on failure calls it. */
-int profile_load_file(FILE *file, const char *path, struct profile **ret_profile, char *error, size_t error_size);
+/*
+ * The same from a file that is open at its start, and stays the caller's; @path is what the line on failure calls it.
+ * @memory_bytes_max: RECORDING_MEMORY_BYTES_MAX, but for tests
+ */
+int profile_load_file(FILE *file, const char *path, unsigned int wants, uint64_t memory_bytes_max,
+		      struct profile **ret_profile, char *error, size_t error_size);
 
 /* What lines for people call a path that was given: itself, made printable, or "standard input" for "-". Returns @out. */
 char *profile_input_name(const char *path, char *out, size_t size);
-
-/* The same for profile_summary_init() and accounts alone: without processes, threads, calls and waits, which may be many. */
-int profile_load_samples(const char *path, struct profile **ret_profile, char *error, size_t error_size);
 
 /* The value of a fact ("kernel.release"), or NULL. */
 const char *profile_fact(const struct profile *profile, const char *key);
 
 /* The same as a number; 0 where there is none. */
 uint64_t profile_fact_number(const struct profile *profile, const char *key);
+
+/* When the last sample was taken, from the start of the recording; 0 where there is none. */
+uint64_t profile_last_sample_ns(const struct profile *profile);
 
 /* One sample is so much CPU time; 0 where unknown. */
 uint64_t profile_period_ns(const struct profile *profile);

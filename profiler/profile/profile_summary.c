@@ -236,11 +236,8 @@ static void take_times(struct profile_summary *summary, const struct profile *pr
 {
 	summary->period_ns = profile_period_ns(profile);
 	summary->duration_ns = profile_fact_number(profile, "duration_ns");
-	if (summary->duration_ns)
-		return;
-	for (size_t i = 0; i < profile->rows.samples.count; i++)
-		if (profile->rows.samples.items[i].time_ns > summary->duration_ns)
-			summary->duration_ns = profile->rows.samples.items[i].time_ns;
+	if (!summary->duration_ns)
+		summary->duration_ns = profile_last_sample_ns(profile);
 }
 
 int profile_summary_init(struct profile_summary *summary, const struct profile *profile)

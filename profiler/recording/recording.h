@@ -189,6 +189,22 @@ struct recording_tables {
 	ARRAY(struct recording_series) series;
 };
 
+/*
+ * What is read of a recording beside facts, containers, frames, stacks, samples and accounts, for lists of bits. Buckets come
+ * with what they are of, and threads with the rows that refer to them.
+ */
+enum recording_wants {
+	RECORDING_THREADS = 1, /* and processes; without them samples are of no thread */
+	RECORDING_SAMPLE_CALLS =
+		2, /* and each sample as it was written; without them, those of one place are one row */
+	RECORDING_CALLS = 4,
+	RECORDING_WAITS = 8,
+	RECORDING_TIMES = 16, /* and queues */
+	RECORDING_LOCKS = 32, /* and holds */
+	RECORDING_SERIES = 64,
+	RECORDING_ALL = 127,
+};
+
 /* Returns 0 or -ENOMEM. */
 int recording_tables_init(struct recording_tables *tables);
 void recording_tables_deinit(struct recording_tables *tables);

@@ -287,6 +287,27 @@ const struct table_shape recording_shapes[TABLES] = {
 	[TABLE_HOLDS] = SHAPE(struct recording_hold, holds, hold_columns),
 };
 
+bool recording_table_is_wanted(enum table_id table, unsigned int wants)
+{
+	/* Whoever has rows of waits and locks, and samples as they are, has what they refer to. */
+	enum { threads = RECORDING_THREADS | RECORDING_SAMPLE_CALLS | RECORDING_WAITS | RECORDING_LOCKS };
+	static const unsigned int wanted_by[TABLES] = {
+		[TABLE_PROCESSES] = threads,
+		[TABLE_THREADS] = threads,
+		[TABLE_CALLS] = RECORDING_CALLS,
+		[TABLE_BUCKETS] = RECORDING_CALLS | RECORDING_TIMES | RECORDING_LOCKS,
+		[TABLE_WAITS] = RECORDING_WAITS,
+		[TABLE_TIMES] = RECORDING_TIMES,
+		[TABLE_QUEUES] = RECORDING_TIMES,
+		[TABLE_LOCKS] = RECORDING_LOCKS,
+		[TABLE_SERIES] = RECORDING_SERIES,
+		[TABLE_SAMPLE_CALLS] = RECORDING_SAMPLE_CALLS,
+		[TABLE_HOLDS] = RECORDING_LOCKS,
+	};
+
+	return !wanted_by[table] || wants & wanted_by[table];
+}
+
 int recording_tables_init(struct recording_tables *tables)
 {
 	memset(tables, 0, sizeof(*tables));

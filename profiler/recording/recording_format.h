@@ -107,6 +107,9 @@ struct any_array {
 
 extern const struct table_shape recording_shapes[TABLES];
 
+/* Whether rows of a table are wanted by whoever asks for @wants (enum recording_wants). */
+bool recording_table_is_wanted(enum table_id table, unsigned int wants);
+
 uint64_t chunk_checksum(const struct chunk_header *header, const void *stored);
 
 /* @out has room for 10 bytes; returns the bytes written. */

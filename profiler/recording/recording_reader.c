@@ -7,50 +7,42 @@
 
 #include <zstd.h>
 
-#include "profiler/recording/recording_format.h"
+#include "profiler/recording/recording_keeper.h"
 #include "symbolizer/base/cleanup.h"
 
-/* Beside its bytes: an entry, its slots in a table that is half full, and its number. */
-#define STRING_COST_BYTES 52
+/* Beside its bytes: an entry, and its slots in a table that is half full. */
+#define STRING_COST_BYTES 48
 
 /* The string of each number in the file: a writer that has forgotten one gives it a second number. */
 struct numbered_strings {
 	ARRAY(string_id) of;
 };
 
-/* What is kept of samples alone: rows of other tables are checked, counted and forgotten, chunk by chunk. */
-struct condensed {
-	size_t forgotten[TABLES]; /* rows */
-	size_t samples;		  /* the first so many are each of another place */
-	struct hash_index index;  /* of these */
+/* A file being read. */
+struct reading {
+	struct recording_tables *tables;
+	struct recording_keeper keeper;
+	struct numbered_strings strings;
+	uint64_t string_bytes;
+	uint64_t memory,
+		memory_max;  /* bytes of strings and rows by now, those included that a chunk has brought so far */
+	uint32_t last;	     /* enum chunk_type, of the chunk before */
+	uint64_t since_mark; /* bytes in the file */
 };
 
 /* A chunk being decoded. Its rows count only when all of it is good. */
 struct part {
 	const uint8_t *at, *end;
-	struct recording_tables *tables;
-	struct numbered_strings *strings;
-	struct condensed *condensed; /* NULL: all is kept */
-	uint64_t *memory;	     /* bytes taken by all rows so far */
-	uint64_t passing;	     /* of these, by rows that are forgotten with the chunk */
+	struct reading *reading;
 	size_t before[TABLES];
 	ARRAY(struct container_again) containers_again;
 	ARRAY(struct frame_again) frames_again;
 };
 
-static struct any_array *rows_of(struct recording_tables *tables, enum table_id table)
+static void reading_deinit(struct reading *reading)
 {
-	return (struct any_array *)((char *)tables + recording_shapes[table].rows);
-}
-
-static void strings_deinit(struct numbered_strings *strings)
-{
-	array_deinit(&strings->of);
-}
-
-static void condensed_deinit(struct condensed *condensed)
-{
-	hash_index_deinit(&condensed->index);
+	array_deinit(&reading->strings.of);
+	recording_keeper_deinit(&reading->keeper);
 }
 
 static void part_deinit(struct part *part)
@@ -66,40 +58,39 @@ static struct any_array *goes_to(struct part *part, enum table_id table)
 		return (struct any_array *)&part->containers_again;
 	if (table == TABLE_FRAMES_AGAIN)
 		return (struct any_array *)&part->frames_again;
-	return rows_of(part->tables, table);
+	return recording_keeper_rows(&part->reading->keeper, table);
 }
 
-/* Rows of a table by now, those included that are forgotten. */
-static size_t count_of(const struct part *part, enum table_id table)
+static bool fits(struct reading *reading, uint64_t bytes)
 {
-	return rows_of(part->tables, table)->count + (part->condensed ? part->condensed->forgotten[table] : 0);
+	reading->memory += bytes;
+	return reading->memory <= reading->memory_max;
 }
 
-static bool is_of_samples(enum table_id table)
+static int decode_string(struct reading *reading, const uint8_t *text, size_t length)
 {
-	return table < TABLE_FIRST_LATER && table != TABLE_PROCESSES && table != TABLE_THREADS;
-}
+	struct string_table *strings = &reading->tables->strings;
+	size_t known = strings->entries.count;
+	string_id *id = array_add(&reading->strings.of);
+	int err = id ? string_table_add(strings, (const char *)text, length, id) : -ENOMEM;
+	uint64_t bytes = sizeof(*id) + (strings->entries.count > known ? length + STRING_COST_BYTES : 0);
 
-static bool fits(struct part *part, uint64_t bytes)
-{
-	*part->memory += bytes;
-	return *part->memory <= RECORDING_MEMORY_BYTES_MAX;
+	if (err)
+		return err;
+	reading->string_bytes += bytes;
+	return fits(reading, bytes) ? 0 : -EFBIG;
 }
 
 static int decode_strings(struct part *part, uint64_t count)
 {
 	for (uint64_t i = 0; i < count; i++) {
-		string_id *id;
 		uint64_t length;
 		int err;
 
 		if (!varint_read(&part->at, part->end, &length) || length > RECORDING_STRING_BYTES_MAX ||
 		    length > (uint64_t)(part->end - part->at))
 			return -EBADMSG;
-		if (!fits(part, length + STRING_COST_BYTES))
-			return -EFBIG;
-		id = array_add(&part->strings->of);
-		err = id ? string_table_add(&part->tables->strings, (const char *)part->at, length, id) : -ENOMEM;
+		err = decode_string(part->reading, part->at, length);
 		if (err)
 			return err;
 		part->at += length;
@@ -116,7 +107,8 @@ static bool refers_well(const struct part *part, const struct table_column *colu
 		return true;
 	if (column->refers_to == table)
 		return value < own_number;
-	rows = column->refers_to == TABLE_STRINGS ? part->strings->of.count : count_of(part, column->refers_to);
+	rows = column->refers_to == TABLE_STRINGS ? part->reading->strings.of.count
+						  : recording_keeper_count(&part->reading->keeper, column->refers_to);
 	return value < rows;
 }
 
@@ -142,7 +134,7 @@ static int decode_columns(struct part *part, enum table_id table, size_t columns
 			if (!refers_well(part, column, table, value, first + i))
 				return -EBADMSG;
 			if (column->refers_to == TABLE_STRINGS)
-				value = part->strings->of.items[value];
+				value = part->reading->strings.of.items[value];
 			column_set(column, rows + i * shape->row_bytes, value);
 		}
 	}
@@ -165,7 +157,7 @@ static int decode_rows(struct part *part, enum table_id table, size_t columns, u
 {
 	const struct table_shape *shape = &recording_shapes[table];
 	struct any_array *array = goes_to(part, table);
-	uint64_t first = goes_on(table) ? count_of(part, table) : array->count;
+	uint64_t first = goes_on(table) ? recording_keeper_count(&part->reading->keeper, table) : array->count;
 	int err;
 
 	if (!count)
@@ -173,9 +165,8 @@ static int decode_rows(struct part *part, enum table_id table, size_t columns, u
 	/* A row takes at least one byte for each column: a count that lies costs nothing. */
 	if (!columns || count > (uint64_t)(part->end - part->at) / columns || first + count >= UINT32_MAX)
 		return -EBADMSG;
-	if (!fits(part, count * shape->row_bytes))
+	if (!fits(part->reading, count * shape->row_bytes))
 		return -EFBIG;
-	part->passing += is_of_samples(table) ? 0 : count * shape->row_bytes;
 	if (array_reserve_bytes(&array->items, array->count, &array->capacity, count, shape->row_bytes))
 		return -ENOMEM;
 	/* Padding too: rows may be compared and hashed as bytes. */
@@ -248,78 +239,53 @@ static int decode_later_tables(struct part *part)
 /* All of a chunk or nothing of it (but its strings, which do no harm). */
 static int decode_chunk(struct part *part, enum chunk_type type)
 {
-	struct recording_tables *tables = part->tables;
+	struct recording_keeper *keeper = &part->reading->keeper;
+	struct recording_tables *tables = part->reading->tables;
 	int err;
 
 	for (enum table_id table = TABLE_FACTS; table < TABLES; table = next_kept_table(table))
-		part->before[table] = rows_of(tables, table)->count;
+		part->before[table] = recording_keeper_rows(keeper, table)->count;
 	err = type == CHUNK_MORE ? decode_later_tables(part) : decode_tables(part);
 	for (enum table_id table = TABLE_FACTS; table < TABLES && err; table = next_kept_table(table))
-		rows_of(tables, table)->count = part->before[table];
+		recording_keeper_rows(keeper, table)->count = part->before[table];
 	if (err)
 		return err;
 	for (size_t i = 0; i < part->containers_again.count; i++)
 		tables->containers.items[part->containers_again.items[i].number] = part->containers_again.items[i].row;
 	for (size_t i = 0; i < part->frames_again.count; i++)
 		tables->frames.items[part->frames_again.items[i].number] = part->frames_again.items[i].row;
+	recording_keeper_take_chunk(keeper);
 	return 0;
 }
 
-/* One of the rows that a sample adds to, where and how it was taken, whenever and by whichever thread. */
-static struct recording_sample *place_of(struct condensed *condensed, struct recording_tables *tables,
-					 const struct recording_sample *sample, uint64_t hash)
+/* What was only needed to read the chunk, and what is of no use any more, is given back. */
+static void count_memory(struct reading *reading)
 {
-	uint32_t number;
-
-	for (size_t at = hash_index_first(&condensed->index, hash);
-	     hash_index_next(&condensed->index, hash, &at, &number);) {
-		struct recording_sample *known = &tables->samples.items[number];
-
-		if (known->container == sample->container && known->stack == sample->stack &&
-		    known->kind == sample->kind && known->stack_end == sample->stack_end)
-			return known;
-	}
-	return NULL;
+	reading->memory = reading->string_bytes + recording_keeper_bytes(&reading->keeper);
 }
 
-static int condense_samples(struct condensed *condensed, struct recording_tables *tables)
+static int take_chunk(struct reading *reading, const struct chunk_header *header, const uint8_t *raw)
 {
-	for (size_t i = condensed->samples; i < tables->samples.count; i++) {
-		struct recording_sample sample = tables->samples.items[i], *known;
-		uint64_t hash = hash_words((uint64_t)sample.container << 32 | sample.stack,
-					   (uint64_t)sample.kind << 8 | sample.stack_end);
+	_cleanup_(part_deinit) struct part part = {.at = raw, .end = raw + header->raw_bytes, .reading = reading};
+	bool rows = header->type == CHUNK_ROWS;
+	int err = 0;
 
-		known = place_of(condensed, tables, &sample, hash);
-		if (!known) {
-			if (hash_index_insert(&condensed->index, hash, (uint32_t)condensed->samples))
-				return -ENOMEM;
-			sample.thread = 0;
-			tables->samples.items[condensed->samples++] = sample;
-			continue;
-		}
-		known->count += sample.count;
-		known->time_ns = sample.time_ns > known->time_ns ? sample.time_ns : known->time_ns;
+	/* Of a later stoker: what is in it nothing else refers to. */
+	if (header->type > CHUNK_MORE)
+		return 0;
+	if (rows && reading->last == CHUNK_MORE)
+		reading->tables->calls_told = reading->tables->samples.count;
+	reading->last = header->type;
+	if (rows && recording_keeper_adds_up(&reading->keeper)) {
+		err = recording_keeper_mark(&reading->keeper);
+		reading->since_mark = 0;
+		count_memory(reading);
 	}
-	condensed->forgotten[TABLE_SAMPLES] += tables->samples.count - condensed->samples;
-	tables->samples.count = condensed->samples;
-	return 0;
-}
-
-/* The rows that a chunk has brought are checked. */
-static int condense(struct part *part)
-{
-	struct recording_tables *tables = part->tables;
-
-	for (enum table_id table = TABLE_FACTS; table < TABLES; table = next_kept_table(table)) {
-		struct any_array *rows = rows_of(tables, table);
-
-		if (is_of_samples(table))
-			continue;
-		part->condensed->forgotten[table] += rows->count;
-		rows->count = 0;
-	}
-	*part->memory -= part->passing;
-	return condense_samples(part->condensed, tables);
+	if (!err)
+		err = header->type ? decode_chunk(&part, (enum chunk_type)header->type) : -EBADMSG;
+	if (!err)
+		count_memory(reading);
+	return err;
 }
 
 /* -EBADMSG: no whole, good chunk here. */
@@ -377,58 +343,59 @@ static void look_at_last_call(struct recording_tables *tables)
 		tables->calls_told = (size_t)tables->sample_calls.items[count - 1].sample + 1;
 }
 
-/* A chunk with a good checksum and bad rows was not made by a stoker: what came before it is all that is believed. */
-static int read_chunks(FILE *file, struct recording_tables *tables, struct condensed *condensed, bool *ret_whole,
-		       uint64_t *ret_ignored)
+/* As much as there is room for: what is beyond it is as one that was cut. */
+static int end_at_mark(struct reading *reading, struct recording_end *end)
 {
-	_cleanup_(strings_deinit) struct numbered_strings strings = {0};
-	uint64_t memory = 0, ignored = 0;
-	uint32_t last = CHUNK_MORE;
-	bool whole = false;
-	int err = array_add(&strings.of) ? 0 : -ENOMEM;
+	end->beyond_memory = true;
+	end->ignored += reading->since_mark;
+	return recording_keeper_back(&reading->keeper);
+}
 
-	while (!err && !whole) {
-		_cleanup_(part_deinit) struct part part = {
-			.tables = tables, .strings = &strings, .condensed = condensed, .memory = &memory};
+/* A chunk with a good checksum and bad rows was not made by a stoker: what came before it is all that is believed. */
+static int read_chunks(FILE *file, struct reading *reading, struct recording_end *end)
+{
+	int err = array_add(&reading->strings.of) ? 0 : -ENOMEM;
+
+	while (!err) {
 		_cleanup_free_ uint8_t *raw = NULL;
 		struct chunk_header header;
+		uint64_t bytes;
 
-		err = read_chunk(file, &header, &raw, &ignored);
-		if (err)
+		err = read_chunk(file, &header, &raw, &end->ignored);
+		end->whole = !err && header.type == CHUNK_END;
+		if (err || end->whole)
 			break;
-		whole = header.type == CHUNK_END;
-		if (whole)
-			break;
-		part.at = raw;
-		part.end = raw + header.raw_bytes;
-		/* Of a later stoker: what is in it nothing else refers to. */
-		if (header.type > CHUNK_MORE)
-			continue;
-		if (header.type == CHUNK_ROWS && last == CHUNK_MORE)
-			tables->calls_told = tables->samples.count;
-		last = header.type;
-		err = header.type ? decode_chunk(&part, (enum chunk_type)header.type) : -EBADMSG;
-		if (!err && condensed)
-			err = condense(&part);
+		bytes = sizeof(header) + header.stored_bytes;
+		err = take_chunk(reading, &header, raw);
 		if (err)
-			ignored += sizeof(header) + header.stored_bytes;
+			end->ignored += bytes;
+		else
+			reading->since_mark += bytes;
 	}
-	if (err && err != -EBADMSG)
+	if (err == -EFBIG)
+		err = end_at_mark(reading, end);
+	else if (!err || err == -EBADMSG)
+		err = recording_keeper_mark(&reading->keeper);
+	if (err)
 		return err;
-	if (whole)
-		tables->calls_told = tables->samples.count;
-	else if (!condensed)
-		look_at_last_call(tables);
-	*ret_whole = whole;
-	*ret_ignored = ignored + rest_of(file);
+	if (end->whole)
+		reading->tables->calls_told = reading->tables->samples.count;
+	else
+		look_at_last_call(reading->tables);
+	end->ignored += rest_of(file);
+	end->left_out = recording_keeper_has_left_out(&reading->keeper);
 	return 0;
 }
 
-static int read_file(FILE *file, struct recording_tables *tables, struct condensed *condensed, bool *ret_whole,
-		     uint64_t *ret_ignored)
+int recording_read(FILE *file, unsigned int wants, uint64_t memory_bytes_max, struct recording_tables *tables,
+		   struct recording_end *ret_end)
 {
+	_cleanup_(reading_deinit) struct reading reading = {
+		.tables = tables, .memory_max = memory_bytes_max, .last = CHUNK_MORE};
 	struct recording_file_header header;
+	struct recording_end end = {0};
 	size_t got = fread(&header, 1, sizeof(header), file);
+	int err;
 
 	if (ferror(file))
 		return -EIO;
@@ -437,28 +404,14 @@ static int read_file(FILE *file, struct recording_tables *tables, struct condens
 	if (got < RECORDING_MAGIC_BYTES || memcmp(header.magic, RECORDING_MAGIC, RECORDING_MAGIC_BYTES))
 		return -EBADMSG;
 	if (got < sizeof(header)) {
-		*ret_whole = false;
-		*ret_ignored = got;
+		*ret_end = (struct recording_end){.ignored = got};
 		return 0;
 	}
 	if (header.version != RECORDING_VERSION || header.flags)
 		return -EPROTO;
-	return read_chunks(file, tables, condensed, ret_whole, ret_ignored);
-}
-
-int recording_read(FILE *file, struct recording_tables *tables, bool *ret_whole, uint64_t *ret_ignored)
-{
-	return read_file(file, tables, NULL, ret_whole, ret_ignored);
-}
-
-int recording_read_samples(FILE *file, struct recording_tables *tables, bool *ret_others, bool *ret_whole,
-			   uint64_t *ret_ignored)
-{
-	_cleanup_(condensed_deinit) struct condensed condensed = {0};
-	int err = read_file(file, tables, &condensed, ret_whole, ret_ignored);
-
-	*ret_others = false;
-	for (enum table_id table = TABLE_FIRST_LATER; table < TABLES; table = next_kept_table(table))
-		*ret_others |= table != TABLE_SERIES && table != TABLE_TIMES && condensed.forgotten[table];
+	recording_keeper_init(&reading.keeper, tables, wants);
+	err = read_chunks(file, &reading, &end);
+	if (!err)
+		*ret_end = end;
 	return err;
 }

@@ -98,10 +98,9 @@ static void use(const struct recording_tables *tables)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct recording_tables tables;
-	uint64_t ignored = 0;
+	struct recording_end end;
 	char *bytes = NULL;
 	size_t length = 0;
-	bool whole;
 	FILE *file;
 
 	if (!size)
@@ -111,7 +110,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	fclose(file);
 	if (length && !recording_tables_init(&tables)) {
 		file = fmemopen(bytes, length, "r");
-		if (!recording_read(file, &tables, &whole, &ignored) && ignored > length)
+		if (!recording_read(file, RECORDING_ALL, RECORDING_MEMORY_BYTES_MAX, &tables, &end) &&
+		    end.ignored > length)
 			abort();
 		use(&tables);
 		fclose(file);

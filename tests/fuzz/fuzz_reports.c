@@ -34,7 +34,7 @@ static struct profile *load(const uint8_t *data, size_t size)
 	recording_input_write(file, data, size);
 	fflush(file);
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	profile_load(path, &profile, error, sizeof(error));
+	profile_load(path, RECORDING_ALL, &profile, error, sizeof(error));
 	fclose(file);
 	return profile;
 }

@@ -60,16 +60,15 @@ static inline void fake_host_tell(struct fake_host *host, enum event_type type, 
 /* Ends the recording; the tables are what a reader finds in it, containers by row. */
 static inline void fake_host_read_back(struct fake_host *host)
 {
-	uint64_t ignored;
+	struct recording_end end;
 	FILE *file;
-	bool whole;
 
 	assert_int_equal(recording_writer_finish(host->writer), 0);
 	file = fopen(host->path, "r");
 	assert_non_null(file);
 	assert_int_equal(recording_tables_init(&host->tables), 0);
-	assert_int_equal(recording_read(file, &host->tables, &whole, &ignored), 0);
-	assert_true(whole);
+	assert_int_equal(recording_read(file, RECORDING_ALL, RECORDING_MEMORY_BYTES_MAX, &host->tables, &end), 0);
+	assert_true(end.whole);
 	fclose(file);
 }
 

@@ -110,7 +110,7 @@ static inline struct profile *maker_load(struct maker *maker)
 	assert_int_equal(recording_writer_accounting(maker->writer, &maker->total), 0);
 	assert_int_equal(recording_writer_finish(maker->writer), 0);
 	recording_writer_free(maker->writer);
-	if (profile_load(maker->path, &profile, error, sizeof(error)))
+	if (profile_load(maker->path, RECORDING_ALL, &profile, error, sizeof(error)))
 		fail_msg("%s", error);
 	unlink(maker->path);
 	return profile;

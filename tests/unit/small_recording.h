@@ -171,13 +171,14 @@ static inline int read_bytes(const void *bytes, size_t size, struct recording_ta
 			     uint64_t *ignored)
 {
 	FILE *file = size ? fmemopen((void *)bytes, size, "r") : fopen("/dev/null", "re");
+	struct recording_end end = {0};
 	int err;
 
 	assert_non_null(file);
 	assert_int_equal(recording_tables_init(tables), 0);
-	*whole = false;
-	*ignored = 0;
-	err = recording_read(file, tables, whole, ignored);
+	err = recording_read(file, RECORDING_ALL, RECORDING_MEMORY_BYTES_MAX, tables, &end);
+	*whole = end.whole;
+	*ignored = end.ignored;
 	fclose(file);
 	return err;
 }

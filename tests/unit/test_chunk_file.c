@@ -123,9 +123,8 @@ static void test_chunk_file__a_pipe_is_written_and_read(void **state)
 {
 	struct place *place = *state;
 	struct recording_tables tables;
-	uint64_t ignored;
+	struct recording_end end;
 	pthread_t thread;
-	bool whole;
 	FILE *file;
 
 	assert_int_equal(mkfifo(place->path, 0600), 0);
@@ -133,8 +132,8 @@ static void test_chunk_file__a_pipe_is_written_and_read(void **state)
 	file = fopen(place->path, "re");
 	assert_non_null(file);
 	assert_int_equal(recording_tables_init(&tables), 0);
-	assert_int_equal(recording_read(file, &tables, &whole, &ignored), 0);
-	assert_true(whole);
+	assert_int_equal(recording_read(file, RECORDING_ALL, RECORDING_MEMORY_BYTES_MAX, &tables, &end), 0);
+	assert_true(end.whole);
 	assert_int_equal(tables.samples.count, 3);
 	assert_int_equal(pthread_join(thread, NULL), 0);
 	recording_tables_deinit(&tables);

@@ -8,6 +8,8 @@
 #include <sys/wait.h>
 
 #include "profiler/commands/commands.h"
+#include "profiler/commands/report.h"
+#include "profiler/render/table.h"
 #include "tests/unit/recordings.h"
 
 #define ARGUMENTS_MAX 8
@@ -153,11 +155,66 @@ static void test_commands__offcpu_says_what_was_left_out(void **state)
 	printed(only);
 }
 
+/* Two flushes, of which the second one is too much. */
+static void make_large(struct maker *maker)
+{
+	struct recording_sample sample = {.stack = RECORDING_STACK_ROOT, .count = 1};
+
+	maker_start(maker);
+	maker_container(maker, CONTAINER_CONTAINER, "web", "", "");
+	maker_sample(maker, 0, "main", 60);
+	for (uint64_t i = 0; i < 2; i++) {
+		sample.time_ns = (i ? 9000 : 8130) * 1000000000ull;
+		for (int j = 0; j < (i ? 20000 : 40); j++)
+			assert_int_equal(recording_writer_sample(maker->writer, &sample), 0);
+		maker->total.taken = maker->total.kept = i ? 20100 : 100;
+		assert_int_equal(recording_writer_accounting(maker->writer, &maker->total), 0);
+		assert_int_equal(recording_writer_flush(maker->writer), 0);
+	}
+	assert_int_equal(recording_writer_finish(maker->writer), 0);
+	recording_writer_free(maker->writer);
+}
+
+static int account_for_part(int argc, char **argv)
+{
+	FILE *file = fopen(argv[1], "re");
+	struct profile *profile = NULL;
+	char error[256];
+
+	if (!file || profile_load_file(file, argv[1], RECORDING_ALL, 256 << 10, &profile, error, sizeof(error)))
+		return EXIT_FAILED;
+	fclose(file);
+	render_accounting(profile, stdout);
+	report_cut("info", "days.rec", profile);
+	report_nothing(profile, "locks: no lock waits", "--locks");
+	profile_free(profile);
+	return EXIT_OK;
+}
+
+static void test_commands__of_a_recording_that_is_too_large_its_beginning_is_shown(void **state)
+{
+	struct maker maker;
+	char recording[64];
+
+	memcpy(recording, the.recording, sizeof(recording));
+	make_large(&maker);
+	memcpy(the.recording, maker.path, sizeof(recording));
+	assert_int_equal(run(account_for_part, "account"), EXIT_OK);
+	unlink(maker.path);
+	memcpy(the.recording, recording, sizeof(recording));
+	printed("days.rec is larger than is read at once (2 GiB in memory): the first 2 h 15 min of it are shown\n");
+	printed("locks: no lock waits in the part of this recording that is read at once");
+	printed("100 samples taken = 100 kept + 0 filtered + 0 lost");
+	assert_null(strstr(the.output, "which is not what was kept"));
+	assert_null(strstr(the.output, "ends in the middle"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_commands__containers_without_a_row_are_said_to_have_none),
 		cmocka_unit_test(test_commands__offcpu_says_what_was_left_out),
+		cmocka_unit_test(test_commands__of_a_recording_that_is_too_large_its_beginning_is_shown),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -188,7 +188,7 @@ static void test_hot_calls__calls_behind_the_cut_of_a_recording_are_not_known(vo
 	assert_int_equal(stat(maker.path, &status), 0);
 	assert_int_equal(truncate(maker.path, status.st_size - 1), 0);
 	recording_writer_free(maker.writer);
-	assert_int_equal(profile_load(maker.path, &profile, error, sizeof(error)), 0);
+	assert_int_equal(profile_load(maker.path, RECORDING_ALL, &profile, error, sizeof(error)), 0);
 	unlink(maker.path);
 	assert_false(profile->whole);
 	assert_int_equal(profile->rows.samples.count, 4);
@@ -218,7 +218,7 @@ static void test_hot_calls__without_an_end_calls_are_known_up_to_the_last_one(vo
 	sample_in(&maker, web, NULL, "main;k:do_syscall_64;k:vfs_read", 5);
 	assert_int_equal(recording_writer_flush(maker.writer), 0);
 	recording_writer_free(maker.writer);
-	assert_int_equal(profile_load(maker.path, &profile, error, sizeof(error)), 0);
+	assert_int_equal(profile_load(maker.path, RECORDING_ALL, &profile, error, sizeof(error)), 0);
 	unlink(maker.path);
 	assert_true(has_path(profile, ";[no_call];main;asm_exc_page_fault_[k];handle_mm_fault_[k] 3"));
 	assert_true(has_path(profile, ";[call_not_known];main;do_syscall_64_[k];vfs_read_[k] 5"));

@@ -309,19 +309,19 @@ static void test_profile__a_file_that_is_none_gets_its_own_line(void **state)
 	int fd = mkstemp(path);
 
 	assert_true(fd >= 0);
-	assert_int_equal(profile_load(path, &profile, error, sizeof(error)), -ENODATA);
+	assert_int_equal(profile_load(path, RECORDING_ALL, &profile, error, sizeof(error)), -ENODATA);
 	assert_non_null(strstr(error, "is empty"));
-	assert_int_equal(profile_load("/tmp", &profile, error, sizeof(error)), -EISDIR);
+	assert_int_equal(profile_load("/tmp", RECORDING_ALL, &profile, error, sizeof(error)), -EISDIR);
 	assert_string_equal(error, "cannot read /tmp: Is a directory");
 	assert_int_equal(write(fd, "no recording", 12), 12);
-	assert_int_equal(profile_load(path, &profile, error, sizeof(error)), -EBADMSG);
+	assert_int_equal(profile_load(path, RECORDING_ALL, &profile, error, sizeof(error)), -EBADMSG);
 	assert_non_null(strstr(error, "is not a stoker recording"));
 	assert_int_equal(pwrite(fd, "STOKER\r\n\x63\0\0\0\0\0\0\0", 16, 0), 16);
-	assert_int_equal(profile_load(path, &profile, error, sizeof(error)), -EPROTO);
+	assert_int_equal(profile_load(path, RECORDING_ALL, &profile, error, sizeof(error)), -EPROTO);
 	assert_non_null(strstr(error, "another version"));
 	close(fd);
 	unlink(path);
-	assert_int_equal(profile_load(path, &profile, error, sizeof(error)), -ENOENT);
+	assert_int_equal(profile_load(path, RECORDING_ALL, &profile, error, sizeof(error)), -ENOENT);
 	assert_non_null(strstr(error, path));
 	assert_null(profile);
 }

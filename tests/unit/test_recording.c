@@ -245,9 +245,9 @@ static void test_recording__a_large_flush_becomes_several_chunks(void **state)
 	struct recording_tables tables;
 	char name[2048];
 	uint32_t stack;
-	uint64_t ignored, state_of = 88172645463325252ull, sum = 0;
+	uint64_t state_of = 88172645463325252ull, sum = 0;
+	struct recording_end end;
 	size_t wanted = 700000;
-	bool whole;
 	FILE *file;
 
 	add_container(writer, "web", 1);
@@ -271,9 +271,9 @@ static void test_recording__a_large_flush_becomes_several_chunks(void **state)
 	file = fopen(place->path, "re");
 	assert_non_null(file);
 	assert_int_equal(recording_tables_init(&tables), 0);
-	assert_int_equal(recording_read(file, &tables, &whole, &ignored), 0);
+	assert_int_equal(recording_read(file, RECORDING_ALL, RECORDING_MEMORY_BYTES_MAX, &tables, &end), 0);
 	fclose(file);
-	assert_true(whole);
+	assert_true(end.whole);
 	assert_int_equal(tables.frames.count, 6000);
 	assert_int_equal(tables.samples.count, wanted);
 	for (size_t i = 0; i < wanted; i++)
@@ -348,8 +348,8 @@ static void test_recording__samples_alone_are_read_as_one_row_a_place(void **sta
 	struct place *place = *state;
 	struct recording_writer *writer = start(place->path);
 	struct recording_tables tables;
-	uint64_t ignored, sums[3] = {0};
-	bool others, whole;
+	struct recording_end end;
+	uint64_t sums[3] = {0};
 	uint32_t stack;
 	FILE *file;
 
@@ -373,10 +373,10 @@ static void test_recording__samples_alone_are_read_as_one_row_a_place(void **sta
 	file = fopen(place->path, "re");
 	assert_non_null(file);
 	assert_int_equal(recording_tables_init(&tables), 0);
-	assert_int_equal(recording_read_samples(file, &tables, &others, &whole, &ignored), 0);
+	assert_int_equal(recording_read(file, 0, RECORDING_MEMORY_BYTES_MAX, &tables, &end), 0);
 	fclose(file);
-	assert_true(whole);
-	assert_true(others);
+	assert_true(end.whole);
+	assert_true(end.left_out);
 	assert_int_equal(tables.samples.count, 3);
 	assert_int_equal(tables.waits.count + tables.threads.count + tables.sample_calls.count, 0);
 	for (size_t i = 0; i < 3; i++)

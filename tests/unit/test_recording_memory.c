@@ -33,13 +33,12 @@ static uint32_t add_stack(struct recording_writer *writer, uint32_t parent, uint
 static void read_all(const char *path, struct recording_tables *tables)
 {
 	FILE *file = fopen(path, "re");
-	uint64_t ignored;
-	bool whole;
+	struct recording_end end;
 
 	assert_non_null(file);
 	assert_int_equal(recording_tables_init(tables), 0);
-	assert_int_equal(recording_read(file, tables, &whole, &ignored), 0);
-	assert_true(whole);
+	assert_int_equal(recording_read(file, RECORDING_ALL, RECORDING_MEMORY_BYTES_MAX, tables, &end), 0);
+	assert_true(end.whole);
 	fclose(file);
 }
 

@@ -260,7 +260,7 @@ static void test_render_table__a_cut_recording_is_said_to_be_cut(void **state)
 	assert_int_equal(recording_writer_flush(maker.writer), 0);
 	recording_writer_free(maker.writer);
 	assert_int_equal(truncate(maker.path, (off_t)17), 0);
-	assert_int_equal(profile_load(maker.path, &profile, error, sizeof(error)), 0);
+	assert_int_equal(profile_load(maker.path, RECORDING_ALL, &profile, error, sizeof(error)), 0);
 	unlink(maker.path);
 	text = table_of(profile, 0);
 	assert_non_null(strstr(text, "The recording was cut"));

@@ -458,7 +458,7 @@ static void test_waits__stacks_that_a_cut_recording_lacks_are_in_its_account(voi
 	add_times(&maker, web, 353, 0, 3);
 	assert_int_equal(recording_writer_flush(maker.writer), 0);
 	recording_writer_free(maker.writer);
-	assert_int_equal(profile_load(maker.path, &profile, error, sizeof(error)), 0);
+	assert_int_equal(profile_load(maker.path, RECORDING_ALL, &profile, error, sizeof(error)), 0);
 	unlink(maker.path);
 	assert_false(profile->whole);
 	text = printed(profile, false, false);
