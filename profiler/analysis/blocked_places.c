@@ -6,11 +6,9 @@
 #include <string.h>
 
 #include "profiler/analysis/calls.h"
-#include "profiler/profile/kernel_entry.h"
+#include "profiler/profile/kernel_stacks.h"
 #include "symbolizer/base/cleanup.h"
 #include "symbolizer/base/sums.h"
-
-#define FRAMES_MAX 256
 
 /* Where a waker is kept. */
 struct waker_at {
@@ -20,15 +18,10 @@ struct waker_at {
 struct finding {
 	const struct profile *profile;
 	struct blocked_places *places;
+	struct kernel_stacks stacks;
 	struct hash_index index;
 	ARRAY(struct waker_at) wakers; /* of all places; many, where a pool's threads have a name each */
 	struct hash_index waker_index;
-};
-
-/* The kernel's part of a stack. */
-struct kernel_names {
-	const char *names[FRAMES_MAX]; /* [count], leaf first */
-	size_t count;
 };
 
 void blocked_places_deinit(struct blocked_places *places)
@@ -37,40 +30,6 @@ void blocked_places_deinit(struct blocked_places *places)
 		array_deinit(&places->list.items[i].wakers);
 	array_deinit(&places->list);
 	string_table_deinit(&places->strings);
-}
-
-/* Is it a function that any task goes through as it leaves its CPU? */
-static bool is_scheduler(const char *function)
-{
-	static const char *const known[] = {
-		"schedule",
-		"__schedule",
-		"preempt_schedule",
-		"schedule_idle",
-		"schedule_preempt_disabled",
-		"schedule_timeout",
-		"schedule_timeout_interruptible",
-		"schedule_timeout_killable",
-		"schedule_timeout_uninterruptible",
-		"schedule_hrtimeout",
-		"schedule_hrtimeout_range",
-		"schedule_hrtimeout_range_clock",
-		"io_schedule",
-		"io_schedule_timeout",
-		"__traceiter_sched_switch",
-		"__bpf_trace_sched_switch",
-	};
-	size_t length = strcspn(function, ".");
-
-	for (size_t i = 0; i < ARRAY_LENGTH(known); i++)
-		if (strlen(known[i]) == length && !strncmp(function, known[i], length))
-			return true;
-	return false;
-}
-
-static void collect(const struct profile *profile, uint32_t stack, struct kernel_names *kernel)
-{
-	kernel->count = kernel_entry_names(profile, stack, kernel->names, FRAMES_MAX);
 }
 
 static int add_text(struct blocked_places *places, const char *text, string_id *ret_id)
@@ -86,53 +45,34 @@ static bool is_nobodys(const struct finding *finding, uint32_t container)
 	return kind == CONTAINER_KERNEL || kind == CONTAINER_OVERHEAD;
 }
 
-/* __send_signal_locked() and its like: who was killed or stopped had not waited for whoever did it. */
-static bool is_signal(const struct kernel_names *kernel)
+/* @waking: the stack that ended it. Who was killed or stopped had not waited for whoever did it. */
+static bool is_for_another(const struct finding *finding, const struct recording_wait *wait, uint32_t waker,
+			   const struct kernel_stack *waking)
 {
-	for (size_t i = 0; i < kernel->count; i++)
-		if (strstr(kernel->names[i], "send_signal"))
-			return true;
-	return false;
+	return waker != RECORDING_NONE && waker != wait->container && !is_nobodys(finding, wait->container) &&
+	       !is_nobodys(finding, waker) && !waking->sends_signal;
 }
 
-static bool is_for_another(const struct finding *finding, const struct recording_wait *wait, uint32_t waker)
-{
-	struct kernel_names kernel;
-
-	if (waker == RECORDING_NONE || waker == wait->container || is_nobodys(finding, wait->container) ||
-	    is_nobodys(finding, waker))
-		return false;
-	collect(finding->profile, wait->waker_stack, &kernel);
-	return !is_signal(&kernel);
-}
-
-/* @waker: the container that ended it, or RECORDING_NONE */
+/* @waker: the container that ended it, or RECORDING_NONE; @waking: its stack */
 static int describe(struct finding *finding, const struct recording_wait *wait, uint32_t waker,
-		    struct blocked_place *place)
+		    const struct kernel_stack *waking, struct blocked_place *place)
 {
-	struct kernel_names kernel;
-	struct kernel_entry entry;
-	size_t leaf = 0;
-	int err = 0;
+	const struct kernel_stack *stack;
+	int err = kernel_stacks_find(&finding->stacks, wait->stack, &stack);
 
 	/* A kernel thread without work, and a stopped task, wait for nobody who could hurry. */
 	place->by_design = wait->state == WAIT_STOPPED ||
 			   (wait->state == WAIT_SLEEPING &&
 			    finding->profile->rows.containers.items[wait->container].kind == CONTAINER_KERNEL);
-	collect(finding->profile, wait->stack, &kernel);
-	if (!kernel.count)
-		return 0;
-	kernel_entry_find(kernel.names, kernel.count, &entry);
-	while (leaf + 1 < kernel.count && is_scheduler(kernel.names[leaf]))
-		leaf++;
-	if (entry.kind != KERNEL_ENTRY_NONE)
-		err = add_text(finding->places, entry.name, &place->entry);
-	if (!err)
-		err = add_text(finding->places, kernel.names[leaf], &place->function);
-	if (wait->state == WAIT_SLEEPING && entry.kind == KERNEL_ENTRY_SYSTEM_CALL &&
-	    call_sleeps_by_design(entry.name) && !is_for_another(finding, wait, waker))
+	if (err)
+		return err;
+	place->entry = stack->entry;
+	place->function = stack->blocked;
+	if (wait->state == WAIT_SLEEPING && stack->kind == KERNEL_ENTRY_SYSTEM_CALL &&
+	    call_sleeps_by_design(string_table_text(&finding->places->strings, stack->entry)) &&
+	    !is_for_another(finding, wait, waker, waking))
 		place->by_design = true;
-	return err;
+	return 0;
 }
 
 static int find_or_add(struct finding *finding, const struct blocked_place *wanted, uint32_t *ret_place)
@@ -160,23 +100,18 @@ static int find_or_add(struct finding *finding, const struct blocked_place *want
 	return 0;
 }
 
-static int name_waker(struct finding *finding, const struct recording_wait *wait, struct place_waker *waker)
+static int name_waker(struct finding *finding, const struct recording_wait *wait, const struct kernel_stack *waking,
+		      struct place_waker *waker)
 {
 	const struct recording_tables *rows = &finding->profile->rows;
-	struct kernel_names kernel;
-	struct kernel_entry entry;
 
 	waker->container = RECORDING_NONE;
 	if (wait->flags & RECORDING_WAIT_UNFINISHED)
 		return add_text(finding->places, "[not woken yet]", &waker->name);
 	if (wait->waker_container == RECORDING_NONE)
 		return add_text(finding->places, "[waker not seen]", &waker->name);
-	collect(finding->profile, wait->waker_stack, &kernel);
-	if (kernel.count) {
-		kernel_entry_find(kernel.names, kernel.count, &entry);
-		if (entry.kind == KERNEL_ENTRY_INTERRUPT)
-			return add_text(finding->places, "interrupt", &waker->name);
-	}
+	if (waking->kind == KERNEL_ENTRY_INTERRUPT)
+		return add_text(finding->places, "interrupt", &waker->name);
 	waker->container = wait->waker_container;
 	if (wait->waker_thread == RECORDING_NONE)
 		return add_text(finding->places, "[thread not known]", &waker->name);
@@ -214,11 +149,14 @@ static int add_wait(struct finding *finding, const struct recording_wait *wait)
 {
 	struct blocked_place wanted = {.container = wait->container, .state = wait->state}, *place;
 	struct place_waker waker = {.ns = wait->total_ns, .count = wait->count};
+	const struct kernel_stack *waking;
 	uint32_t number;
-	int err = name_waker(finding, wait, &waker);
+	int err = kernel_stacks_find(&finding->stacks, wait->waker_stack, &waking);
 
 	if (!err)
-		err = describe(finding, wait, waker.container, &wanted);
+		err = name_waker(finding, wait, waking, &waker);
+	if (!err)
+		err = describe(finding, wait, waker.container, waking, &wanted);
 	if (!err)
 		err = find_or_add(finding, &wanted, &number);
 	if (err)
@@ -262,12 +200,15 @@ int blocked_places_init(struct blocked_places *places, const struct profile *pro
 
 	memset(places, 0, sizeof(*places));
 	err = string_table_init(&places->strings);
+	if (!err)
+		err = kernel_stacks_init(&finding.stacks, profile, &places->strings);
 	for (size_t i = 0; i < profile->rows.waits.count && !err; i++) {
 		const struct recording_wait *wait = &profile->rows.waits.items[i];
 
 		if (!states || (wait->state < 32 && states & 1u << wait->state))
 			err = add_wait(&finding, wait);
 	}
+	kernel_stacks_deinit(&finding.stacks);
 	hash_index_deinit(&finding.index);
 	hash_index_deinit(&finding.waker_index);
 	array_deinit(&finding.wakers);

@@ -5,10 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "profiler/profile/kernel_entry.h"
+#include "profiler/profile/kernel_stacks.h"
 #include "symbolizer/base/cleanup.h"
-
-#define FRAMES_MAX 256
 
 struct finding {
 	const struct profile *profile;
@@ -16,13 +14,13 @@ struct finding {
 	enum calls_grouping by;
 	const bool *wanted;	 /* [containers]; NULL: all */
 	struct hash_index index; /* of hot->rows */
-	string_id *functions;	 /* [stacks]; 0: not asked for yet */
+	struct kernel_stacks stacks;
 };
 
 static void finding_deinit(struct finding *finding)
 {
 	hash_index_deinit(&finding->index);
-	free(finding->functions);
+	kernel_stacks_deinit(&finding->stacks);
 }
 
 void hot_calls_deinit(struct hot_calls *hot)
@@ -46,23 +44,19 @@ static bool is_in_kernel(const struct profile *profile, uint32_t stack)
 
 static int function_of(struct finding *finding, uint32_t stack, string_id *ret_function)
 {
-	const char *names[FRAMES_MAX], *name = "[kernel stack not recorded]";
-	struct kernel_entry entry;
-	size_t count;
-	int err = 0;
+	const char *name = "[kernel stack not recorded]";
+	const struct kernel_stack *kernel;
+	int err = kernel_stacks_find(&finding->stacks, stack, &kernel);
 
-	if (stack == RECORDING_STACK_ROOT)
-		return string_table_add(&finding->hot->strings, name, strlen(name), ret_function);
-	if (!finding->functions[stack]) {
-		count = kernel_entry_names(finding->profile, stack, names, FRAMES_MAX);
-		if (count) {
-			kernel_entry_find(names, count, &entry);
-			name = entry.kind == KERNEL_ENTRY_NONE ? names[0] : entry.function;
-		}
-		err = string_table_add(&finding->hot->strings, name, strlen(name), &finding->functions[stack]);
+	if (err)
+		return err;
+	if (kernel->kind != KERNEL_ENTRY_NONE) {
+		*ret_function = kernel->function;
+		return 0;
 	}
-	*ret_function = finding->functions[stack];
-	return err;
+	if (is_in_kernel(finding->profile, stack))
+		kernel_entry_names(finding->profile, stack, &name, 1);
+	return string_table_add(&finding->hot->strings, name, strlen(name), ret_function);
 }
 
 static int find_or_add(struct finding *finding, const struct hot_call *wanted)
@@ -168,9 +162,8 @@ int hot_calls_init(struct hot_calls *hot, const struct profile *profile, enum ca
 
 	memset(hot, 0, sizeof(*hot));
 	err = string_table_init(&hot->strings);
-	finding.functions = calloc(profile->rows.stacks.count + 1, sizeof(*finding.functions));
-	if (!err && !finding.functions)
-		err = -ENOMEM;
+	if (!err)
+		err = kernel_stacks_init(&finding.stacks, profile, &hot->strings);
 	for (size_t i = 0; i < profile->rows.samples.count && !err; i++)
 		err = add_sample(&finding, i);
 	sort(hot);

@@ -2,25 +2,23 @@
 #include "profiler/analysis/hotspots.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "profiler/analysis/hotspot_lore.h"
+#include "profiler/profile/kernel_stacks.h"
 #include "symbolizer/base/cleanup.h"
 
-#define DEPTH_MAX 256
 #define ENTRY_SHARE_MIN 0.02   /* of all kernel time: smaller entries choose no function */
 #define FUNCTION_SHARE 0.5     /* of an entry's time, for any function */
 #define SHARED_WALK_SHARE 0.2  /* … for one that is known to walk what all share */
 #define SECOND_ENTRY_SHARE 0.1 /* of a function's time: from here on, it is not one call's alone */
 #define NONE UINT32_MAX
 
-/* What a stack is, found once for each that has samples. */
+/* What a sample's stack is. */
 struct stack_class {
-	string_id entry, function; /* 0: not looked at yet, or no kernel sample */
+	string_id entry, function; /* 0: no kernel sample */
 	uint8_t kind;		   /* enum kernel_entry_kind */
-	bool known;
 };
 
 /* So many samples of one container, under one entry, in one function. */
@@ -48,8 +46,8 @@ struct part {
 struct finding {
 	const struct profile *profile;
 	struct hotspots *hotspots;
-	struct stack_class *classes; /* [stacks] */
-	uint64_t *own;		     /* [containers] */
+	struct kernel_stacks stacks;
+	uint64_t *own; /* [containers] */
 	ARRAY(struct cell) cells;
 	struct hash_index cell_index;
 	/* All by string: how much time, what is chosen as a hotspot. */
@@ -62,7 +60,7 @@ struct finding {
 
 static void finding_deinit(struct finding *finding)
 {
-	free(finding->classes);
+	kernel_stacks_deinit(&finding->stacks);
 	free(finding->own);
 	array_deinit(&finding->cells);
 	hash_index_deinit(&finding->cell_index);
@@ -92,41 +90,25 @@ static const char *text_of(const struct finding *finding, string_id id)
 }
 
 /* What a recording costs is none of the call's that came to a tracepoint. */
-static void tell_tracing(const char *const *names, size_t count, struct kernel_entry *entry)
+static int tell_tracing(struct finding *finding, struct stack_class *class)
 {
-	char function[KERNEL_NAME_BYTES];
+	struct string_table *strings = &finding->hotspots->strings;
+	const char *function = kernel_entry_program_name(string_table_text(strings, class->function));
+	int err = string_table_add(strings, HOTSPOT_TRACING, strlen(HOTSPOT_TRACING), &class->entry);
 
-	if (entry->kind == KERNEL_ENTRY_NONE || !kernel_entry_is_tracing(names, count))
-		return;
-	entry->kind = KERNEL_ENTRY_TRACING;
-	snprintf(entry->name, sizeof(entry->name), "%s", HOTSPOT_TRACING);
-	snprintf(function, sizeof(function), "%s", kernel_entry_program_name(entry->function));
-	snprintf(entry->function, sizeof(entry->function), "%s", function);
+	class->kind = KERNEL_ENTRY_TRACING;
+	return err ? err : string_table_add(strings, function, strlen(function), &class->function);
 }
 
 static int classify(struct finding *finding, uint32_t stack, struct stack_class *ret_class)
 {
-	struct stack_class *class = &finding->classes[stack];
-	const char *names[DEPTH_MAX];
-	struct kernel_entry entry;
-	size_t count = 0;
-	int err = 0;
+	const struct kernel_stack *kernel;
+	int err = kernel_stacks_find(&finding->stacks, stack, &kernel);
 
-	if (!class->known) {
-		count = kernel_entry_names(finding->profile, stack, names, DEPTH_MAX);
-		kernel_entry_find(names, count, &entry);
-		tell_tracing(names, count, &entry);
-		class->kind = (uint8_t)entry.kind;
-		if (entry.kind != KERNEL_ENTRY_NONE)
-			err = string_table_add(&finding->hotspots->strings, entry.name, strlen(entry.name),
-					       &class->entry);
-		if (!err && entry.kind != KERNEL_ENTRY_NONE)
-			err = string_table_add(&finding->hotspots->strings, entry.function, strlen(entry.function),
-					       &class->function);
-		class->known = true;
-	}
-	*ret_class = *class;
-	return err;
+	if (err)
+		return err;
+	*ret_class = (struct stack_class){kernel->entry, kernel->function, kernel->kind};
+	return kernel->kind != KERNEL_ENTRY_NONE && kernel->is_tracing ? tell_tracing(finding, ret_class) : 0;
 }
 
 static int add_cell(struct finding *finding, const struct recording_sample *sample, const struct stack_class *class)
@@ -481,9 +463,9 @@ int hotspots_init(struct hotspots *hotspots, const struct profile *profile)
 	err = string_table_init(&hotspots->strings);
 	if (err)
 		return err;
-	finding.classes = calloc(profile->rows.stacks.count + 1, sizeof(*finding.classes));
+	err = kernel_stacks_init(&finding.stacks, profile, &hotspots->strings);
 	finding.own = calloc(profile->rows.containers.count + 1, sizeof(*finding.own));
-	if (!finding.classes || !finding.own)
+	if (err || !finding.own)
 		return -ENOMEM;
 	err = count_samples(&finding);
 	if (err || hotspots->kernel_samples < HOTSPOTS_SAMPLES_MIN)

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "profiler/profile/kernel_entry.h"
+#include "profiler/profile/kernel_stacks.h"
 #include "profiler/profile/profile.h"
 #include "profiler/profile/profile_containers.h"
 #include "profiler/profile/shared_pods.h"
@@ -22,7 +22,9 @@ struct query_run {
 	bool *wanted;	       /* by container */
 	bool *shared_pods;     /* by string: a pod's name that needs its namespace; NULL: not by pod */
 	uint32_t *tree_frames; /* of profile frames; CALL_TREE_NONE: not known yet */
-	ARRAY(uint16_t) rests; /* by node, of times: nanoseconds that are no whole microsecond yet */
+	struct kernel_stacks stacks;
+	struct string_table strings; /* names of @stacks */
+	ARRAY(uint16_t) rests;	     /* by node, of times: nanoseconds that are no whole microsecond yet */
 };
 
 static const char *text_of(const struct profile *profile, string_id id)
@@ -54,18 +56,20 @@ struct place {
 };
 
 /* A task that waits, or wakes another one, does so in the kernel: there its stack tells the call. */
-static const char *call_of_place(const struct query_run *run, const struct place *place, struct kernel_entry *entry)
+static int add_call(struct query_run *run, const struct place *place, uint32_t *node)
 {
-	const char *names[DEPTH_MAX];
+	const char *call = place->call ? place->call : "[call not known]";
+	const struct kernel_stack *kernel;
+	int err = 0;
 
-	if (place->call)
-		return place->call;
-	if (run->query->kind == PROFILE_ONCPU)
-		return "[call not known]";
-	kernel_entry_find(names, kernel_entry_names(run->profile, place->stack, names, DEPTH_MAX), entry);
-	if (entry->kind == KERNEL_ENTRY_SYSTEM_CALL)
-		return entry->name;
-	return entry->kind == KERNEL_ENTRY_NONE ? "[call not known]" : "[no call]";
+	if (!place->call && run->query->kind != PROFILE_ONCPU) {
+		err = kernel_stacks_find(&run->stacks, place->stack, &kernel);
+		if (!err && kernel->kind == KERNEL_ENTRY_SYSTEM_CALL)
+			call = string_table_text(&run->strings, kernel->entry);
+		else if (!err && kernel->kind != KERNEL_ENTRY_NONE)
+			call = "[no call]";
+	}
+	return err ? err : add_label(run, node, call);
 }
 
 static int add_pod(struct query_run *run, const struct recording_container *container, uint32_t *node)
@@ -81,12 +85,11 @@ static int add_pod(struct query_run *run, const struct recording_container *cont
 
 static int add_nobody(struct query_run *run, const struct place *place, uint32_t *node)
 {
-	struct kernel_entry entry;
 	int err = add_label(run, node, place->nobody ? place->nobody : "[stack lost]");
 
 	if (err || run->query->by != PROFILE_BY_CALL || place->stack == RECORDING_STACK_ROOT)
 		return err;
-	return add_label(run, node, call_of_place(run, place, &entry));
+	return add_call(run, place, node);
 }
 
 static int add_labels(struct query_run *run, const struct place *place, uint32_t *node)
@@ -96,7 +99,6 @@ static int add_labels(struct query_run *run, const struct place *place, uint32_t
 	const struct recording_thread *thread;
 	const struct recording_process *process;
 	enum profile_grouping by = run->query->by;
-	struct kernel_entry entry;
 	const char *comm;
 	char text[256];
 	int err = 0;
@@ -117,7 +119,7 @@ static int add_labels(struct query_run *run, const struct place *place, uint32_t
 	if (!err && (by == PROFILE_BY_CONTAINER || by == PROFILE_BY_POD || by == PROFILE_BY_CALL))
 		err = add_label(run, node, comm);
 	if (!err && by == PROFILE_BY_CALL)
-		err = add_label(run, node, call_of_place(run, place, &entry));
+		err = add_call(run, place, node);
 	if (by == PROFILE_BY_CONTAINER || by == PROFILE_BY_POD || by == PROFILE_BY_CALL)
 		return err;
 	if (err)
@@ -197,13 +199,6 @@ static int add_frames(struct query_run *run, const uint32_t *frames, size_t coun
 	return err;
 }
 
-static size_t interrupt_frames(const struct query_run *run, uint32_t stack)
-{
-	const char *names[DEPTH_MAX];
-
-	return kernel_entry_interrupt_frames(names, kernel_entry_names(run->profile, stack, names, DEPTH_MAX));
-}
-
 /*
  * The waking end, from the waking up to who did it: container and process are the last boxes. An interrupt does it itself,
  * whoever it came upon.
@@ -211,11 +206,14 @@ static size_t interrupt_frames(const struct query_run *run, uint32_t stack)
 static int add_waker(struct query_run *run, const struct recording_wait *wait, uint32_t *node)
 {
 	const struct place place = {wait->waker_container, wait->waker_thread, wait->waker_stack};
+	const struct kernel_stack *kernel;
 	uint32_t frames[DEPTH_MAX];
 	bool deeper;
 	size_t count, interrupt;
 	int err = add_label(run, node, "--");
 
+	if (!err)
+		err = kernel_stacks_find(&run->stacks, place.stack, &kernel);
 	if (err)
 		return err;
 	if (wait->flags & RECORDING_WAIT_UNFINISHED)
@@ -223,7 +221,7 @@ static int add_waker(struct query_run *run, const struct recording_wait *wait, u
 	if (place.container == RECORDING_NONE)
 		return add_label(run, node, "[waker not seen]");
 	count = collect_frames(run, place.stack, frames, &deeper);
-	interrupt = interrupt_frames(run, place.stack);
+	interrupt = kernel->interrupt_frames;
 	if (interrupt && count > interrupt)
 		count = interrupt;
 	err = add_frames(run, frames, interrupt && run->query->user_only ? 0 : count, true, node);
@@ -367,26 +365,45 @@ static int add_all(struct query_run *run)
 	return 0;
 }
 
+static int query_run_init(struct query_run *run)
+{
+	const struct recording_tables *rows = &run->profile->rows;
+	int err = string_table_init(&run->strings);
+
+	if (!err)
+		err = kernel_stacks_init(&run->stacks, run->profile, &run->strings);
+	if (!err && run->query->by == PROFILE_BY_POD)
+		err = shared_pods_find(run->profile, &run->shared_pods);
+	run->wanted = calloc(rows->containers.count + 1, sizeof(*run->wanted));
+	run->tree_frames = malloc((rows->frames.count + 1) * sizeof(*run->tree_frames));
+	if (err || !run->wanted || !run->tree_frames)
+		return -ENOMEM;
+	memset(run->tree_frames, 0xff, (rows->frames.count + 1) * sizeof(*run->tree_frames));
+	return 0;
+}
+
+static void query_run_deinit(struct query_run *run)
+{
+	kernel_stacks_deinit(&run->stacks);
+	string_table_deinit(&run->strings);
+	free(run->shared_pods);
+	free(run->wanted);
+	free(run->tree_frames);
+	array_deinit(&run->rests);
+}
+
 int profile_call_tree(const struct profile *profile, const struct profile_query *query, struct call_tree *tree,
 		      char *error, size_t error_size)
 {
-	_cleanup_free_ bool *wanted = calloc(profile->rows.containers.count + 1, sizeof(*wanted));
-	_cleanup_free_ uint32_t *tree_frames = malloc((profile->rows.frames.count + 1) * sizeof(*tree_frames));
-	struct query_run run = {
-		.profile = profile, .query = query, .tree = tree, .wanted = wanted, .tree_frames = tree_frames};
-	int err;
+	_cleanup_(query_run_deinit) struct query_run run = {.profile = profile, .query = query, .tree = tree};
+	int err = query_run_init(&run);
 
 	snprintf(error, error_size, "out of memory");
-	if (!wanted || !tree_frames)
-		return -ENOMEM;
-	memset(tree_frames, 0xff, (profile->rows.frames.count + 1) * sizeof(*tree_frames));
-	err = profile_choose_containers(profile, query->containers, query->containers ? query->container_count : 0,
-					wanted, error, error_size);
-	if (!err && query->by == PROFILE_BY_POD)
-		err = shared_pods_find(profile, &run.shared_pods);
+	if (!err)
+		err = profile_choose_containers(profile, query->containers,
+						query->containers ? query->container_count : 0, run.wanted, error,
+						error_size);
 	if (!err)
 		err = add_all(&run);
-	free(run.shared_pods);
-	array_deinit(&run.rests);
 	return err ? err : call_tree_finish(tree);
 }
