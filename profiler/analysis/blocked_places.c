@@ -6,22 +6,17 @@
 #include <string.h>
 
 #include "profiler/analysis/calls.h"
+#include "profiler/analysis/parts_index.h"
 #include "profiler/profile/kernel_stacks.h"
 #include "symbolizer/base/cleanup.h"
 #include "symbolizer/base/sums.h"
-
-/* Where a waker is kept. */
-struct waker_at {
-	uint32_t place, number; /* in blocked_places.list, in its wakers */
-};
 
 struct finding {
 	const struct profile *profile;
 	struct blocked_places *places;
 	struct kernel_stacks stacks;
 	struct hash_index index;
-	ARRAY(struct waker_at) wakers; /* of all places; many, where a pool's threads have a name each */
-	struct hash_index waker_index;
+	struct parts_index wakers; /* of all places; many, where a pool's threads have a name each */
 };
 
 void blocked_places_deinit(struct blocked_places *places)
@@ -119,29 +114,25 @@ static int name_waker(struct finding *finding, const struct recording_wait *wait
 			string_table_text(&rows->strings, rows->threads.items[wait->waker_thread].comm), &waker->name);
 }
 
-static int add_waker(struct finding *finding, uint32_t place, const struct place_waker *waker)
+static int add_waker(struct finding *finding, uint32_t number, const struct place_waker *waker)
 {
-	struct blocked_place *places = finding->places->list.items;
-	uint64_t hash = hash_words((uint64_t)place << 32 | waker->container, waker->name);
-	uint32_t number;
+	struct blocked_place *place = &finding->places->list.items[number];
+	uint64_t hash = hash_words((uint64_t)number << 32 | waker->container, waker->name);
+	uint32_t found;
 
-	for (size_t at = hash_index_first(&finding->waker_index, hash);
-	     hash_index_next(&finding->waker_index, hash, &at, &number);) {
-		const struct waker_at *where = &finding->wakers.items[number];
-		struct place_waker *known = &places[where->place].wakers.items[where->number];
+	for (size_t at = parts_index_first(&finding->wakers, hash);
+	     parts_index_next(&finding->wakers, hash, number, &at, &found);) {
+		struct place_waker *known = &place->wakers.items[found];
 
-		if (where->place == place && known->container == waker->container && known->name == waker->name) {
+		if (known->container == waker->container && known->name == waker->name) {
 			sum_add(&known->ns, waker->ns);
 			known->count += waker->count;
 			return 0;
 		}
 	}
-	number = (uint32_t)finding->wakers.count;
-	if (array_reserve(&finding->wakers, 1) || array_reserve(&places[place].wakers, 1) ||
-	    hash_index_insert(&finding->waker_index, hash, number))
+	if (array_reserve(&place->wakers, 1) || parts_index_add(&finding->wakers, hash, number, place->wakers.count))
 		return -ENOMEM;
-	*array_add(&finding->wakers) = (struct waker_at){place, (uint32_t)places[place].wakers.count};
-	*array_add(&places[place].wakers) = *waker;
+	*array_add(&place->wakers) = *waker;
 	return 0;
 }
 
@@ -210,8 +201,7 @@ int blocked_places_init(struct blocked_places *places, const struct profile *pro
 	}
 	kernel_stacks_deinit(&finding.stacks);
 	hash_index_deinit(&finding.index);
-	hash_index_deinit(&finding.waker_index);
-	array_deinit(&finding.wakers);
+	parts_index_deinit(&finding.wakers);
 	if (err || !places->list.count)
 		return err;
 	qsort(places->list.items, places->list.count, sizeof(*places->list.items), compare_places);

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "profiler/analysis/parts_index.h"
+#include "symbolizer/base/cleanup.h"
 #include "symbolizer/base/hash_index.h"
 #include "symbolizer/base/sums.h"
 
@@ -13,6 +15,20 @@ struct sums {
 	ARRAY(struct recording_hold) list;
 	struct hash_index index;
 };
+
+#define TOTAL UINT32_MAX /* as a site's number: that of all */
+
+struct adding {
+	struct lock_sites *sites;
+	struct hash_index site_index; /* of the sites, by kind of lock; several may be of one */
+	struct parts_index holds;     /* of all sites */
+};
+
+static void adding_deinit(struct adding *adding)
+{
+	hash_index_deinit(&adding->site_index);
+	parts_index_deinit(&adding->holds);
+}
 
 /* Who waits for an rwsem to read and who does to write are two lines, of one lock. */
 static uint8_t type_of(uint8_t lock_class)
@@ -61,12 +77,15 @@ static int add_all(struct sums *sums, struct lock_sites *sites, const struct pro
 	return err;
 }
 
-static int add_to_site(struct lock_site *site, const struct recording_hold *sum)
+static int add_to_site(struct adding *adding, uint32_t number, const struct recording_hold *sum)
 {
-	struct lock_hold *added;
+	struct lock_site *site = number == TOTAL ? &adding->sites->total : &adding->sites->list.items[number];
+	uint64_t hash = hash_words(number, sum->container);
+	uint32_t found;
 
-	for (size_t i = 0; i < site->holds.count; i++) {
-		struct lock_hold *known = &site->holds.items[i];
+	for (size_t at = parts_index_first(&adding->holds, hash);
+	     parts_index_next(&adding->holds, hash, number, &at, &found);) {
+		struct lock_hold *known = &site->holds.items[found];
 
 		if (known->container == sum->container) {
 			known->looks += sum->looks;
@@ -75,11 +94,15 @@ static int add_to_site(struct lock_site *site, const struct recording_hold *sum)
 			return 0;
 		}
 	}
-	added = array_add(&site->holds);
-	if (!added)
+	if (array_reserve(&site->holds, 1) || parts_index_add(&adding->holds, hash, number, site->holds.count))
 		return -ENOMEM;
-	*added = (struct lock_hold){sum->container, sum->looks, sum->ns, sum->waited_ns};
+	*array_add(&site->holds) = (struct lock_hold){sum->container, sum->looks, sum->ns, sum->waited_ns};
 	return 0;
+}
+
+static uint64_t hash_of_kind(uint8_t lock_class, uint8_t place, string_id name)
+{
+	return hash_words((uint64_t)type_of(lock_class) << 8 | place, name);
 }
 
 static bool is_of(const struct lock_site *site, const struct recording_hold *sum)
@@ -103,13 +126,29 @@ static void sort(struct lock_site *site)
 		qsort(site->holds.items, site->holds.count, sizeof(*site->holds.items), longest_first);
 }
 
-static int add_to_sites(struct lock_sites *sites, const struct recording_hold *sum)
+static int index_sites(struct adding *adding)
 {
 	int err = 0;
 
-	for (size_t i = 0; i < sites->list.count && !err; i++)
-		if (is_of(&sites->list.items[i], sum))
-			err = add_to_site(&sites->list.items[i], sum);
+	for (uint32_t i = 0; i < adding->sites->list.count && !err; i++) {
+		const struct lock_site *site = &adding->sites->list.items[i];
+
+		err = hash_index_insert(&adding->site_index, hash_of_kind(site->lock_class, site->place, site->name),
+					i);
+	}
+	return err;
+}
+
+static int add_to_sites(struct adding *adding, const struct recording_hold *sum)
+{
+	uint64_t hash = hash_of_kind(sum->lock_class, sum->place, sum->name);
+	uint32_t number;
+	int err = 0;
+
+	for (size_t at = hash_index_first(&adding->site_index, hash);
+	     !err && hash_index_next(&adding->site_index, hash, &at, &number);)
+		if (is_of(&adding->sites->list.items[number], sum))
+			err = add_to_site(adding, number, sum);
 	return err;
 }
 
@@ -127,13 +166,16 @@ bool lock_holds_are_enough(const struct lock_site *site)
 
 int lock_holds_add(struct lock_sites *sites, const struct profile *profile, bool each)
 {
+	_cleanup_(adding_deinit) struct adding adding = {.sites = sites};
 	struct sums sums = {0};
 	int err = add_all(&sums, sites, profile);
 
+	if (!err && each)
+		err = index_sites(&adding);
 	for (size_t i = 0; i < sums.list.count && !err; i++) {
-		err = add_to_site(&sites->total, &sums.list.items[i]);
+		err = add_to_site(&adding, TOTAL, &sums.list.items[i]);
 		if (!err && each)
-			err = add_to_sites(sites, &sums.list.items[i]);
+			err = add_to_sites(&adding, &sums.list.items[i]);
 	}
 	for (size_t i = 0; i < sites->list.count; i++)
 		sort(&sites->list.items[i]);

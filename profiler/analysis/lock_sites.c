@@ -8,12 +8,16 @@
 #include "profiler/analysis/lock_holds.h"
 #include "profiler/analysis/lock_place.h"
 #include "profiler/analysis/lock_spins.h"
+#include "profiler/analysis/parts_index.h"
 #include "symbolizer/base/cleanup.h"
 #include "symbolizer/base/sums.h"
+
+#define TOTAL UINT32_MAX /* as a site's number: that of all */
 
 struct finding {
 	const struct profile *profile;
 	struct lock_sites *sites;
+	struct parts_index blame, holders; /* of all sites: each may have as many as there are pairs of containers */
 	enum locks_grouping by;
 	const bool *wanted; /* [containers]; NULL: all */
 	struct hash_index index;
@@ -129,24 +133,31 @@ static int find_or_add(struct finding *finding, const struct lock_site *wanted, 
 	return 0;
 }
 
-static int blame(struct lock_site *site, uint32_t container, uint32_t culprit, uint64_t ns)
+static struct lock_site *site_of(const struct finding *finding, uint32_t number)
 {
-	struct lock_blame *added;
+	return number == TOTAL ? &finding->sites->total : &finding->sites->list.items[number];
+}
+
+static int blame(struct finding *finding, uint32_t number, uint32_t container, uint32_t culprit, uint64_t ns)
+{
+	uint64_t hash = hash_words((uint64_t)container << 32 | culprit, number);
+	struct lock_site *site = site_of(finding, number);
+	uint32_t found;
 
 	if (!ns)
 		return 0;
-	for (size_t i = 0; i < site->blame.count; i++) {
-		struct lock_blame *known = &site->blame.items[i];
+	for (size_t at = parts_index_first(&finding->blame, hash);
+	     parts_index_next(&finding->blame, hash, number, &at, &found);) {
+		struct lock_blame *known = &site->blame.items[found];
 
 		if (known->container == container && known->culprit == culprit) {
 			sum_add(&known->ns, ns);
 			return 0;
 		}
 	}
-	added = array_add(&site->blame);
-	if (!added)
+	if (array_reserve(&site->blame, 1) || parts_index_add(&finding->blame, hash, number, site->blame.count))
 		return -ENOMEM;
-	*added = (struct lock_blame){container, culprit, ns};
+	*array_add(&site->blame) = (struct lock_blame){container, culprit, ns};
 	return 0;
 }
 
@@ -177,16 +188,17 @@ static struct shares shares_of(const struct recording_lock *lock)
 	return shares;
 }
 
-static int blame_both(struct lock_site *site, const struct recording_lock *lock)
+static int blame_both(struct finding *finding, uint32_t number, const struct recording_lock *lock)
 {
 	struct shares shares = shares_of(lock);
-	int err = blame(site, lock->container, shares.owner, shares.owner_ns);
+	int err = blame(finding, number, lock->container, shares.owner, shares.owner_ns);
 
-	return err ? err : blame(site, lock->container, shares.waker, shares.waker_ns);
+	return err ? err : blame(finding, number, lock->container, shares.waker, shares.waker_ns);
 }
 
-static int add_to(struct lock_site *site, const struct recording_lock *lock)
+static int add_to(struct finding *finding, uint32_t number, const struct recording_lock *lock)
 {
+	struct lock_site *site = site_of(finding, number);
 	bool both = lock->owner_container != RECORDING_NONE && lock->waker_container != RECORDING_NONE;
 
 	site->count += lock->count;
@@ -204,14 +216,17 @@ static int add_to(struct lock_site *site, const struct recording_lock *lock)
 		sum_add(&site->owner_ns[lock->owner], held_ns(lock));
 	site->both += both ? lock->count : 0;
 	site->agreed += both && lock->owner_container == lock->waker_container ? lock->count : 0;
-	return blame_both(site, lock);
+	return blame_both(finding, number, lock);
 }
 
 /* Where the culprit was: its stack @stack, or none that is known. */
-static int add_holder(struct finding *finding, struct lock_site *site, uint8_t how, uint32_t stack, uint64_t ns)
+static int add_holder(struct finding *finding, uint32_t number, uint8_t how, uint32_t stack, uint64_t ns)
 {
-	struct lock_holder wanted = {.how = how, .stack = stack}, *known = NULL;
+	struct lock_holder wanted = {.how = how, .stack = stack, .ns = ns};
+	struct lock_site *site = site_of(finding, number);
 	struct lock_place_names place;
+	uint32_t found;
+	uint64_t hash;
 	int err = 0;
 
 	if (!ns)
@@ -221,39 +236,38 @@ static int add_holder(struct finding *finding, struct lock_site *site, uint8_t h
 		if (!err)
 			err = add_text(finding->sites, place.entry, &wanted.entry);
 	}
-	for (size_t i = 0; i < site->holders.count && !err && !known; i++) {
-		struct lock_holder *holder = &site->holders.items[i];
-
-		if (holder->how == how && holder->function == wanted.function && holder->entry == wanted.entry)
-			known = holder;
-	}
 	if (err)
 		return err;
-	if (!known) {
-		known = array_add(&site->holders);
-		if (!known)
-			return -ENOMEM;
-		*known = wanted;
+	hash = hash_words((uint64_t)wanted.function << 32 | wanted.entry, (uint64_t)number << 8 | how);
+	for (size_t at = parts_index_first(&finding->holders, hash);
+	     parts_index_next(&finding->holders, hash, number, &at, &found);) {
+		struct lock_holder *known = &site->holders.items[found];
+
+		if (known->how == how && known->function == wanted.function && known->entry == wanted.entry) {
+			sum_add(&known->ns, ns);
+			return 0;
+		}
 	}
-	sum_add(&known->ns, ns);
+	if (array_reserve(&site->holders, 1) || parts_index_add(&finding->holders, hash, number, site->holders.count))
+		return -ENOMEM;
+	*array_add(&site->holders) = wanted;
 	return 0;
 }
 
 /* By owner: a site for each culprit, which only has the time that is blamed on it. */
 static int add_owner(struct finding *finding, const struct recording_lock *lock, uint32_t culprit, uint64_t ns,
-		     bool count, struct lock_site **ret_site)
+		     bool count, uint32_t *ret_number)
 {
-	struct lock_site wanted = {.lock_class = LOCK_CLASSES, .container = culprit};
-	uint32_t number;
-	int err = find_or_add(finding, &wanted, &number);
+	struct lock_site wanted = {.lock_class = LOCK_CLASSES, .container = culprit}, *site;
+	int err = find_or_add(finding, &wanted, ret_number);
 
 	if (err)
 		return err;
-	*ret_site = &finding->sites->list.items[number];
-	(*ret_site)->count += count ? lock->count : 0;
-	sum_add(&(*ret_site)->total_ns, ns);
-	(*ret_site)->concerned |= is_wanted(finding, lock->container);
-	return blame(*ret_site, lock->container, culprit, ns);
+	site = site_of(finding, *ret_number);
+	site->count += count ? lock->count : 0;
+	sum_add(&site->total_ns, ns);
+	site->concerned |= is_wanted(finding, lock->container);
+	return blame(finding, *ret_number, lock->container, culprit, ns);
 }
 
 /* A wait that two made long counts for both. */
@@ -261,7 +275,7 @@ static int add_owners(struct finding *finding, const struct recording_lock *lock
 {
 	struct shares shares = shares_of(lock);
 	bool one = shares.owner == shares.waker;
-	struct lock_site *site;
+	uint32_t site;
 	int err = 0;
 
 	if (lock->flags & RECORDING_LOCK_SPUN)
@@ -282,7 +296,7 @@ static int add_lock(struct finding *finding, uint32_t recorded)
 {
 	const struct recording_lock *lock = &finding->profile->rows.locks.items[recorded];
 	struct lock_site wanted = {.lock_class = lock->lock_class, .container = RECORDING_NONE};
-	int err = add_to(&finding->sites->total, lock);
+	int err = add_to(finding, TOTAL, lock);
 
 	if (!err && finding->by == LOCKS_BY_OWNER)
 		return add_owners(finding, lock);
@@ -297,7 +311,7 @@ static int add_lock(struct finding *finding, uint32_t recorded)
 	if (err)
 		return err;
 	finding->sites->list.items[finding->place[recorded]].concerned |= is_wanted(finding, lock->container);
-	return add_to(&finding->sites->list.items[finding->place[recorded]], lock);
+	return add_to(finding, finding->place[recorded], lock);
 }
 
 /* The file is not to be trusted: its histograms may name rows and buckets that are not there. */
@@ -384,6 +398,8 @@ int lock_sites_init(struct lock_sites *sites, const struct profile *profile, enu
 	if (!err)
 		err = lock_spins_add(sites, profile);
 	hash_index_deinit(&finding.index);
+	parts_index_deinit(&finding.blame);
+	parts_index_deinit(&finding.holders);
 	free(finding.place);
 	if (err)
 		return err;
