@@ -230,9 +230,6 @@ static __always_inline u32 leave(void *ctx, struct task_struct *task, const stru
 
 	if (RARELY(!times))
 		return leave_untold(task, leaving->call);
-	/* Another thread that has its process's leader's number now, and its memory (before there was storage for tasks). */
-	if (RARELY(times->state == TASK_ENDED && leaving->now <= end && !times_in_storage))
-		times->state = TASK_UNSEEN;
 	first_seen(task, times, TASK_READY);
 	slot = slot_of(task, times);
 	if (RARELY(leaving->now > end || times->state == TASK_ENDED)) {
@@ -330,8 +327,11 @@ int task_woken(u64 *ctx)
 SEC("tp_btf/sched_wakeup_new")
 int BPF_PROG(task_begun, struct task_struct *task)
 {
-	struct task_times *times = times_of(task);
+	struct task_times *times;
 
+	/* Of another one that lay here, should that have gone unseen. */
+	forget_times(task);
+	times = times_of(task);
 	if (!times || times->state != TASK_UNSEEN)
 		return 0;
 	begin_cycle(task, times, task->sched_info.last_queued);
@@ -348,24 +348,7 @@ int BPF_PROG(task_begun, struct task_struct *task)
 SEC("tp_btf/sched_process_free")
 int task_freed(u64 *ctx)
 {
-	struct task_struct *task = (struct task_struct *)ctx[0];
-	u32 tid = task->pid;
-
-	/* Who has its number by now has begun at another time. */
-	if (!times_in_storage && known_times_of(task))
-		bpf_map_delete_elem(&task_hash, &tid);
-	return 0;
-}
-
-/* A thread that execs takes its leader's number and start: what lies under its own is nobody's. */
-SEC("tp_btf/sched_process_exec")
-int task_renumbered(u64 *ctx)
-{
-	struct task_struct *task = (struct task_struct *)ctx[0];
-	u32 before = ctx[1];
-
-	if (!times_in_storage && before != task->pid)
-		bpf_map_delete_elem(&task_hash, &before);
+	forget_times((struct task_struct *)ctx[0]);
 	return 0;
 }
 

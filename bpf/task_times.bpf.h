@@ -3,8 +3,8 @@
  * task_times: what is remembered of each task between two events.
  *
  * The memory is the task's own storage where the kernel makes it without its general allocator: the scheduler's
- * tracepoints hold a run-queue lock, which that allocator may want. Elsewhere it is a preallocated hash by thread id, which a
- * task leaves as the kernel frees it; a new task with an old id is known by its start.
+ * tracepoints hold a run-queue lock, which that allocator may want. Elsewhere it is a preallocated hash by where the task lies, as a
+ * thread that execs takes its leader's id and start. A task leaves it as the kernel frees it.
  */
 #ifndef STOKER_TASK_TIMES_BPF_H
 #define STOKER_TASK_TIMES_BPF_H
@@ -77,7 +77,6 @@ struct task_times {
 	u64 throttled_ns; /* … how long that one had been throttled until then; once it has come: it, meanwhile */
 	struct call_parts parts;
 	u64 group_throttled_ns; /* of a ready one: its cgroup on all CPUs together */
-	u64 start_ns;		/* the task's start_time: whose memory this is */
 	struct count_key stack;
 	struct count_key waker;
 	u32 waker_slot;
@@ -134,7 +133,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 32768); /* set by user space */
-	__type(key, u32);
+	__type(key, u64);
 	__type(value, struct task_times);
 } task_hash __weak SEC(".maps");
 
@@ -171,29 +170,24 @@ static __always_inline u32 slot_of(struct task_struct *task, struct task_times *
 /* Too large for a program's stack. */
 u64 no_times[sizeof(struct task_times) / sizeof(u64)] __weak = {};
 
-static __noinline struct task_times *times_in_hash(u32 tid, u64 start_ns)
+static __noinline struct task_times *times_in_hash(u64 task)
 {
-	struct task_times *times = bpf_map_lookup_elem(&task_hash, &tid);
+	struct task_times *times = bpf_map_lookup_elem(&task_hash, &task);
 
-	if (times && times->start_ns == start_ns)
-		return times;
-	bpf_map_update_elem(&task_hash, &tid, &no_times, BPF_ANY);
-	times = bpf_map_lookup_elem(&task_hash, &tid);
 	if (times)
-		times->start_ns = start_ns;
-	return times;
+		return times;
+	bpf_map_update_elem(&task_hash, &task, &no_times, BPF_NOEXIST);
+	return bpf_map_lookup_elem(&task_hash, &task);
 }
 
 /* What there is already: takes no memory. */
 static __always_inline struct task_times *known_times_of(struct task_struct *task)
 {
-	struct task_times *times;
-	u32 tid = LOAD(task, pid);
+	u64 address = (u64)task;
 
 	if (times_in_storage)
 		return bpf_task_storage_get(&task_storage, task, NULL, 0);
-	times = bpf_map_lookup_elem(&task_hash, &tid);
-	return times && times->start_ns == LOAD(task, start_time) ? times : NULL;
+	return bpf_map_lookup_elem(&task_hash, &address);
 }
 
 /* NULL where there is no memory. */
@@ -201,7 +195,15 @@ static __always_inline struct task_times *times_of(struct task_struct *task)
 {
 	if (times_in_storage)
 		return bpf_task_storage_get(&task_storage, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
-	return times_in_hash(LOAD(task, pid), LOAD(task, start_time));
+	return times_in_hash((u64)task);
+}
+
+static __always_inline void forget_times(struct task_struct *task)
+{
+	u64 address = (u64)task;
+
+	if (!times_in_storage)
+		bpf_map_delete_elem(&task_hash, &address);
 }
 
 /* The bucket of a histogram; see HISTOGRAM_BUCKETS. */

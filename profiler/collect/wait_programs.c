@@ -50,10 +50,8 @@ size_t wait_programs_list(struct stoker_bpf *skeleton, const struct wait_setting
 		programs[count++] = skeleton->progs.task_made;
 		programs[count++] = skeleton->progs.call_tallied;
 	}
-	if (wait_settings_any(settings) && !skeleton->rodata->times_in_storage) {
+	if (wait_settings_any(settings) && !skeleton->rodata->times_in_storage)
 		programs[count++] = skeleton->progs.task_freed;
-		programs[count++] = skeleton->progs.task_renumbered;
-	}
 	return count;
 }
 
@@ -241,11 +239,11 @@ void wait_programs_stop(struct stoker_bpf *skeleton)
 void wait_programs_configure(struct stoker_bpf *skeleton, const struct wait_settings *settings)
 {
 	struct bpf_program *const all[] = {
-		skeleton->progs.call_entered,	 skeleton->progs.call_returned,	     skeleton->progs.call_tallied,
-		skeleton->progs.task_made,	 skeleton->progs.task_switched,	     skeleton->progs.task_woken,
-		skeleton->progs.task_begun,	 skeleton->progs.task_until_end,     skeleton->progs.lock_contended,
-		skeleton->progs.lock_got,	 skeleton->progs.tell_slab_name,     skeleton->progs.task_freed,
-		skeleton->progs.task_renumbered, skeleton->progs.tell_stacks_in_use,
+		skeleton->progs.call_entered,	    skeleton->progs.call_returned,  skeleton->progs.call_tallied,
+		skeleton->progs.task_made,	    skeleton->progs.task_switched,  skeleton->progs.task_woken,
+		skeleton->progs.task_begun,	    skeleton->progs.task_until_end, skeleton->progs.lock_contended,
+		skeleton->progs.lock_got,	    skeleton->progs.tell_slab_name, skeleton->progs.task_freed,
+		skeleton->progs.tell_stacks_in_use,
 	};
 	struct bpf_program *wanted[WAIT_PROGRAMS_MAX];
 	size_t count;

@@ -69,11 +69,6 @@ static int list_add(struct option_list *list, const char *text)
 	return 0;
 }
 
-static void needs_value(const struct option_usage *usage, const struct option_row *row)
-{
-	log_error("%s: --%s needs a value; see 'stoker %s --help'", usage->command, row->name, usage->command);
-}
-
 /* -C "$NAME" with nothing in NAME means no container, and not every one. */
 static bool set_list(const struct option_usage *usage, const struct option_row *row, const char *text,
 		     struct option_list *list)
@@ -83,7 +78,7 @@ static bool set_list(const struct option_usage *usage, const struct option_row *
 	if (list_add(list, text))
 		log_error("%s: out of memory", usage->command);
 	else if (list->entries.count == before)
-		needs_value(usage, row);
+		log_error("%s: --%s needs a value; see 'stoker %s --help'", usage->command, row->name, usage->command);
 	else
 		return true;
 	return false;
@@ -94,16 +89,6 @@ void option_list_deinit(struct option_list *list)
 	for (size_t i = 0; i < list->entries.count; i++)
 		free(list->entries.items[i]);
 	array_deinit(&list->entries);
-}
-
-static bool set_text(const struct option_usage *usage, const struct option_row *row, const char *text, const char **ret)
-{
-	if (row->min && !text[0]) {
-		needs_value(usage, row);
-		return false;
-	}
-	*ret = text;
-	return true;
 }
 
 static bool set_number(const struct option_usage *usage, const struct option_row *row, const char *text, uint64_t *ret)
@@ -166,7 +151,8 @@ static bool set_value(const struct option_usage *usage, const struct option_row 
 	case OPTION_REAL:
 		return set_real(usage, row, text, place);
 	case OPTION_TEXT:
-		return set_text(usage, row, text, place);
+		*(const char **)place = text;
+		return true;
 	case OPTION_LIST:
 		return set_list(usage, row, text, place);
 	case OPTION_CHOICE:

@@ -200,7 +200,7 @@ static void warn_of_time(const struct record_session *session)
 	if (names.slow) {
 		text_printable(string_table_text(symbolizer_strings(session->symbolizer), names.slow_last), shown,
 			       sizeof(shown));
-		log_warning("files that took too long, and were asked for names less often: %zu, last %s", names.slow,
+		log_warning("files that took too long, and were asked for no further names: %zu, last %s", names.slow,
 			    shown);
 	}
 	if (names.skipped)
@@ -216,7 +216,7 @@ static void warn_of_time(const struct record_session *session)
 			    (unsigned long long)names.lookups_lost);
 }
 
-static int sample(struct loop *loop)
+static int sample(struct loop *loop, struct record_outcome *outcome)
 {
 	_cleanup_close_ int go = -1;
 	char error[512] = "", shown[256];
@@ -248,6 +248,7 @@ static int sample(struct loop *loop)
 	if (!err)
 		err = loop_until_end(loop);
 	err = finish(loop, err);
+	outcome->written = true;
 	if (recorder_kernel_hidden(loop->session.recorder))
 		log_warning("kernel functions have no names: set kernel.kptr_restrict to 0 or 1 and run as root");
 	warn_of_time(&loop->session);
@@ -271,11 +272,12 @@ static void end_child(struct loop *loop)
 	loop->child_status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-int record_run(const struct record_settings *settings, int *ret_command)
+int record_run(const struct record_settings *settings, struct record_outcome *ret_outcome)
 {
 	struct loop loop = {.settings = settings, .signals = -1};
 	int status;
 
+	memset(ret_outcome, 0, sizeof(*ret_outcome));
 	loop.on_pipe = signal(SIGPIPE, SIG_IGN);
 	loop.on_file_size = signal(SIGXFSZ, SIG_IGN);
 	getrlimit(RLIMIT_NOFILE, &loop.files);
@@ -288,9 +290,9 @@ int record_run(const struct record_settings *settings, int *ret_command)
 	loop.signals = signalfd(-1, &loop.blocked, SFD_NONBLOCK | SFD_CLOEXEC);
 	status = record_setup(settings, &loop.session);
 	if (status == EXIT_OK)
-		status = sample(&loop);
+		status = sample(&loop, ret_outcome);
 	end_child(&loop);
-	*ret_command = loop.child_status;
+	ret_outcome->command_status = loop.child_status;
 	record_session_deinit(&loop.session);
 	if (loop.signals >= 0)
 		close(loop.signals);
