@@ -71,8 +71,9 @@ static __always_inline bool meet_process(struct task_struct *task, struct cpu_st
 	return !seen_image || *seen_image != image;
 }
 
-static __always_inline void lose(struct tick_counters *tick, u64 cgroup_id)
+static __always_inline void lose(struct tick_counters *tick, const struct stack_event *event)
 {
+	u64 cgroup_id = event->flags & STACK_KERNEL_THREAD ? CGROUP_KERNEL_THREADS : event->cgroup_id;
 	u64 *lost = bpf_map_lookup_elem(&lost_by_cgroup, &cgroup_id), one = 1;
 
 	tick->lost_ring++;
@@ -96,7 +97,7 @@ static __always_inline void send_new(struct task_struct *task, struct cpu_state 
 		send_python_functions(0, event);
 	if (bytes > sizeof(*event) ||
 	    bpf_ringbuf_output(&events, event, bytes, wakeup_flag(&events, &events_woken_for, new_process))) {
-		lose(tick, event->cgroup_id);
+		lose(tick, event);
 		return;
 	}
 	tick->sent++;

@@ -58,6 +58,10 @@ struct count_key {
 #define CALL_32_BIT 511u /* int 0x80, x32 and the like: their numbers mean other calls */
 #define CALL_UNKNOWN 510u
 
+/* In place of a cgroup's id: kernel threads, wherever they are; and all those that are too many to be told apart. */
+#define CGROUP_KERNEL_THREADS (~0ull)
+#define CGROUP_OTHERS (~1ull)
+
 /* Bits of stack_event.flags. From STACK_END_SHIFT on: enum user_end. */
 #define STACK_KERNEL_THREAD 1u
 #define STACK_GUESSED_BY_FP 2u	/* a step was a guess: by frame pointer where none may be kept, or of that kind */

@@ -249,17 +249,16 @@ struct slab_name {
  *
  * Two tables take turns, as user space counts rounds: a row of another round than that of now is free, so nobody has to empty it.
  * What finds none is counted without callers, and where that finds none in one of the rows behind the table, of
- * SPIN_OTHERS, one for each kind.
+ * CGROUP_OTHERS, one for each kind.
  */
 #define SPIN_FRAMES 16
 #define SPIN_ROWS 1024 /* a power of two */
 #define SPIN_TABLE (SPIN_ROWS + LOCK_KINDS)
 #define SPIN_AT(round, place) (((round)&1) * SPIN_TABLE + (place))
-#define SPIN_OTHERS (~1ull) /* spin_row.cgroup_id */
 
 struct spin_row {
 	u64 hash;      /* of cgroup, kind, lock and callers */
-	u64 cgroup_id; /* 0: kernel threads */
+	u64 cgroup_id; /* or CGROUP_KERNEL_THREADS, CGROUP_OTHERS */
 	u64 lock;      /* as lock_key.lock */
 	u64 count;
 	u64 total_ns;

@@ -184,7 +184,7 @@ static __always_inline struct spin_row *crowded_spin_row(struct spin_key *key)
 	row = find_spin_row(key);
 	if (row)
 		return row;
-	key->cgroup_id = SPIN_OTHERS;
+	key->cgroup_id = CGROUP_OTHERS;
 	row = spin_row_at(key->round, SPIN_ROWS + (key->kind & (LOCK_KINDS - 1)));
 	if (row && row->round != key->round)
 		begin_spin_row(row, key);
@@ -201,7 +201,7 @@ static __always_inline void count_spin(void *ctx, struct spinning *spinning, u64
 	if (!slot_is_wanted(task->tgid, key.cgroup_id))
 		return;
 	if (task->flags & PF_KTHREAD)
-		key.cgroup_id = 0;
+		key.cgroup_id = CGROUP_KERNEL_THREADS;
 	key.round = *(volatile u32 *)&spin_rounds + 1;
 	key.hash = hash_of_spin(&key);
 	if (ns >= SPIN_LONG_NS || spinning->turn++ % SPIN_ONE_IN == 0) {

@@ -11,9 +11,6 @@
 #include "symbolizer/base/hash_index.h"
 #include "symbolizer/base/partition_point.h"
 
-/* No cgroup has this id: all kernel threads, wherever they sit. */
-#define KERNEL_THREADS UINT64_MAX
-
 #define GONE_ROUNDS 6 /* a refresh each: late samples of what is gone come within a few seconds */
 #define IDENTITY_BYTES 512
 #define KEPT_MAX 1024 /* rows without a living cgroup, whose container may come back */
@@ -122,10 +119,10 @@ static int describe(struct owners *owners, uint64_t cgroup_id, struct described 
 	int err;
 
 	known.path = path ? path : "";
-	if (cgroup_id == KERNEL_THREADS) {
+	if (cgroup_id == CGROUP_KERNEL_THREADS) {
 		known.container.kind = CONTAINER_KERNEL;
 		err = add_text(owners, "kernel", &known.container.name);
-	} else if (cgroup_id == OWNERS_OTHERS) {
+	} else if (cgroup_id == CGROUP_OTHERS) {
 		err = add_text(owners, "[too many cgroups at once]", &known.container.name);
 	} else if (path) {
 		err = describe_known(owners, &known);
@@ -231,7 +228,7 @@ static struct owned_cgroup *find_cgroup(const struct owners *owners, uint64_t id
 
 int owners_row(struct owners *owners, uint64_t cgroup_id, bool kernel_thread, uint32_t *ret_row)
 {
-	uint64_t id = kernel_thread ? KERNEL_THREADS : cgroup_id, hash = hash_words(id, 0);
+	uint64_t id = kernel_thread ? CGROUP_KERNEL_THREADS : cgroup_id, hash = hash_words(id, 0);
 	struct owned_cgroup *known = find_cgroup(owners, id, hash);
 	struct described now;
 	int err;
@@ -249,7 +246,7 @@ int owners_row(struct owners *owners, uint64_t cgroup_id, bool kernel_thread, ui
 		return err ? err : -ENOMEM;
 	known = array_add(&owners->cgroups);
 	*known = (struct owned_cgroup){.id = id, .row = *ret_row, .used = owners->round};
-	known->gone = id != KERNEL_THREADS && cgroup_tree_is_gone(owners->tree, id);
+	known->gone = id != CGROUP_KERNEL_THREADS && cgroup_tree_is_gone(owners->tree, id);
 	return 0;
 }
 
@@ -301,7 +298,7 @@ static void note_gone(struct owners *owners, uint64_t cgroup_id)
 
 static bool is_of_a_cgroup(const struct owned_cgroup *known)
 {
-	return known->id != KERNEL_THREADS && known->id != OWNERS_OTHERS;
+	return known->id != CGROUP_KERNEL_THREADS && known->id != CGROUP_OTHERS;
 }
 
 int owners_look(struct owners *owners)

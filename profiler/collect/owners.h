@@ -23,15 +23,12 @@
 
 struct owners;
 
-/* In place of a cgroup's id: all those that were too many to be told apart. */
-#define OWNERS_OTHERS (UINT64_MAX - 1)
-
 /* @tree, @resolver and @writer stay the caller's and must live longer. Returns 0 or -ENOMEM. */
 int owners_new(struct cgroup_tree *tree, struct container_resolver *resolver, struct recording_writer *writer,
 	       struct owners **ret_owners);
 void owners_free(struct owners *owners);
 
-/* The container row of a sample; @kernel_thread goes before the cgroup. 0 or -ENOMEM. */
+/* The container row of a sample; @cgroup_id as shared.h has it; @kernel_thread goes before it. 0 or -ENOMEM. */
 int owners_row(struct owners *owners, uint64_t cgroup_id, bool kernel_thread, uint32_t *ret_row);
 
 /* The rows that are not forgotten: they ascend by place. */

@@ -112,7 +112,7 @@ int sampler_ticks(struct sampler *sampler, struct tick_counters *ret_ticks);
 
 /**
  * sampler_lost() - samples lost by cgroup
- * @ids, @counts: [capacity]; filled with at most that many
+ * @ids, @counts: [capacity]; filled with at most that many; CGROUP_KERNEL_THREADS among them
  * Returns how many.
  */
 size_t sampler_lost(struct sampler *sampler, uint64_t *ids, uint64_t *counts, size_t capacity);

@@ -159,7 +159,7 @@ int slots_row(struct slots *slots, uint32_t slot, uint32_t *ret_row)
 	else if (slot >= SLOT_FIRST && slots->past[place][number % PAST_SLOTS].slot == slot)
 		*ret_row = slots->past[place][number % PAST_SLOTS].row;
 	else
-		return owners_row(slots->owners, OWNERS_OTHERS, false, ret_row);
+		return owners_row(slots->owners, CGROUP_OTHERS, false, ret_row);
 	return 0;
 }
 

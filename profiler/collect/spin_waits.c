@@ -15,8 +15,6 @@
 
 #include "stoker.skel.h"
 
-_Static_assert(SPIN_OTHERS == OWNERS_OTHERS, "the programs' others are those of owners");
-
 void spin_waits_init(struct spin_waits *spins, struct stoker_bpf *skeleton, struct recording_writer *writer,
 		     struct owners *owners, struct stacks *stacks)
 {
@@ -97,7 +95,7 @@ static int write_row(struct spin_waits *spins, const struct lock_names *names, c
 
 	row.stack = wait_stacks_without_programs(spins->writer, row.stack);
 	if (!err)
-		err = owners_row(spins->owners, spin->cgroup_id, !spin->cgroup_id, &row.container);
+		err = owners_row(spins->owners, spin->cgroup_id, false, &row.container);
 	return err ? err : recording_writer_lock(spins->writer, &row, &number);
 }
 

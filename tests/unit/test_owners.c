@@ -344,6 +344,8 @@ static void test_owners__kernel_threads_are_the_kernels_wherever_they_sit(void *
 
 	make_cgroup(host, 10, "/lxc.payload.db");
 	assert_int_equal(owners_row(host->owners, 10, true, &kernel), 0);
+	assert_int_equal(owners_row(host->owners, CGROUP_KERNEL_THREADS, false, &same), 0);
+	assert_int_equal(same, kernel);
 	assert_int_equal(owners_row(host->owners, 0, true, &same), 0);
 	other = row_of(host, 10);
 	assert_int_equal(kernel, same);
@@ -386,13 +388,13 @@ static void test_owners__a_cgroup_of_which_nothing_was_told_is_found_or_gone(voi
 	lives = make_folder(host->root, CGROUPS "/lives");
 	row_of(host, lives);
 	row_of(host, 1ull << 40);
-	row_of(host, OWNERS_OTHERS);
+	row_of(host, CGROUP_OTHERS);
 	assert_false(owners_knows(host->owners, lives));
 	assert_int_equal(owners_look(host->owners), 0);
 	assert_true(owners_knows(host->owners, lives));
 	assert_false(owners_is_gone(host->owners, lives));
 	assert_true(owners_is_gone(host->owners, 1ull << 40));
-	assert_false(owners_is_gone(host->owners, OWNERS_OTHERS));
+	assert_false(owners_is_gone(host->owners, CGROUP_OTHERS));
 }
 
 int main(void)
