@@ -15,6 +15,8 @@
 #include "profiler/commands/commands.h"
 #include "profiler/commands/record_command.h"
 #include "profiler/commands/record_facts.h"
+#include "profiler/commands/report.h"
+#include "profiler/recording/recording_reader.h"
 #include "symbolizer/base/cleanup.h"
 #include "symbolizer/base/clock.h"
 #include "symbolizer/base/log.h"
@@ -38,6 +40,7 @@ struct loop {
 	pid_t child;	     /* 0: none, or it has ended */
 	int child_status;
 	bool ended;
+	bool too_long; /* and that was said */
 };
 
 static void restore(const struct loop *loop)
@@ -121,6 +124,27 @@ static int wait_ms(const struct loop *loop, uint64_t now)
 	return EVENTS_EVERY_MS;
 }
 
+/* The first report that cannot hold it all any more: said while there is time to end this one and start another. */
+static void warn_of_length(struct loop *loop)
+{
+	static const struct {
+		const char *report;
+		unsigned int wants;
+	} reports[] = {
+		{"offcpu", REPORT_WANTS_OFFCPU}, {"syscalls", REPORT_WANTS_SYSCALLS}, {"runqlat", REPORT_WANTS_RUNQLAT},
+		{"locks", REPORT_WANTS_LOCKS},	 {"series", REPORT_WANTS_SERIES},     {"flame", REPORT_WANTS_THREADS},
+	};
+
+	for (size_t i = 0; i < ARRAY_LENGTH(reports) && !loop->too_long; i++) {
+		loop->too_long = recording_writer_rows_bytes(loop->session.writer, reports[i].wants) >
+				 RECORDING_MEMORY_BYTES_MAX;
+		if (loop->too_long)
+			log_warning("the recording is now longer than 'stoker %s' reads at once (%llu GiB in memory): "
+				    "it will show what was recorded until now",
+				    reports[i].report, RECORDING_MEMORY_BYTES_MAX >> 30);
+	}
+}
+
 static int loop_until_end(struct loop *loop)
 {
 	uint64_t end =
@@ -148,6 +172,7 @@ static int loop_until_end(struct loop *loop)
 		} else {
 			err = recorder_flush(loop->session.recorder, ticks);
 			next_flush = ticks + FLUSH_EVERY_TICKS;
+			warn_of_length(loop);
 		}
 		show_progress(loop, clock_now_ns() - loop->session.start_ns);
 	}

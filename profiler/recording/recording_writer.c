@@ -99,6 +99,22 @@ static int add_row(struct recording_writer *writer, enum table_id table, const v
 	return 0;
 }
 
+uint64_t recording_writer_rows_bytes(const struct recording_writer *writer, unsigned int wants)
+{
+	uint64_t bytes = 0;
+
+	for (enum table_id table = TABLE_FACTS; table < TABLES; table = next_kept_table(table)) {
+		const struct any_array *rows =
+			(const struct any_array *)((const char *)&writer->tables + recording_shapes[table].rows);
+		bool merged =
+			table == TABLE_ACCOUNTING || (table == TABLE_SAMPLES && !(wants & RECORDING_SAMPLE_CALLS));
+
+		if (!merged && recording_table_is_wanted(table, wants))
+			bytes += (writer->dropped[table] + rows->count) * recording_shapes[table].row_bytes;
+	}
+	return bytes;
+}
+
 int recording_writer_fact(struct recording_writer *writer, const char *key, const char *value)
 {
 	struct recording_fact row;

@@ -88,6 +88,9 @@ const char *recording_writer_frame_name(const struct recording_writer *writer, u
  */
 uint64_t recording_writer_names_forgotten(const struct recording_writer *writer);
 
+/* What the rows so far take in the memory of a reader that wants these (enum recording_wants), but for what it merges. */
+uint64_t recording_writer_rows_bytes(const struct recording_writer *writer, unsigned int wants);
+
 /* Bytes on disk so far. */
 uint64_t recording_writer_bytes(const struct recording_writer *writer);
 

@@ -202,12 +202,14 @@ static void test_recording_keeper__what_nobody_wants_takes_no_memory(void **stat
 {
 	struct made *made = *state;
 	const struct recording_tables *tables = &made->tables;
+	uint64_t row_bytes;
 
 	maker_container(&made->maker, CONTAINER_CONTAINER, "web", "", "");
 	for (int i = 0; i < 20; i++) {
 		add_others(made);
 		add_flush(made, SAMPLES);
 	}
+	row_bytes = recording_writer_rows_bytes(made->maker.writer, RECORDING_CALLS);
 	finish(made);
 	assert_int_equal(read_within(made, RECORDING_CALLS, 20 * SAMPLES * (sizeof(struct recording_call) + 48)), 0);
 	assert_true(made->end.whole && made->end.left_out);
@@ -215,6 +217,9 @@ static void test_recording_keeper__what_nobody_wants_takes_no_memory(void **stat
 	assert_int_equal(tables->buckets.count, 10 * SAMPLES);
 	for (size_t i = 0; i < tables->buckets.count; i++)
 		assert_int_equal(tables->buckets.items[i].kind, HISTOGRAM_CALL);
+	/* The writer knew, but that buckets of other things are none of them; a container is the one other row. */
+	assert_int_equal(row_bytes, 20 * SAMPLES * (sizeof(*tables->calls.items) + sizeof(*tables->buckets.items)) +
+					    sizeof(*tables->containers.items));
 	assert_int_equal(tables->waits.count + tables->series.count + tables->locks.count + tables->times.count, 0);
 }
 
