@@ -76,7 +76,9 @@ int render_accounting(const struct profile *profile, FILE *out)
 	if (accounted && total->kept != samples)
 		fprintf(out, "The recording holds %s samples, which is not what was kept.\n",
 			text_grouped(samples, number, sizeof(number)));
-	if (!profile->whole)
+	if (profile->beyond_memory)
+		fputs("This is the beginning of the recording, which is larger than is read at once.\n", out);
+	else if (!profile->whole)
 		fprintf(out,
 			"The recording was cut: this is what came before (%s bytes at its end were not readable).\n",
 			text_grouped(profile->bytes_ignored, number, sizeof(number)));

@@ -207,6 +207,8 @@ static void test_commands__of_a_recording_that_is_too_large_its_beginning_is_sho
 	printed("100 samples taken = 100 kept + 0 filtered + 0 lost");
 	assert_null(strstr(the.output, "which is not what was kept"));
 	assert_null(strstr(the.output, "ends in the middle"));
+	printed("This is the beginning of the recording");
+	assert_null(strstr(the.output, "was cut"));
 }
 
 int main(void)
