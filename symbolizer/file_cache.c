@@ -10,7 +10,7 @@
 #include "symbolizer/base/hash_index.h"
 #include "symbolizer/base/partition_point.h"
 
-#define HARMLESS_NS 1000000000ull /* of the parser's time: a file that takes more is remembered for that */
+#define HARMLESS_NS 1000000000ull /* of the parser's time: a file that owes more is remembered for that */
 
 struct file_cache {
 	struct parser *parser;
@@ -170,7 +170,7 @@ void file_cache_forget_unmarked(struct file_cache *cache)
 	for (size_t i = 0; i < cache->files.count; i++) {
 		struct pinned_file *file = cache->files.items[i];
 
-		if (file->marked || file->source.deaths || file->source.busy_ns > HARMLESS_NS) {
+		if (file->marked || file->source.deaths || parser_source_debt_ns(&file->source) > HARMLESS_NS) {
 			cache->files.items[kept++] = file;
 			continue;
 		}

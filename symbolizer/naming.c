@@ -67,7 +67,8 @@ static int set_failed(struct naming *naming, const struct question *question, in
 	const char *reason = "no file", *name = string_table_text(&naming->symbolizer->strings, question->module);
 
 	/* A file that was closed is opened when its process is read again. */
-	symbol->pending = error == -EBUSY || (question->file->state == PINNED_TRIMMED && may_be_read(naming));
+	symbol->pending =
+		error == -EBUSY || error == -ETIME || (question->file->state == PINNED_TRIMMED && may_be_read(naming));
 	if (question->file->state == PINNED_TRIMMED)
 		reason = "too many files";
 	else if (error == -ENOEXEC)
@@ -138,7 +139,6 @@ int naming_begin(struct naming *naming, const struct parser_source *source, size
 	struct tenant *tenant = naming->search.tenant;
 
 	naming->quarantined = parser_source_quarantined(source);
-	naming->slow = parser_source_slow(source, naming->flags);
 	naming->busy_ns = busy_ns(naming);
 	if (time_share_left(&tenant->parsing, tenants_limit(naming->flags), clock_now_ns()))
 		return 0;
@@ -146,7 +146,7 @@ int naming_begin(struct naming *naming, const struct parser_source *source, size
 	return -EDQUOT;
 }
 
-void naming_end(struct naming *naming, const struct parser_source *source, string_id name)
+void naming_end(struct naming *naming, struct parser_source *source, string_id name)
 {
 	struct symbolizer *symbolizer = naming->symbolizer;
 
@@ -154,7 +154,8 @@ void naming_end(struct naming *naming, const struct parser_source *source, strin
 	if (!naming->quarantined && parser_source_quarantined(source)) {
 		symbolizer->quarantined++;
 		symbolizer->quarantined_last = name;
-	} else if (!naming->slow && parser_source_slow(source, naming->flags)) {
+	} else if (!source->told_slow && parser_source_slow(source, naming->flags)) {
+		source->told_slow = true;
 		symbolizer->slow++;
 		symbolizer->slow_last = name;
 	}

@@ -28,7 +28,7 @@ struct naming {
 	uint64_t *addresses; /* [PARSE_ADDRESSES_MAX], for one batch */
 	struct parser_answer answer;
 	/* naming_begin() to naming_end(): */
-	bool quarantined, slow;
+	bool quarantined;
 	uint64_t busy_ns; /* of the child, before */
 };
 
@@ -55,8 +55,8 @@ int naming_next(struct naming *naming, const struct question *question, struct p
  */
 int naming_begin(struct naming *naming, const struct parser_source *source, size_t count);
 
-/* After it. @name: as it is called where it is given up for good. */
-void naming_end(struct naming *naming, const struct parser_source *source, string_id name);
+/* After it. @name: as it is called where it is given up. */
+void naming_end(struct naming *naming, struct parser_source *source, string_id name);
 
 /* Asks the process's maps of JIT code about naming.jit. 0 or -ENOMEM. */
 int naming_ask_maps(struct naming *naming, struct symbolizer_process *process);

@@ -4,12 +4,14 @@
  *
  * A source is a file that was opened and checked here and is parsed there. It keeps its descriptors, so that a new child
  * can be told again. A source of which two children in a row die, the second of which knew no other, is in quarantine: it
- * is asked nothing more. Nor is one that in all has taken PARSER_REQUESTS_MAX times as long as one request may. What files
- * do that are only offered to a source (parser_add()) is counted apart, and ends with offers. One for which the child has only
- * waited, as the disk has much to do, is to blame for nothing: it is asked again after 2 s, then 4 and so on up to 64.
- * Answers are checked as a whole before anybody sees them: a child that has read a hostile file
- * may say anything, and one that makes no sense counts as dead. Names that do make sense are believed, those of other
- * files too: until it dies, a child that was taken over can call things as it likes, and what it called so by then stays.
+ * is asked nothing more. One that has taken PARSER_REQUESTS_MAX times as long as one request may is asked again when the
+ * time that passes has paid for some of that: a map that its runtime writes anew is read anew, for ever, and that a new
+ * child has to be told again is not the file's fault. What files do that are only offered to a source (parser_add()) is
+ * counted apart, and ends with offers. One for which the child has only waited, as the disk has much to do, is to blame
+ * for nothing: it is asked again after 2 s, then 4 and so on up to 64. Answers are checked as a whole before anybody sees
+ * them: a child that has read a hostile file may say anything, and one that makes no sense counts as dead. Names that do
+ * make sense are believed, those of other files too: until it dies, a child that was taken over can call things as it
+ * likes, and what it called so by then stays.
  */
 #ifndef SYMBOLIZER_PARSER_H
 #define SYMBOLIZER_PARSER_H
@@ -18,6 +20,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "symbolizer/base/time_share.h"
 #include "symbolizer/parse_protocol.h"
 #include "symbolizer/parse_records.h"
 
@@ -25,6 +28,7 @@
 #define PARSER_TIMEOUT_MS 3000
 #define PARSER_LINES_TIMEOUT_MS 20000 /* the DWARF of a browser takes its time */
 #define PARSER_REQUESTS_MAX 2
+#define PARSER_SOURCE_PART 20	/* of the time that passes 1 / this pays off; a container's files have twice that */
 #define PARSER_SOURCES_MAX 1024 /* that one child knows: it has room for four descriptors of each */
 #define PARSER_STALLED_MS 2000	/* after the first time */
 #define PARSER_STALLS_MAX 6	/* that make it longer */
@@ -52,10 +56,11 @@ struct parser_source {
 	uint32_t numbered;			    /* 0: it has none */
 	uint32_t generation;			    /* of the child that knows it */
 	uint8_t deaths;				    /* children in a row that died of it */
-	uint64_t busy_ns;			    /* that it has taken */
+	struct time_share busy;			    /* time that it has taken */
+	bool told_slow;				    /* the caller's: it has used that up, and was counted for it */
 	struct parser_stalls stalls;
 	uint8_t offer_deaths; /* the three, of what was offered to it */
-	uint64_t offer_ns;
+	struct time_share offer_busy;
 	struct parser_stalls offer_stalls;
 	int error;		  /* why it cannot be parsed at all: -ENOEXEC; 0: it can, or was not tried */
 	struct parse_facts facts; /* of a file, once told */
@@ -83,14 +88,20 @@ static inline bool parser_source_quarantined(const struct parser_source *source)
 	return source->deaths >= PARSER_DEATHS_MAX;
 }
 
-/* Nor will it answer parser_find() with these flags: it has taken too long. */
+/* How long it may take parser_find() with these flags. */
+struct time_share_limit parser_source_limit(uint32_t flags);
+
+/* It will not answer parser_find() with these flags for now: it has taken too long. */
 bool parser_source_slow(const struct parser_source *source, uint32_t flags);
+
+/* What it has taken, without what is paid off. */
+uint64_t parser_source_debt_ns(const struct parser_source *source);
 
 /**
  * parser_open() - have a source parsed as far as its facts
  * Returns 0, -ENOEXEC (not ELF), -ENOTRECOVERABLE (in quarantine), -EHOSTDOWN (its file system did not answer), -ETIME
- * (it has taken too long in all), -EBUSY (it was not read in time, and is asked again later), -EFBIG, -EIO (reading it
- * failed), -EAGAIN (no child), -ENOMEM.
+ * (it has taken too long), -EBUSY (it was not read in time; both are asked again later), -EFBIG, -EIO (reading it failed),
+ * -EAGAIN (no child), -ENOMEM.
  */
 int parser_open(struct parser *parser, struct parser_source *source);
 

@@ -16,7 +16,7 @@ int parser_timeout_ms(uint32_t flags);
 /**
  * parser_source_given_up() - why a source is not asked
  * @offered: the question is whether another file belongs to it
- * Returns 0 (it is), -ENOTRECOVERABLE, -ETIME or, for a while, -EBUSY.
+ * Returns 0 (it is), -ENOTRECOVERABLE or, for a while, -ETIME or -EBUSY.
  */
 int parser_source_given_up(const struct parser_source *source, uint32_t flags, bool offered);
 

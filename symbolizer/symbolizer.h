@@ -174,7 +174,7 @@ struct symbolizer_costs {
 	uint64_t requests, crashes, timeouts;
 	size_t quarantined;	    /* files that killed it twice and are asked nothing more */
 	string_id quarantined_last; /* mapped name of one of them */
-	size_t slow;		    /* files that took too long, and are asked nothing more */
+	size_t slow;		    /* files that took too long at least once, and were asked later again */
 	string_id slow_last;
 	size_t tenants_over;   /* that have used up the time for their files at least once */
 	uint64_t skipped;      /* addresses of theirs that were not asked for */

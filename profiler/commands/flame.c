@@ -36,7 +36,7 @@ static const char *const palettes[] = {[SVG_BY_FUNCTION] = "function", [SVG_BY_C
 #define AT(member) offsetof(struct flame_settings, member)
 
 static const struct option_row rows[] = {
-	{'o', "output", OPTION_TEXT, AT(output), "FILE", "stoker.svg without this; - is standard output"},
+	{'o', "output", OPTION_TEXT, AT(output), "FILE", "stoker.svg without this; - is standard output", .min = 1},
 	QUERY_OPTION_ROWS(struct flame_settings, query),
 	{0, "inverted", OPTION_FLAG, AT(inverted), NULL, "icicles: the root on top"},
 	{0, "colors", OPTION_CHOICE, AT(colors), "WHAT", "one hue per container, or by function", .choices = palettes},

@@ -69,6 +69,11 @@ static int list_add(struct option_list *list, const char *text)
 	return 0;
 }
 
+static void needs_value(const struct option_usage *usage, const struct option_row *row)
+{
+	log_error("%s: --%s needs a value; see 'stoker %s --help'", usage->command, row->name, usage->command);
+}
+
 /* -C "$NAME" with nothing in NAME means no container, and not every one. */
 static bool set_list(const struct option_usage *usage, const struct option_row *row, const char *text,
 		     struct option_list *list)
@@ -78,7 +83,7 @@ static bool set_list(const struct option_usage *usage, const struct option_row *
 	if (list_add(list, text))
 		log_error("%s: out of memory", usage->command);
 	else if (list->entries.count == before)
-		log_error("%s: --%s needs a value; see 'stoker %s --help'", usage->command, row->name, usage->command);
+		needs_value(usage, row);
 	else
 		return true;
 	return false;
@@ -89,6 +94,16 @@ void option_list_deinit(struct option_list *list)
 	for (size_t i = 0; i < list->entries.count; i++)
 		free(list->entries.items[i]);
 	array_deinit(&list->entries);
+}
+
+static bool set_text(const struct option_usage *usage, const struct option_row *row, const char *text, const char **ret)
+{
+	if (row->min && !text[0]) {
+		needs_value(usage, row);
+		return false;
+	}
+	*ret = text;
+	return true;
 }
 
 static bool set_number(const struct option_usage *usage, const struct option_row *row, const char *text, uint64_t *ret)
@@ -151,8 +166,7 @@ static bool set_value(const struct option_usage *usage, const struct option_row 
 	case OPTION_REAL:
 		return set_real(usage, row, text, place);
 	case OPTION_TEXT:
-		*(const char **)place = text;
-		return true;
+		return set_text(usage, row, text, place);
 	case OPTION_LIST:
 		return set_list(usage, row, text, place);
 	case OPTION_CHOICE:

@@ -20,7 +20,7 @@ enum option_type {
 	OPTION_UNSET,	 /* bool, set to false: --no-progress */
 	OPTION_NUMBER,	 /* uint64_t, between min and max */
 	OPTION_REAL,	 /* double, at least 0 */
-	OPTION_TEXT,	 /* const char * */
+	OPTION_TEXT,	 /* const char *; not empty where min is 1 */
 	OPTION_LIST,	 /* struct option_list: comma-separated, and may be given again */
 	OPTION_CHOICE,	 /* int: the index in choices */
 };
@@ -36,7 +36,7 @@ struct option_row {
 	size_t offset;
 	const char *value;	    /* what to call the value in the help; NULL for flags */
 	const char *help;	    /* one line */
-	uint64_t min, max;	    /* OPTION_NUMBER */
+	uint64_t min, max;	    /* OPTION_NUMBER; min of OPTION_TEXT */
 	const char *const *choices; /* OPTION_CHOICE: NULL-terminated */
 };
 

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "profiler/commands/commands.h"
@@ -17,6 +18,7 @@
 #include "profiler/commands/report.h"
 #include "profiler/profile/profile.h"
 #include "profiler/render/table.h"
+#include "symbolizer/base/cleanup.h"
 #include "symbolizer/base/log.h"
 #include "symbolizer/base/text.h"
 
@@ -48,7 +50,7 @@ static const struct option_row rows[] = {
 	{0, "unwind-memory", OPTION_NUMBER, offsetof(struct record_settings, unwind_memory), "MIB",
 	 "for the tables of --unwind (128)", UNWIND_MEMORY_MIN >> 20, 1024, NULL},
 	{'o', "output", OPTION_TEXT, offsetof(struct record_settings, output), "FILE",
-	 "the recording (" DEFAULT_FILE "; - for standard output); an older one becomes .old", 0, 0, NULL},
+	 "the recording (" DEFAULT_FILE "; - for standard output); an older one becomes .old", 1, 0, NULL},
 	{0, "offcpu", OPTION_FLAG, offsetof(struct record_settings, waits.offcpu), NULL,
 	 "blocked time too, by stack, with who ended it", 0, 0, NULL},
 	{0, "min-block", OPTION_REAL, offsetof(struct record_settings, min_block_ms), "MS",
@@ -120,33 +122,56 @@ static int report(const char *path, bool picture)
 	return EXIT_OK;
 }
 
-static int record(struct record_settings *settings, bool picture)
+/* /dev/stdout, and what a shell has opened as it: to be written as it is, and not replaced by a new file. */
+static bool is_standard_output(const char *path)
 {
-	struct record_outcome outcome;
-	int status, reported;
+	struct stat named, open;
+
+	return !stat(path, &named) && !fstat(STDOUT_FILENO, &open) && named.st_dev == open.st_dev &&
+	       named.st_ino == open.st_ino;
+}
+
+/* Who reads from a pipe is somebody else; and what /dev/null was given is gone. */
+static bool can_be_read_back(const char *path)
+{
+	struct stat status;
+
+	return strcmp(path, "-") != 0 && !stat(path, &status) && S_ISREG(status.st_mode);
+}
+
+static int record(struct record_settings *settings)
+{
+	int status, ended;
 	char shown[256];
 
 	/* A mistyped one must not move an older recording out of its place. */
 	status = settings->command ? record_command_check(settings->command[0]) : 0;
 	if (status)
 		return status;
-	status = record_run(settings, &outcome);
-	if (status != EXIT_OK && !outcome.written)
+	status = record_run(settings, &ended);
+	/* What failed is said, and what there is of the recording would be told wrong. */
+	if (status != EXIT_OK)
 		return status;
-	if (strcmp(settings->output, "-") != 0) {
-		reported = report(settings->output, picture);
-		text_printable(settings->output, shown, sizeof(shown));
-		fprintf(stderr, "%s%s%s\n", picture && !reported ? DEFAULT_PICTURE " drawn, " : "", shown, " written");
-		if (status == EXIT_OK)
-			status = reported;
+	if (can_be_read_back(settings->output)) {
+		status = report(settings->output, settings->picture);
+		fprintf(stderr, "%s%s written\n", settings->picture && !status ? DEFAULT_PICTURE " drawn, " : "",
+			text_printable(settings->output, shown, sizeof(shown)));
 	}
 	/* One that fails at once is often not sampled, and then it is why. */
-	if (settings->command && (status == EXIT_OK || (status == EXIT_NO_SAMPLES && outcome.command_status)))
-		return outcome.command_status;
+	if (settings->command && (status == EXIT_OK || (status == EXIT_NO_SAMPLES && ended)))
+		return ended;
 	return status;
 }
 
-static bool take_arguments(struct record_settings *settings, int argc, char **argv, int first)
+/* getopt moves what stands before "--" behind it; @given is in the order of the command line, up to a NULL. */
+static bool stood_before(char *const *given, const char *word, const char *other)
+{
+	while (*given && *given != word && *given != other)
+		given++;
+	return *given == word;
+}
+
+static bool take_arguments(struct record_settings *settings, int argc, char **argv, char *const *given, int first)
 {
 	uint64_t seconds;
 	char shown[64];
@@ -155,6 +180,11 @@ static bool take_arguments(struct record_settings *settings, int argc, char **ar
 	if (!strcmp(argv[first - 1], "--")) {
 		if (first == argc)
 			log_error("record: no command after --");
+		else if (stood_before(given, argv[first], argv[first - 1])) {
+			log_error("record: SECONDS and a command exclude each other: leave '%s' out",
+				  text_printable(argv[first], shown, sizeof(shown)));
+			return false;
+		}
 		settings->command = argv + first;
 		return first < argc;
 	}
@@ -185,9 +215,11 @@ static void complete_waits(struct record_settings *settings)
 		settings->waits.offcpu = settings->waits.runq = settings->waits.locks = settings->waits.syscalls = true;
 }
 
-static int check_and_record(struct record_settings *settings, int argc, char **argv, int first)
+static int check_and_record(struct record_settings *settings, int argc, char **argv, char *const *given, int first)
 {
 	complete_waits(settings);
+	if (is_standard_output(settings->output))
+		settings->output = "-";
 	if (settings->min_block_ms >= 0 && !settings->waits.offcpu)
 		log_error("record: --min-block is of blocked time: give --offcpu with it");
 	else if (settings->wait && !settings->containers.entries.count)
@@ -198,19 +230,25 @@ static int check_and_record(struct record_settings *settings, int argc, char **a
 		log_error("record: -a is everything; leave it out to choose with -p or -C");
 	else if (settings->waits.syscalls && settings->waits.syscall_counts)
 		log_error("record: --syscalls and --all count calls as well: leave --syscall-counts out");
-	else if (take_arguments(settings, argc, argv, first))
-		return record(settings, false);
+	else if (take_arguments(settings, argc, argv, given, first))
+		return record(settings);
 	return EXIT_USAGE;
 }
 
 int command_record(int argc, char **argv)
 {
 	struct record_settings settings = defaults;
+	_cleanup_free_ char **given = calloc((size_t)argc + 1, sizeof(*given));
 	enum exit_status ended;
 	int first, status;
 
+	if (!given) {
+		log_error("record: out of memory");
+		return EXIT_FAILED;
+	}
+	memcpy(given, argv, (size_t)argc * sizeof(*given));
 	if (options_parse(&usage, argc, argv, &settings, &first, &ended))
-		status = check_and_record(&settings, argc, argv, first);
+		status = check_and_record(&settings, argc, argv, given, first);
 	else
 		status = ended;
 	option_list_deinit(&settings.pids);
@@ -227,5 +265,6 @@ int command_oneshot(int argc, char **argv)
 		log_error("usage: stoker SECONDS, from 1 on; 'stoker record --help' has more");
 		return EXIT_USAGE;
 	}
-	return record(&settings, true);
+	settings.picture = true;
+	return record(&settings);
 }

@@ -225,7 +225,7 @@ static void warn_of_time(const struct record_session *session)
 	if (names.slow) {
 		text_printable(string_table_text(symbolizer_strings(session->symbolizer), names.slow_last), shown,
 			       sizeof(shown));
-		log_warning("files that took too long, and were asked for no further names: %zu, last %s", names.slow,
+		log_warning("files that took too long, and were asked for names less often: %zu, last %s", names.slow,
 			    shown);
 	}
 	if (names.skipped)
@@ -241,7 +241,7 @@ static void warn_of_time(const struct record_session *session)
 			    (unsigned long long)names.lookups_lost);
 }
 
-static int sample(struct loop *loop, struct record_outcome *outcome)
+static int sample(struct loop *loop)
 {
 	_cleanup_close_ int go = -1;
 	char error[512] = "", shown[256];
@@ -273,7 +273,6 @@ static int sample(struct loop *loop, struct record_outcome *outcome)
 	if (!err)
 		err = loop_until_end(loop);
 	err = finish(loop, err);
-	outcome->written = true;
 	if (recorder_kernel_hidden(loop->session.recorder))
 		log_warning("kernel functions have no names: set kernel.kptr_restrict to 0 or 1 and run as root");
 	warn_of_time(&loop->session);
@@ -297,12 +296,11 @@ static void end_child(struct loop *loop)
 	loop->child_status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-int record_run(const struct record_settings *settings, struct record_outcome *ret_outcome)
+int record_run(const struct record_settings *settings, int *ret_command)
 {
 	struct loop loop = {.settings = settings, .signals = -1};
 	int status;
 
-	memset(ret_outcome, 0, sizeof(*ret_outcome));
 	loop.on_pipe = signal(SIGPIPE, SIG_IGN);
 	loop.on_file_size = signal(SIGXFSZ, SIG_IGN);
 	getrlimit(RLIMIT_NOFILE, &loop.files);
@@ -315,9 +313,9 @@ int record_run(const struct record_settings *settings, struct record_outcome *re
 	loop.signals = signalfd(-1, &loop.blocked, SFD_NONBLOCK | SFD_CLOEXEC);
 	status = record_setup(settings, &loop.session);
 	if (status == EXIT_OK)
-		status = sample(&loop, ret_outcome);
+		status = sample(&loop);
 	end_child(&loop);
-	ret_outcome->command_status = loop.child_status;
+	*ret_command = loop.child_status;
 	record_session_deinit(&loop.session);
 	if (loop.signals >= 0)
 		close(loop.signals);

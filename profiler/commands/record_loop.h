@@ -7,16 +7,12 @@
 
 #include "profiler/commands/record_setup.h"
 
-struct record_outcome {
-	bool written;	    /* there is a recording to look at, also after an error */
-	int command_status; /* the command's exit status; 128 + signal where it was killed */
-};
-
 /**
  * record_run() - set up, sample, write
+ * @ret_command: the command's exit status; 128 + signal where it was killed, 0 without one
  * Ends after settings->seconds, with the command, or at SIGINT, SIGTERM or SIGHUP: each with everything written.
  * Logs one line on failure. Returns enum exit_status.
  */
-int record_run(const struct record_settings *settings, struct record_outcome *ret_outcome);
+int record_run(const struct record_settings *settings, int *ret_command);
 
 #endif

@@ -106,6 +106,7 @@ static int want_pids(const struct record_settings *settings, struct sampler *sam
 {
 	for (size_t i = 0; i < settings->pids.entries.count; i++) {
 		const char *text = settings->pids.entries.items[i];
+		uint32_t process;
 		uint64_t pid;
 		char shown[64];
 
@@ -115,6 +116,12 @@ static int want_pids(const struct record_settings *settings, struct sampler *sam
 		}
 		if (kill((pid_t)pid, 0) && errno == ESRCH) {
 			log_error("no process %" PRIu64 "; 'stoker ps' lists containers and their processes", pid);
+			return EXIT_FAILED;
+		}
+		process = process_of_thread("", (uint32_t)pid);
+		if (process && process != pid) {
+			log_error("%" PRIu64 " is a thread of process %u: -p %u records all of that one's", pid,
+				  process, process);
 			return EXIT_FAILED;
 		}
 		if (sampler_want_tgid(sampler, (uint32_t)pid)) {
@@ -235,11 +242,21 @@ static int setup_writer(const struct record_settings *settings, struct record_se
 {
 	char shown[256];
 	int err = recording_writer_new(settings->output, &session->writer);
+	const char *way_out = settings->picture ? "go to another folder, or see 'stoker record --help'"
+						: "choose another place with -o";
+	bool to_stdout = !strcmp(settings->output, "-");
+	struct stat status;
 
 	if (!err)
 		return EXIT_OK;
-	log_error("cannot write %s: %s; choose another place with -o",
-		  text_printable(settings->output, shown, sizeof(shown)), strerror(-err));
+	text_printable(settings->output, shown, sizeof(shown));
+	/* It is moved away before anything is written: where it still is there, that is what failed. */
+	if (!to_stdout && !stat(settings->output, &status) && S_ISREG(status.st_mode))
+		log_error("cannot move the older %s to %s.old: %s; %s", shown, shown, strerror(-err), way_out);
+	else if (err == -EEXIST && !lstat(settings->output, &status) && S_ISLNK(status.st_mode))
+		log_error("cannot write %s: it is a link to what does not exist; %s", shown, way_out);
+	else
+		log_error("cannot write %s: %s; %s", shown, strerror(-err), way_out);
 	return EXIT_FAILED;
 }
 

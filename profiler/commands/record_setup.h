@@ -27,6 +27,7 @@ struct record_settings {
 	int unwind;		/* enum unwind_choice */
 	uint64_t unwind_memory; /* MiB, for tables */
 	bool all, kernel_only, user_only, progress;
+	bool picture; /* draw one, too: `stoker SECONDS`, which has no options */
 	bool lines, inlines;
 	bool java_maps;
 	bool wait;	     /* for containers that nobody has started yet */

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -42,6 +43,21 @@ static bool read_parent(const char *root, const char *pid, uint32_t *ret_parent)
 	text[got] = '\0';
 	end = strrchr(text, ')');
 	return end && sscanf(end, ") %*c %u", ret_parent) == 1;
+}
+
+uint32_t process_of_thread(const char *root, uint32_t tid)
+{
+	_cleanup_close_ int fd = -1;
+	char path[512], text[4096], *line;
+	ssize_t got;
+
+	snprintf(path, sizeof(path), "%s/proc/%u/status", root, tid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	got = fd < 0 ? 0 : read(fd, text, sizeof(text) - 1);
+	text[got > 0 ? got : 0] = '\0';
+	/* The kernel writes a newline in a name as two characters: what begins a line is its own. */
+	line = strstr(text, "\nTgid:\t");
+	return line ? (uint32_t)strtoul(line + 7, NULL, 10) : 0;
 }
 
 static int read_all(const char *root, parent_array *parents)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * process_tree: who are the children of a process, and theirs?
+ * process_tree: who are the children of a process, and theirs? And whose thread is it?
  */
 #ifndef STOKER_PROCESS_TREE_H
 #define STOKER_PROCESS_TREE_H
@@ -17,5 +17,8 @@
  */
 int process_descendants(const char *root, const uint32_t *pids, size_t count, int (*each)(void *data, uint32_t pid),
 			void *data);
+
+/* The process that a thread is one of, itself where it is the first; 0 where neither is known. */
+uint32_t process_of_thread(const char *root, uint32_t tid);
 
 #endif

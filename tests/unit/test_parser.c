@@ -25,6 +25,8 @@
 #include "tests/unit/elf_files.h"
 #include "tests/unit/worker_children.h"
 
+#define SECOND 1000000000ull
+
 static struct silent_devices silent;
 static struct parser *parser;
 
@@ -59,6 +61,18 @@ static int open_path(const char *path)
 	return fd;
 }
 
+/* All that there is at once, and some hundred milliseconds more, which this test does not take. */
+static void spend_all(struct time_share *share, uint32_t flags)
+{
+	*share = (struct time_share){parser_source_limit(flags).debt_ns + SECOND / 2, clock_now_ns()};
+}
+
+/* Without waiting. */
+static void let_pass(struct time_share *share, uint64_t ns)
+{
+	share->at_ns -= ns;
+}
+
 static int ask(struct parser_source *source, uint32_t flags)
 {
 	struct parser_answer answer = {0};
@@ -69,18 +83,18 @@ static int ask(struct parser_source *source, uint32_t flags)
 	return err;
 }
 
-static void test_parser__file_that_has_taken_too_long_in_all_is_asked_nothing_more(void **state)
+static void test_parser__file_that_has_taken_too_long_is_asked_when_time_has_passed(void **state)
 {
 	struct parser_source source;
 	uint64_t requests;
 
 	parser_source_init(&source, PARSER_FILE, open("/proc/self/exe", O_PATH | O_CLOEXEC));
 	assert_int_equal(ask(&source, 0), 0);
-	assert_int_equal(source.busy_ns, worker_counts(parser_worker(parser)).busy_ns);
-	assert_true(source.busy_ns > 0);
+	assert_int_equal(source.busy.debt_ns, worker_counts(parser_worker(parser)).busy_ns);
+	assert_true(source.busy.debt_ns > 0);
 	assert_false(parser_source_slow(&source, 0));
 
-	source.busy_ns = PARSER_REQUESTS_MAX * PARSER_TIMEOUT_MS * 1000000ull;
+	spend_all(&source.busy, 0);
 	requests = worker_counts(parser_worker(parser)).requests;
 	assert_true(parser_source_slow(&source, 0));
 	assert_int_equal(ask(&source, 0), -ETIME);
@@ -89,9 +103,33 @@ static void test_parser__file_that_has_taken_too_long_in_all_is_asked_nothing_mo
 	/* Lines may take longer, and what it is told has that time too. */
 	assert_int_equal(ask(&source, PARSE_LINES), 0);
 	assert_int_equal(parser_open(parser, &source), 0);
-	source.busy_ns = PARSER_REQUESTS_MAX * PARSER_LINES_TIMEOUT_MS * 1000000ull;
+	spend_all(&source.busy, PARSE_LINES);
 	assert_int_equal(ask(&source, PARSE_LINES), -ETIME);
 	assert_int_equal(parser_open(parser, &source), -ETIME);
+
+	/* A second's work is paid for. */
+	let_pass(&source.busy, PARSER_SOURCE_PART * (SECOND + SECOND / 100));
+	assert_int_equal(ask(&source, 0), -ETIME);
+	assert_int_equal(ask(&source, PARSE_LINES), 0);
+	assert_int_equal(parser_open(parser, &source), 0);
+	parser_source_deinit(parser, &source);
+}
+
+static void test_parser__map_that_is_written_anew_for_ever_is_always_read(void **state)
+{
+	struct parser_source source;
+	uint64_t taken_ns = 0;
+
+	run("cd %s && echo '1000 10 some_function' >perf.map", ((struct place *)*state)->folder);
+	parser_source_init(&source, PARSER_PERF_MAP, open_path(in_place(*state, "perf.map")));
+	/* As HotSpot does every 10 s. */
+	for (int i = 0; taken_ns < 2 * parser_source_limit(0).debt_ns; i++) {
+		run("cd %s && echo '1000 10 function_%d' >perf.map", ((struct place *)*state)->folder, i);
+		assert_int_equal(ask(&source, 0), 0);
+		time_share_spend(&source.busy, SECOND / 4);
+		taken_ns += SECOND / 4;
+		let_pass(&source.busy, 10 * SECOND);
+	}
 	parser_source_deinit(parser, &source);
 }
 
@@ -161,9 +199,11 @@ static void test_parser__time_that_offers_take_is_not_the_sources(void **state)
 	struct parser_source source;
 
 	parser_source_init(&source, PARSER_FILE, open_path("/proc/self/exe"));
-	source.offer_ns = PARSER_REQUESTS_MAX * PARSER_TIMEOUT_MS * 1000000ull;
+	spend_all(&source.offer_busy, 0);
 	assert_int_equal(parser_add(parser, &source, PARSER_DEBUG_FILE, open_path("/bin/sh")), -ETIME);
 	assert_int_equal(ask(&source, 0), 0);
+	let_pass(&source.offer_busy, PARSER_SOURCE_PART * SECOND);
+	assert_int_equal(parser_add(parser, &source, PARSER_DEBUG_FILE, open_path("/bin/sh")), -ENOENT);
 	parser_source_deinit(parser, &source);
 }
 
@@ -197,7 +237,7 @@ static void test_parser__file_that_is_not_read_in_time_is_asked_again_later(void
 		source.stalls.until_ms = now_ms;
 	}
 	assert_int_equal(source.deaths, 0);
-	assert_true(source.busy_ns < 1000000000);
+	assert_true(source.busy.debt_ns < SECOND);
 	worker_set_waiting(parser_worker(parser), (struct worker_waiting){0});
 	assert_int_equal(ask(&source, 0), 0);
 	assert_int_equal(source.stalls.count, 0);
@@ -318,8 +358,10 @@ static void test_time_share__is_run_up_at_once_and_paid_off_slowly(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_parser__file_that_has_taken_too_long_in_all_is_asked_nothing_more,
+		cmocka_unit_test_setup_teardown(test_parser__file_that_has_taken_too_long_is_asked_when_time_has_passed,
 						set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_parser__map_that_is_written_anew_for_ever_is_always_read, set_up,
+						tear_down),
 		cmocka_unit_test_setup_teardown(test_parser__accidents_before_answers_are_no_row_of_deaths, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(test_parser__deaths_by_what_is_offered_are_not_the_sources, set_up,

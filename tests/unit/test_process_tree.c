@@ -125,6 +125,24 @@ static void test_process_tree__the_callers_error_ends_it_and_no_proc_is_one(void
 	assert_int_equal(process_descendants("/nonexistent", wanted, 1, give, &given), -ENOENT);
 }
 
+static void test_process_tree__a_thread_is_one_of_its_process(void **state)
+{
+	const char *root = *state;
+	char path[256];
+	FILE *file;
+
+	add_process(root, 7, "web", 1);
+	snprintf(path, sizeof(path), "%s/proc/7/status", root);
+	file = fopen(path, "w");
+	assert_non_null(file);
+	fputs("Name:\tTgid:\t9\\nTgid:\t9\nUmask:\t0022\nTgid:\t5\nPid:\t7\n", file);
+	fclose(file);
+	assert_int_equal(process_of_thread(root, 7), 5);
+	add_process(root, 8, "gone", 1);
+	assert_int_equal(process_of_thread(root, 8), 0);
+	assert_int_equal(process_of_thread(root, 9), 0);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_root, remove_root)
@@ -133,6 +151,7 @@ int main(void)
 		TEST(test_process_tree__a_name_cannot_choose_the_parent),
 		TEST(test_process_tree__a_circle_ends),
 		TEST(test_process_tree__the_callers_error_ends_it_and_no_proc_is_one),
+		TEST(test_process_tree__a_thread_is_one_of_its_process),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

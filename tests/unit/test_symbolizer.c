@@ -243,7 +243,7 @@ static void test_symbolizer__a_file_that_kills_two_parsers_is_in_quarantine(void
 	/* On a busy machine the killer comes late: it gets many chances. */
 	for (int i = 0; i < 10000; i++, addresses[0] += 64) {
 		/* And time, which is not what this is about. */
-		process_snapshot_mapping(process, addresses[0])->file->source.busy_ns = 0;
+		process_snapshot_mapping(process, addresses[0])->file->source.busy.debt_ns = 0;
 		process->tenant->parsing.debt_ns = 0;
 		assert_int_equal(symbolizer_user(process, addresses, 1, &symbols), 0);
 		if (!strcmp(text(answer(0)->name), "[quarantined libLLVM-14.so.1]"))
@@ -291,6 +291,31 @@ static void test_symbolizer__tenant_whose_files_took_too_long_costs_no_other_one
 	assert_string_equal(text(answer(0)->name), "test_symbolizer_here");
 	symbolizer_process_free(process);
 	symbolizer_process_free(others);
+}
+
+static void test_symbolizer__file_that_took_too_long_is_asked_again_and_counted_once(void **state)
+{
+	struct process_identity identity = {.pid = getpid(), .start_ns = own_start_ns(), .tenant = 1};
+	uint64_t limit_ns = parser_source_limit(0).debt_ns;
+	struct symbolizer_process *process;
+	struct time_share *busy;
+
+	assert_int_equal(symbolizer_process_new(symbolizer, &identity, &process), 0);
+	for (uint64_t i = 0; i < 2; i++) {
+		/* Not two of one function, which is remembered. */
+		uint64_t there = i ? (uint64_t)run : (uint64_t)test_symbolizer_here;
+
+		busy = &process_snapshot_mapping(process, there)->file->source.busy;
+		*busy = (struct time_share){2 * limit_ns, clock_now_ns()};
+		assert_int_equal(symbolizer_user(process, &there, 1, &symbols), 0);
+		assert_string_equal(text(answer(0)->name), "[takes too long: test_symbolizer]");
+		assert_true(answer(0)->pending);
+		busy->at_ns -= PARSER_SOURCE_PART * 2 * limit_ns;
+		assert_int_equal(symbolizer_user(process, &there, 1, &symbols), 0);
+		assert_string_equal(text(answer(0)->name), i ? "run" : "test_symbolizer_here");
+		assert_int_equal(symbolizer_costs(symbolizer).slow, 1);
+	}
+	symbolizer_process_free(process);
 }
 
 static void test_symbolizer__kernel_addresses_have_names_or_a_reason(void **state)
@@ -362,6 +387,7 @@ int main(void)
 		TEST(test_symbolizer__debug_file_that_is_not_read_in_time_is_offered_again),
 		TEST(test_symbolizer__a_file_that_kills_two_parsers_is_in_quarantine),
 		TEST(test_symbolizer__tenant_whose_files_took_too_long_costs_no_other_one_its_names),
+		TEST(test_symbolizer__file_that_took_too_long_is_asked_again_and_counted_once),
 		TEST(test_symbolizer__kernel_symbol_that_came_later_is_found_once_the_others_are_old),
 		TEST(test_symbolizer__kernel_addresses_have_names_or_a_reason),
 	};
