@@ -14,9 +14,13 @@
 
 /* What was unmapped has names for the samples that are still to be named; no process grows for ever by it. */
 #define OLD_MAPPINGS_MAX 512
-/* What processes map, with the names of it. 65,536 pieces of one file fit into the first. */
+/*
+ * What processes map, with the names of it. 65,536 pieces of one file fit into the first. Of all, a tenant may have half of
+ * what the others leave, so that whoever comes first does not keep it all: it gives some up as its processes are read again.
+ * That never comes to more than all; each tenant is sure of its least besides, so it may be that much more for each tenant.
+ */
 #define PROCESS_BYTES_MAX (8ull << 20)
-#define TENANT_BYTES_MAX (128ull << 20)
+#define TENANT_BYTES_MIN (256ull << 10) /* some twenty usual processes */
 #define ALL_BYTES_MAX (256ull << 20)
 /* What it takes to read a process like any other: whoever starts many does not pay for it. */
 #define READ_FREE_NS 1000000ull
@@ -305,12 +309,12 @@ static size_t left_of(size_t most, size_t used)
 /* Not 0: the limit is told by the first mapping that is beyond it. */
 static size_t room_for(const struct symbolizer_process *process)
 {
-	size_t own = process->mappings.bytes, room = PROCESS_BYTES_MAX;
-	size_t tenants = left_of(TENANT_BYTES_MAX, process->tenant->mapping_bytes - own);
-	size_t all = left_of(ALL_BYTES_MAX, process->symbolizer->mapping_bytes - own);
+	const struct tenant *tenant = process->tenant;
+	size_t share = left_of(ALL_BYTES_MAX, process->symbolizer->mapping_bytes - tenant->mapping_bytes) / 2;
+	size_t room = left_of(share > TENANT_BYTES_MIN ? share : TENANT_BYTES_MIN,
+			      tenant->mapping_bytes - process->mappings.bytes);
 
-	room = room < tenants ? room : tenants;
-	room = room < all ? room : all;
+	room = room < PROCESS_BYTES_MAX ? room : PROCESS_BYTES_MAX;
 	return room ? room : 1;
 }
 

@@ -39,7 +39,7 @@ struct symbolizer {
 	int host_root;		       /* O_PATH of "/" */
 	struct root_identity root;     /* of the same */
 	struct worker_waiting waiting; /* in force while user addresses are named */
-	size_t quarantined, slow;      /* sources that are asked nothing more */
+	size_t quarantined, slow;      /* as struct symbolizer_costs has them */
 	string_id quarantined_last, slow_last;
 };
 

@@ -298,6 +298,15 @@ static void test_process_snapshot__few_of_those_that_were_unmapped_are_kept_and_
 	assert_int_equal(symbolizer->mapping_bytes, process->mappings.bytes);
 }
 
+/* As if a tenant had other processes that map this much; negative: no more. */
+static void hold(struct tenant *tenant, int64_t bytes)
+{
+	tenant->mapping_bytes += (uint64_t)bytes;
+	symbolizer->mapping_bytes += (uint64_t)bytes;
+}
+
+#define MB (1ll << 20)
+
 static void test_process_snapshot__no_tenant_fills_memory_with_what_it_maps(void **state)
 {
 	struct process_identity identity = own_identity();
@@ -310,9 +319,8 @@ static void test_process_snapshot__no_tenant_fills_memory_with_what_it_maps(void
 	assert_string_equal(name_of(here), "test_process_snapshot_here");
 	all = symbolizer_process_mappings(process);
 
-	/* As if there were thousands of others. */
 	before = process->tenant->mapping_bytes;
-	process->tenant->mapping_bytes += 1ull << 30;
+	hold(process->tenant, 128 * MB);
 	assert_int_equal(symbolizer_process_refresh(process), 0);
 	assert_true(process->mappings.cut);
 	assert_string_equal(name_of(64), "[too many mappings]");
@@ -321,11 +329,60 @@ static void test_process_snapshot__no_tenant_fills_memory_with_what_it_maps(void
 	assert_int_equal(symbolizer_process_mappings(others), all);
 	symbolizer_process_free(others);
 
-	process->tenant->mapping_bytes -= 1ull << 30;
+	hold(process->tenant, -128 * MB);
 	assert_int_equal(symbolizer_process_refresh(process), 0);
 	assert_false(process->mappings.cut);
 	assert_in_range(process->tenant->mapping_bytes, 1, 2 * before);
 	assert_int_equal(symbolizer->mapping_bytes, process->tenant->mapping_bytes);
+}
+
+static void test_process_snapshot__tenants_that_have_all_the_room_leave_others_some(void **state)
+{
+	struct process_identity identity = own_identity();
+	struct tenant *first = tenants_find(&symbolizer->tenants, 1), *second = tenants_find(&symbolizer->tenants, 2);
+
+	/* However they came to that. */
+	hold(first, 128 * MB);
+	hold(second, 128 * MB);
+	identity.tenant = 3;
+	assert_int_equal(symbolizer_process_new(symbolizer, &identity, &process), 0);
+	assert_false(process->mappings.cut);
+	assert_string_equal(name_of((uint64_t)test_process_snapshot_here), "test_process_snapshot_here");
+
+	/* That is its least, and no more. */
+	hold(process->tenant, MB / 4);
+	assert_int_equal(symbolizer_process_refresh(process), 0);
+	assert_true(process->mappings.cut);
+	hold(first, -128 * MB);
+	hold(second, -128 * MB);
+	assert_int_equal(symbolizer_process_refresh(process), 0);
+	assert_false(process->mappings.cut);
+	hold(process->tenant, -MB / 4);
+}
+
+static void test_process_snapshot__who_has_more_than_the_others_leave_gives_some_up(void **state)
+{
+	struct process_identity identity = own_identity();
+	struct tenant *second = tenants_find(&symbolizer->tenants, 2);
+
+	identity.tenant = 1;
+	assert_int_equal(symbolizer_process_new(symbolizer, &identity, &process), 0);
+	hold(process->tenant, 120 * MB);
+	assert_int_equal(symbolizer_process_refresh(process), 0);
+	assert_false(process->mappings.cut);
+	hold(second, 64 * MB);
+	assert_int_equal(symbolizer_process_refresh(process), 0);
+	assert_true(process->mappings.cut);
+	/* Two that want all there is have a third each. */
+	hold(process->tenant, -36 * MB);
+	hold(second, 20 * MB);
+	assert_int_equal(symbolizer_process_refresh(process), 0);
+	assert_false(process->mappings.cut);
+	hold(process->tenant, 2 * MB);
+	assert_int_equal(symbolizer_process_refresh(process), 0);
+	assert_true(process->mappings.cut);
+	hold(process->tenant, -86 * MB);
+	hold(second, -84 * MB);
 }
 
 /* What is mapped cannot be forgotten: names of functions would be, of all files, each time and in vain. */
@@ -380,6 +437,8 @@ int main(void)
 		TEST(who_takes_too_long_to_read_leaves_time_for_others),
 		TEST(few_of_those_that_were_unmapped_are_kept_and_the_last_ones),
 		TEST(no_tenant_fills_memory_with_what_it_maps),
+		TEST(tenants_that_have_all_the_room_leave_others_some),
+		TEST(who_has_more_than_the_others_leave_gives_some_up),
 		TEST(strings_that_are_in_use_are_not_looked_through_each_time),
 		TEST(vdso_stays_open),
 	};
