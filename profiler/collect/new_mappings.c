@@ -23,9 +23,10 @@ struct followed {
 };
 
 struct new_mappings {
-	pthread_mutex_t lock;		 /* of the next two, and all that they lead to */
+	pthread_mutex_t lock;		 /* of the next three, and all that they lead to */
 	struct followed *places[PLACES]; /* by tgid modulo PLACES */
 	size_t noted;			 /* ranges, of all */
+	uint64_t lost_ns;		 /* when records were lost that nobody was told of yet, or 0 */
 	ARRAY(struct new_mapping) taken;
 };
 
@@ -145,6 +146,24 @@ void new_mappings_add(struct new_mappings *mappings, const struct new_mapping *m
 	pthread_mutex_unlock(&mappings->lock);
 }
 
+void new_mappings_lost(struct new_mappings *mappings, uint64_t time_ns)
+{
+	pthread_mutex_lock(&mappings->lock);
+	mappings->lost_ns = time_ns;
+	pthread_mutex_unlock(&mappings->lock);
+}
+
+/* Here, once for however many times it happened, and not on the thread that empties the rings. */
+static void note_lost(struct new_mappings *mappings)
+{
+	const struct new_mapping anything = {.end = UINT64_MAX, .time_ns = mappings->lost_ns};
+
+	for (uint32_t i = 0; i < PLACES && mappings->lost_ns; i++)
+		for (struct followed *followed = mappings->places[i]; followed; followed = followed->next)
+			mappings->noted += note(&followed->ranges[false], &anything);
+	mappings->lost_ns = 0;
+}
+
 static void take_ranges(struct new_mappings *mappings, struct followed *followed, bool anonymous)
 {
 	struct ranges *ranges = &followed->ranges[anonymous];
@@ -173,6 +192,7 @@ int new_mappings_take(struct new_mappings *mappings, const struct new_mapping **
 
 	mappings->taken.count = 0;
 	pthread_mutex_lock(&mappings->lock);
+	note_lost(mappings);
 	err = array_reserve(&mappings->taken, mappings->noted);
 	for (uint32_t i = 0; i < PLACES && mappings->noted && !err; i++)
 		for (struct followed *followed = mappings->places[i]; followed; followed = followed->next) {

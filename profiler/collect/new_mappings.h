@@ -3,8 +3,9 @@
  * new_mappings: what processes have mapped since they were read, from the thread that follows records to the recorder.
  *
  * Only processes that are followed are noted. Of each one's mappings only so many ranges are, of files and of anonymous memory
- * apart: what lies nearest to each other becomes one range, with what is between. So nothing is missed, whoever maps and
- * maps takes no room from others, and code that a runtime makes hides no library. Adding is for one thread, all else for another.
+ * apart: what lies nearest to each other becomes one range, with what is between. So nothing that was heard is missed, whoever
+ * maps and maps takes no room from others, and code that a runtime makes hides no library. Where records were lost, anybody's
+ * may have been, and all are told to have mapped anything. Adding is for one thread, all else for another.
  */
 #ifndef STOKER_NEW_MAPPINGS_H
 #define STOKER_NEW_MAPPINGS_H
@@ -33,6 +34,9 @@ int new_mappings_follow(struct new_mappings *mappings, uint32_t tgid);
 void new_mappings_unfollow(struct new_mappings *mappings, uint32_t tgid);
 
 void new_mappings_add(struct new_mappings *mappings, const struct new_mapping *mapping);
+
+/* Nobody knows who mapped what until @time_ns: the next call of new_mappings_take() tells all that are followed. */
+void new_mappings_lost(struct new_mappings *mappings, uint64_t time_ns);
 
 /**
  * new_mappings_take() - what was added since the last call

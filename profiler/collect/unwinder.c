@@ -89,6 +89,8 @@ static void take_lost(void *data, uint64_t count)
 	pthread_mutex_lock(&unwinder->lock);
 	unwinder->records_lost += count;
 	pthread_mutex_unlock(&unwinder->lock);
+	/* One container can fill a ring; whose records found no room there is not told. */
+	new_mappings_lost(unwinder->new_mappings, clock_now_ns());
 }
 
 static void read_asked(struct unwinder *unwinder)

@@ -122,6 +122,25 @@ static void test_new_mappings__who_is_forgotten_is_not_followed_any_more(void **
 	assert_int_equal(take(), 0);
 }
 
+static void test_new_mappings__lost_records_may_be_of_anybody_who_is_followed(void **state)
+{
+	follow(4711);
+	follow(4712);
+	add(4711, 5, false);
+	add(4711, 2000, false);
+	for (int i = 0; i < 3; i++)
+		new_mappings_lost(mappings, 1000);
+	assert_int_equal(take(), 3);
+	for (uint64_t start = 0; start <= 1000; start += 100) {
+		assert_true(is_told(4711, start, false));
+		assert_true(is_told(4712, start, false));
+	}
+	assert_true(is_told(4711, 2000, false));
+	assert_int_equal(take(), 0);
+	follow(4713);
+	assert_int_equal(take(), 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(test_new_mappings__##name, set_up, tear_down)
 
 int main(void)
@@ -132,6 +151,7 @@ int main(void)
 		TEST(code_that_is_made_hides_no_library),
 		TEST(what_lies_apart_stays_apart),
 		TEST(who_is_forgotten_is_not_followed_any_more),
+		TEST(lost_records_may_be_of_anybody_who_is_followed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
