@@ -40,8 +40,9 @@ void lock_sites_deinit(struct lock_sites *sites)
 
 bool lock_sites_recorded(const struct profile *profile)
 {
-	/* One that was cut has no facts of its end. */
-	return profile->rows.locks.count || profile_fact(profile, "locks.spins_untraced");
+	/* One that was cut has no facts of its end; an older one has all uncounted waits in one. */
+	return profile->rows.locks.count || profile_fact(profile, "locks.spins_untraced") ||
+	       profile_fact(profile, "locks.spins_lost");
 }
 
 const char *lock_class_name(uint8_t lock_class)

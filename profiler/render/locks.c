@@ -304,6 +304,9 @@ static void put_account(const struct lock_sites *sites, const struct profile *pr
 {
 	static const struct loss losses[] = {
 		{"locks.lost", "waits had no room: too many different ones in a second."},
+		/* Of recordings from before the three below were told apart. */
+		{"locks.spins_lost", "waits for spinlocks were not counted: their begin or end was not traced, nested "
+				     "too deep, or no room."},
 		{"locks.spins_untraced", "waits for spinlocks were not counted: their begin or end was not traced."},
 		{"locks.spins_nested",
 		 "waits for spinlocks were not counted: nested too deep, or in stoker's own programs."},

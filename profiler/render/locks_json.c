@@ -176,11 +176,13 @@ static struct json_object *spins_json(const struct lock_sites *sites, const stru
 int render_locks_json(const struct lock_sites *sites, const struct profile *profile,
 		      const struct locks_options *options, FILE *out)
 {
+	/* The last is of recordings from before the other spins_ were told apart. */
 	static const char *const facts[] = {"locks.lost",	  "locks.lost_ns",	 "locks.spins_untraced",
 					    "locks.spins_nested", "locks.spins_crowded", "waits.stacks_lost",
-					    "waits.missed",	  "locks.looks_lost",	 "locks.looks_hz"};
+					    "waits.missed",	  "locks.looks_lost",	 "locks.looks_hz",
+					    "locks.spins_lost"};
 	static const char *const keys[] = {"lost",	  "lost_ns", "spins_untraced", "spins_nested", "spins_crowded",
-					   "stacks_lost", "missed",  "looks_lost",     "looks_hz"};
+					   "stacks_lost", "missed",  "looks_lost",     "looks_hz",     "spins_lost"};
 	_cleanup_json_ struct json_object *top = json_object_new_object(), *list = json_object_new_array();
 	int err = top && list ? 0 : -ENOMEM;
 

@@ -211,12 +211,34 @@ static void test_commands__of_a_recording_that_is_too_large_its_beginning_is_sho
 	assert_null(strstr(the.output, "was cut"));
 }
 
+static void test_commands__an_older_recording_says_which_spins_were_not_counted(void **state)
+{
+	char before[sizeof(the.recording)];
+	struct maker maker;
+
+	maker_start(&maker);
+	maker_fact(&maker, "locks.spins_lost", "1234");
+	assert_int_equal(recording_writer_accounting(maker.writer, &maker.total), 0);
+	assert_int_equal(recording_writer_finish(maker.writer), 0);
+	recording_writer_free(maker.writer);
+	memcpy(before, the.recording, sizeof(before));
+	snprintf(the.recording, sizeof(the.recording), "%s", maker.path);
+	assert_int_equal(run(command_locks, "locks"), EXIT_OK);
+	printed("\n1,234 waits for spinlocks were not counted: ");
+	assert_int_equal(run(command_locks, "locks -o json"), EXIT_OK);
+	printed("\"spins_lost\": 1234");
+	printed("\"spins_untraced\": null");
+	unlink(the.recording);
+	memcpy(the.recording, before, sizeof(before));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_commands__containers_without_a_row_are_said_to_have_none),
 		cmocka_unit_test(test_commands__offcpu_says_what_was_left_out),
 		cmocka_unit_test(test_commands__of_a_recording_that_is_too_large_its_beginning_is_shown),
+		cmocka_unit_test(test_commands__an_older_recording_says_which_spins_were_not_counted),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
