@@ -9,8 +9,10 @@
 #include <unistd.h>
 
 #include "profiler/commands/commands.h"
+#include "profiler/commands/host_view.h"
 #include "profiler/commands/ps_output.h"
 #include "profiler/commands/report.h"
+#include "profiler/containers/container_names.h"
 #include "profiler/profile/short_ids.h"
 #include "symbolizer/base/cleanup.h"
 #include "symbolizer/base/log.h"
@@ -58,7 +60,7 @@ static int by_container(const void *left, const void *right)
 
 	if (!order)
 		order = strcmp(a->info.own, b->info.own);
-	return order ? order : (a->process->pid > b->process->pid) - (a->process->pid < b->process->pid);
+	return order ? order : host_process_order(a->process, b->process);
 }
 
 static bool same_container(const struct ps_process *a, const struct ps_process *b)
@@ -232,5 +234,10 @@ int command_ps(int argc, char **argv)
 		log_error("ps: one container or pid, please; see 'stoker ps --help'");
 		return EXIT_USAGE;
 	}
+	status = host_view_check();
+	if (status != EXIT_OK)
+		return status;
+	if (container_names_hidden(""))
+		log_warning("ps: without root the containers that runc or crun runs by itself may be missing");
 	return show(&settings, first < argc ? argv[first] : NULL);
 }

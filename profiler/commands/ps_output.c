@@ -33,11 +33,15 @@ static void set_id(char *cell, const struct ps_process *process)
 }
 
 /* "net! uts!" */
-static void set_shared(char *cell, uint32_t shared, bool color)
+static void set_shared(char *cell, const struct host_process *process, bool color)
 {
+	if (!process->shared_known) {
+		set_text(cell, "?");
+		return;
+	}
 	cell[0] = '\0';
 	for (uint32_t i = 0; i < CONTAINER_NAMESPACES; i++)
-		if (shared & 1u << i)
+		if (process->shared & 1u << i)
 			text_append(cell, COLUMN_CELL_BYTES, "%s%s%s!%s", cell[0] ? " " : "", color ? RED : "",
 				    container_namespace_names[i], color ? RED_OFF : "");
 	if (!cell[0])
@@ -72,7 +76,7 @@ static int add_container(const struct ps_list *list, const struct ps_group *grou
 	snprintf(cells[8], COLUMN_CELL_BYTES, "%zu", group->count);
 	snprintf(cells[9], COLUMN_CELL_BYTES, "%u (%u)%s", first->process->pid, first->process->ns_pid,
 		 group->count > 1 ? " …" : "");
-	set_shared(cells[10], first->process->shared, color);
+	set_shared(cells[10], first->process, color);
 	return column_table_add(table, cells, NULL);
 }
 
@@ -126,20 +130,24 @@ int ps_print_processes(const struct ps_list *list, bool color, FILE *out)
 		set_text(cells[2], shown->process->comm);
 		set_name(cells[3], shown->info.name, &columns[3]);
 		set_id(cells[4], shown);
-		set_shared(cells[5], shown->process->shared, color);
+		set_shared(cells[5], shown->process, color);
 		err = column_table_add(&table, cells, NULL);
 	}
 	return err ? err : print(&table, out);
 }
 
-static struct json_object *shared_json(uint32_t shared)
+static int add_shared(struct json_object *object, const struct host_process *process)
 {
-	_cleanup_json_ struct json_object *array = json_object_new_array();
+	_cleanup_json_ struct json_object *array = NULL;
 
+	if (!process->shared_known)
+		return json_add_null(object, "shared_namespaces");
+	array = json_object_new_array();
 	for (uint32_t i = 0; i < CONTAINER_NAMESPACES && array; i++)
-		if (shared & 1u << i && json_append(array, json_object_new_string(container_namespace_names[i])))
-			return NULL;
-	return take_ptr(array);
+		if (process->shared & 1u << i &&
+		    json_append(array, json_object_new_string(container_namespace_names[i])))
+			return -ENOMEM;
+	return json_add(object, "shared_namespaces", take_ptr(array));
 }
 
 /* What is not known, and what two readings would have told where there was one, is left out. */
@@ -197,8 +205,7 @@ static struct json_object *group_json(const struct ps_list *list, const struct p
 	    json_add_text_or_null(object, "image", info->image) || json_add_text_or_null(object, "pod", info->pod) ||
 	    json_add_text_or_null(object, "namespace", info->namespace) ||
 	    json_add_text(object, "cgroup", group->cgroup) || json_add(object, "cpu", cpu_json(group)) ||
-	    json_add(object, "shared_namespaces", shared_json(first->process->shared)) ||
-	    json_add(object, "processes", processes_json(first, group->count)))
+	    add_shared(object, first->process) || json_add(object, "processes", processes_json(first, group->count)))
 		return NULL;
 	return take_ptr(object);
 }

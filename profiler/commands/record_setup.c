@@ -13,6 +13,7 @@
 
 #include "profiler/collect/user_reads.h"
 #include "profiler/commands/commands.h"
+#include "profiler/commands/host_view.h"
 #include "profiler/containers/process_tree.h"
 #include "symbolizer/base/clock.h"
 #include "symbolizer/base/log.h"
@@ -25,9 +26,6 @@
 /* For the tables of what runs already: whole stacks from the first sample on. A busy machine takes its time. */
 #define UNWINDER_IDLE_MS 1000
 #define UNWINDER_WAIT_MS 5000
-/* include/linux/proc_ns.h: PROC_PID_INIT_INO, PROC_CGROUP_INIT_INO. /proc/1's may not be looked at from everywhere. */
-#define INITIAL_PID_NAMESPACE 0xeffffffcu
-#define INITIAL_CGROUP_NAMESPACE 0xeffffffbu
 
 void record_session_deinit(struct record_session *session)
 {
@@ -50,29 +48,11 @@ static int refuse(int err, const char *what)
 	return err == -EPERM || err == -EACCES || err == -EOPNOTSUPP ? EXIT_UNSUPPORTED : EXIT_FAILED;
 }
 
-/*
- * From inside a pid namespace the kernel's pids mean nothing: names would be those of other processes. From inside a cgroup
- * namespace only the cgroups below its root are there: all others would be unknown, and taken for gone.
- */
 static int check_place(void)
 {
-	struct stat status;
-
 	if (geteuid() != 0)
 		return refuse(-EPERM, "recording needs root: BPF, perf events and other processes' files; try sudo");
-	if (stat("/proc/self/ns/pid", &status))
-		return refuse(-EOPNOTSUPP, "/proc is not mounted here: mount it, or run on the host");
-	if (status.st_ino != INITIAL_PID_NAMESPACE)
-		return refuse(-EOPNOTSUPP,
-			      "running inside a pid namespace: run on the host, or with --pid=host and --cgroupns=host "
-			      "in a container");
-	/* A kernel without cgroup namespaces has no such file. */
-	if (!stat("/proc/self/ns/cgroup", &status) && status.st_ino != INITIAL_CGROUP_NAMESPACE)
-		return refuse(
-			-EOPNOTSUPP,
-			"running inside a cgroup namespace, from where other containers cannot be seen: run on the "
-			"host, or with --cgroupns=host in a container");
-	return EXIT_OK;
+	return host_view_check();
 }
 
 static bool walks_tables(const struct record_settings *settings, const struct record_session *session)

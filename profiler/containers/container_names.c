@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <json-c/json.h>
 
@@ -139,12 +140,25 @@ static int find_podman(const char *root, struct runtime_places *places, const ch
 	return 0;
 }
 
+static const struct {
+	const char *place, *file, *runtime;
+} known[] = {{"/run/runc", "state.json", "runc"}, {"/run/crun", "status", "crun"}};
+
+bool container_names_hidden(const char *root)
+{
+	char path[1024];
+
+	for (size_t i = 0; i < ARRAY_LENGTH(known); i++) {
+		snprintf(path, sizeof(path), "%s%s", root, known[i].place);
+		if (access(path, X_OK) && errno == EACCES)
+			return true;
+	}
+	return false;
+}
+
 /* runc's and crun's state says that a plain directory is a container: its id is the name that people gave it. */
 static int find_runc(const char *root, const char *id, struct container_names *names)
 {
-	static const struct {
-		const char *place, *file, *runtime;
-	} known[] = {{"/run/runc", "state.json", "runc"}, {"/run/crun", "status", "crun"}};
 	struct stat status;
 	char path[1024];
 

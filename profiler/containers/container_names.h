@@ -7,6 +7,8 @@
 #ifndef STOKER_CONTAINER_NAMES_H
 #define STOKER_CONTAINER_NAMES_H
 
+#include <stdbool.h>
+
 #include "profiler/containers/cgroup_path.h"
 #include "profiler/containers/runtime_places.h"
 
@@ -27,5 +29,8 @@ struct container_names {
  */
 int container_names_find(const char *root, struct runtime_places *places, const struct cgroup_owner *owner,
 			 struct container_names *ret_names);
+
+/* Is there a folder of runc's or crun's containers that may not be looked into? Then those are taken for plain directories. */
+bool container_names_hidden(const char *root);
 
 #endif

@@ -77,60 +77,90 @@ static char *cgroup_of(char *text)
 	return strdup(best);
 }
 
-/* The last number of the line "NSpid:\t123\t1". */
-static uint32_t ns_pid_of(const char *status)
+/* "NSpid:\t123\t45\t1": in the host's namespace, in the one just inside of it, and in the innermost. */
+static void put_ns_pids(const char *status, struct host_process *process)
 {
-	const char *line = strstr(status, "\nNSpid:"), *last;
-	size_t length;
+	const char *at = strstr(status, "\nNSpid:\t");
+	char *end;
 
-	if (!line)
-		return 0;
-	line += 7;
-	length = strcspn(line, "\n");
-	for (last = line + length; last > line && last[-1] != '\t';)
-		last--;
-	return (uint32_t)strtoul(last, NULL, 10);
+	process->outer_pid = process->pid;
+	if (!at)
+		return;
+	at += 7;
+	for (int level = 0; *at == '\t'; level++, at = end) {
+		process->ns_pid = (uint32_t)strtoul(at, &end, 10);
+		if (level == 1)
+			process->outer_pid = process->ns_pid;
+	}
 }
 
-static bool read_namespace(const char *root, uint32_t pid, const char *name, char *link, size_t size)
+/* The 22nd of "7 (a) b) S 1 …". The name, the second, may hold anything, so its last ')' counts. */
+static bool read_start(const char *root, uint32_t pid, uint64_t *ret_ticks)
+{
+	char text[1024], *at;
+
+	if (!read_text(root, pid, "stat", text, sizeof(text)))
+		return false;
+	at = strrchr(text, ')');
+	for (int field = 2; at && field < 22; field++)
+		at = strchr(at + 1, ' ');
+	if (!at)
+		return false;
+	*ret_ticks = strtoull(at, NULL, 10);
+	return true;
+}
+
+/* Returns 0 or -errno. */
+static int read_namespace(const char *root, uint32_t pid, const char *name, char *link, size_t size)
 {
 	char path[512];
 	ssize_t length;
 
 	snprintf(path, sizeof(path), "%s/proc/%u/ns/%s", root, pid, name);
 	length = readlink(path, link, size - 1);
-	if (length <= 0)
-		return false;
+	if (length < 0)
+		return -errno;
 	link[length] = '\0';
-	return true;
+	return 0;
 }
 
 /* The host's first process may hold more capabilities than we do, and then does not show its namespaces: ours stand in. */
-static bool read_host_namespace(const char *root, const char *name, char *link, size_t size)
+static int read_host_namespace(const char *root, const char *name, char *link, size_t size)
 {
-	return read_namespace(root, 1, name, link, size) || read_namespace(root, (uint32_t)getpid(), name, link, size);
+	int err = read_namespace(root, 1, name, link, size);
+
+	return err ? read_namespace(root, (uint32_t)getpid(), name, link, size) : 0;
 }
 
-static uint32_t shared_of(const char *root, uint32_t pid)
+/* False where it is not known. What this kernel does not have (-ENOENT) is not shared. */
+static bool read_shared(const char *root, uint32_t pid, uint32_t *ret_shared)
 {
 	char first[64], own[64];
 	uint32_t shared = 0;
 
-	for (uint32_t i = 0; i < CONTAINER_NAMESPACES; i++)
-		if (read_host_namespace(root, container_namespace_names[i], first, sizeof(first)) &&
-		    read_namespace(root, pid, container_namespace_names[i], own, sizeof(own)) && !strcmp(first, own))
+	for (uint32_t i = 0; i < CONTAINER_NAMESPACES; i++) {
+		int err = read_host_namespace(root, container_namespace_names[i], first, sizeof(first));
+
+		if (!err)
+			err = read_namespace(root, pid, container_namespace_names[i], own, sizeof(own));
+		if (err && err != -ENOENT)
+			return false;
+		if (!err && !strcmp(first, own))
 			shared |= 1u << i;
-	return shared;
+	}
+	*ret_shared = shared;
+	return true;
 }
 
 static int add(const char *root, uint32_t pid, struct host_process_array *processes)
 {
 	char status[4096], cgroup[8192], comm[64], command[8];
 	struct host_process *process;
+	uint64_t start_ticks;
 
 	if (!read_text(root, pid, "status", status, sizeof(status)) ||
 	    !read_text(root, pid, "comm", comm, sizeof(comm)) ||
-	    !read_text(root, pid, "cgroup", cgroup, sizeof(cgroup)))
+	    !read_text(root, pid, "cgroup", cgroup, sizeof(cgroup)) || !read_start(root, pid, &start_ticks))
 		return 0;
 	/* Kernel threads have no memory of their own. */
 	if (!strstr(status, "\nVmSize:") && (!read_text(root, pid, "cmdline", command, sizeof(command)) || !command[0]))
@@ -139,12 +169,23 @@ static int add(const char *root, uint32_t pid, struct host_process_array *proces
 	if (!process)
 		return -ENOMEM;
 	process->pid = pid;
-	process->ns_pid = ns_pid_of(status);
-	process->shared = shared_of(root, pid);
+	process->start_ticks = start_ticks;
+	put_ns_pids(status, process);
+	process->shared_known = read_shared(root, pid, &process->shared);
 	comm[strcspn(comm, "\n")] = '\0';
 	snprintf(process->comm, sizeof(process->comm), "%.15s", comm);
 	process->cgroup = cgroup_of(cgroup);
 	return process->cgroup ? 0 : -ENOMEM;
+}
+
+/* In one tick the lower pid is the older one: inside of a container, its first process is 1. */
+int host_process_order(const struct host_process *a, const struct host_process *b)
+{
+	if (a->start_ticks != b->start_ticks)
+		return a->start_ticks < b->start_ticks ? -1 : 1;
+	if (a->outer_pid != b->outer_pid)
+		return a->outer_pid < b->outer_pid ? -1 : 1;
+	return (a->pid > b->pid) - (a->pid < b->pid);
 }
 
 char *container_process_cgroup(const char *root, uint32_t pid)
