@@ -50,7 +50,7 @@ static int show(const struct profile *profile, const void *data, enum exit_statu
 	if (err)
 		return err;
 	options.wanted = wanted;
-	if (!lock_sites_recorded(profile)) {
+	if (!lock_sites_recorded(profile) && !report_recorded(profile, "locks")) {
 		report_nothing(profile, "locks: no lock waits", "--locks");
 		*ret_status = EXIT_NO_SAMPLES;
 		return 0;

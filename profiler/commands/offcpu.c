@@ -50,7 +50,7 @@ static int show(const struct profile *profile, const void *data, enum exit_statu
 	options.wanted = wanted;
 	if (!err)
 		err = profile_times_init(&times, profile);
-	if (!err && !profile_times_have_blocks(&times, profile)) {
+	if (!err && !profile_times_have_blocks(&times, profile) && !report_recorded(profile, "offcpu")) {
 		report_nothing(profile, "offcpu: no blocked time", "--offcpu");
 		*ret_status = EXIT_NO_SAMPLES;
 		return 0;

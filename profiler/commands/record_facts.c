@@ -48,6 +48,26 @@ static void join_filter(const struct record_settings *settings, char *text, size
 		text_append(text, size, "%scontainer %s", text[0] ? ", " : "", settings->containers.entries.items[i]);
 }
 
+/* "offcpu, syscalls": what was recorded but samples, also where there was none of it; "" for nothing. */
+static void join_waits(const struct wait_settings *waits, char *text, size_t size)
+{
+	const struct {
+		bool wanted;
+		const char *name;
+	} kinds[] = {
+		{waits->offcpu, "offcpu"},
+		{waits->runq, "runq"},
+		{waits->locks, "locks"},
+		{waits->syscalls, "syscalls"},
+		{waits->syscall_counts, "syscall-counts"},
+	};
+
+	text[0] = '\0';
+	for (size_t i = 0; i < ARRAY_LENGTH(kinds); i++)
+		if (kinds[i].wanted)
+			text_append(text, size, "%s%s", text[0] ? ", " : "", kinds[i].name);
+}
+
 static const char *user_stacks(const struct record_settings *settings, const struct record_session *session)
 {
 	if (settings->kernel_only)
@@ -60,7 +80,7 @@ static const char *user_stacks(const struct record_settings *settings, const str
 int record_first_facts(const struct record_settings *settings, struct record_session *session)
 {
 	struct facts facts = {.writer = session->writer};
-	char filter[1024];
+	char filter[1024], waits[128];
 	struct utsname host;
 
 	uname(&host);
@@ -75,6 +95,9 @@ int record_first_facts(const struct record_settings *settings, struct record_ses
 	put_number(&facts, "start.realtime_ns", clock_read_ns(CLOCK_REALTIME));
 	put(&facts, "cgroup.mode", cgroup_tree_mode(session->tree));
 	put(&facts, "user_stacks", user_stacks(settings, session));
+	/* The sampler's: what this kernel does not tell is left out there. */
+	join_waits(sampler_wait_settings(session->sampler), waits, sizeof(waits));
+	put(&facts, "recorded", waits);
 	join_filter(settings, filter, sizeof(filter));
 	if (filter[0])
 		put(&facts, "filter", filter);

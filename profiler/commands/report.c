@@ -113,6 +113,14 @@ int report_choose(const struct profile *profile, const char *command, const stru
 	return 0;
 }
 
+bool report_recorded(const struct profile *profile, const char *what)
+{
+	const char *recorded = profile_fact(profile, "recorded");
+
+	/* None of their names is a part of another one. */
+	return recorded && strstr(recorded, what);
+}
+
 void report_nothing(const struct profile *profile, const char *what, const char *option)
 {
 	if (profile->beyond_memory)

@@ -96,4 +96,10 @@ void report_nothing(const struct profile *profile, const char *what, const char 
 bool report_file(const struct option_usage *usage, int argc, char **argv, void *settings, const char **ret_path,
 		 enum exit_status *ret_status);
 
+/*
+ * Was the recording made with --WHAT ("runq"), whether there was anything of it or not? False for older ones, which do not say:
+ * their rows do.
+ */
+bool report_recorded(const struct profile *profile, const char *what);
+
 #endif

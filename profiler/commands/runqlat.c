@@ -52,7 +52,7 @@ static int show(const struct profile *profile, const void *data, enum exit_statu
 	options.wanted = wanted;
 	if (!err)
 		err = profile_times_init(&times, profile);
-	if (!err && !profile->rows.queues.count) {
+	if (!err && !profile->rows.queues.count && !report_recorded(profile, "runq")) {
 		report_nothing(profile, "runqlat: no run queue", "--runq");
 		*ret_status = EXIT_NO_SAMPLES;
 		return 0;

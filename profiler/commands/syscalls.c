@@ -79,7 +79,9 @@ static int show(const struct profile *profile, const void *data, enum exit_statu
 	options.wanted = wanted;
 	if (settings->hot)
 		return show_hot(profile, settings, &options, ret_status);
-	if (!profile->rows.calls.count) {
+	/* The fact of their end is in older ones, too. */
+	if (!profile->rows.calls.count && !profile_fact(profile, "calls.others") &&
+	    !report_recorded(profile, "syscall")) {
 		report_nothing(profile, "syscalls: no system calls were counted", "--syscalls, or see --hot");
 		*ret_status = EXIT_NO_SAMPLES;
 		return 0;

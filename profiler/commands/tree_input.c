@@ -217,15 +217,16 @@ static bool say_not_recorded(const struct opened *opened, const struct query_set
 {
 	_cleanup_(profile_times_deinit) struct profile_times times = {0};
 	bool locks = settings->kind == PROFILE_LOCKS;
+	const char *option = locks ? "--locks" : "--offcpu";
 	char what[64];
 
-	if (!profile || settings->kind == PROFILE_ONCPU)
+	if (!profile || settings->kind == PROFILE_ONCPU || report_recorded(profile, option + 2))
 		return false;
 	if (locks ? lock_sites_recorded(profile)
 		  : profile_times_init(&times, profile) || profile_times_have_blocks(&times, profile))
 		return false;
 	snprintf(what, sizeof(what), "%s: no %s", opened->command, locks ? "lock waits" : "blocked time");
-	report_nothing(profile, what, locks ? "--locks" : "--offcpu");
+	report_nothing(profile, what, option);
 	return true;
 }
 

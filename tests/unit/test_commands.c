@@ -232,6 +232,64 @@ static void test_commands__an_older_recording_says_which_spins_were_not_counted(
 	memcpy(the.recording, before, sizeof(before));
 }
 
+/* In the place of the one that all tests share: of one sample, with a fact or without (NULL). */
+static void make_without_rows(const char *fact, const char *value)
+{
+	struct maker maker;
+
+	maker_start(&maker);
+	if (fact)
+		maker_fact(&maker, fact, value);
+	maker_container(&maker, CONTAINER_CONTAINER, "web", "abc", "");
+	maker_sample(&maker, 0, "main", 1);
+	assert_int_equal(recording_writer_accounting(maker.writer, &maker.total), 0);
+	assert_int_equal(recording_writer_finish(maker.writer), 0);
+	recording_writer_free(maker.writer);
+	snprintf(the.recording, sizeof(the.recording), "%s", maker.path);
+}
+
+static void test_commands__what_was_recorded_and_did_not_happen_is_no_missing_option(void **state)
+{
+	static const struct {
+		int (*run)(int argc, char **argv);
+		const char *words, *recorded, *none, *option;
+	} cases[] = {
+		{command_syscalls, "syscalls", "offcpu, runq, locks, syscalls", "No system calls", "--syscalls"},
+		{command_syscalls, "syscalls", "syscall-counts", "No system calls", "--syscalls"},
+		{command_runqlat, "runqlat", "offcpu, runq", "No times", "--runq"},
+		{command_locks, "locks", "locks, syscalls", "No waits for locks", "--locks"},
+		{command_offcpu, "offcpu", "offcpu", "Nothing was blocked", "--offcpu"},
+	};
+	char shared[sizeof(the.recording)], option[64];
+
+	memcpy(shared, the.recording, sizeof(shared));
+	for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+		make_without_rows("recorded", cases[i].recorded);
+		assert_int_equal(run(cases[i].run, cases[i].words), EXIT_OK);
+		printed(cases[i].none);
+		assert_null(strstr(the.output, "record with"));
+		unlink(the.recording);
+		make_without_rows(NULL, NULL);
+		assert_int_equal(run(cases[i].run, cases[i].words), EXIT_NO_SAMPLES);
+		snprintf(option, sizeof(option), "record with %s", cases[i].option);
+		printed(option);
+		unlink(the.recording);
+	}
+	make_without_rows("recorded", "runq");
+	assert_int_equal(run(command_fold, "fold --kind locks"), EXIT_NO_SAMPLES);
+	printed("record with --locks");
+	unlink(the.recording);
+	make_without_rows("recorded", "locks");
+	assert_int_equal(run(command_fold, "fold --kind locks"), EXIT_NO_SAMPLES);
+	printed("no samples in");
+	unlink(the.recording);
+	/* An older one. */
+	make_without_rows("calls.others", "0");
+	assert_int_equal(run(command_syscalls, "syscalls"), EXIT_OK);
+	unlink(the.recording);
+	memcpy(the.recording, shared, sizeof(shared));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -239,6 +297,7 @@ int main(void)
 		cmocka_unit_test(test_commands__offcpu_says_what_was_left_out),
 		cmocka_unit_test(test_commands__of_a_recording_that_is_too_large_its_beginning_is_shown),
 		cmocka_unit_test(test_commands__an_older_recording_says_which_spins_were_not_counted),
+		cmocka_unit_test(test_commands__what_was_recorded_and_did_not_happen_is_no_missing_option),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
