@@ -27,6 +27,7 @@
 #define EVENTS_EVERY_MS 200
 #define TICK_NS 1000000000ull
 #define FLUSH_EVERY_TICKS 5
+#define COMMAND_ENDS_MS 3000
 #define LOOP_NICE -10 /* it has little to do, and a process that is sampled for the first time may soon be gone */
 
 struct loop {
@@ -284,16 +285,29 @@ static int sample(struct loop *loop)
 	return EXIT_FAILED;
 }
 
+/* A command that does not want to end costs neither the report nor the terminal. */
 static void end_child(struct loop *loop)
 {
-	int status;
+	struct pollfd waited = {.fd = loop->signals, .events = POLLIN};
+	int64_t left_ms, end_ms;
 
 	if (loop->child <= 0)
 		return;
+	/* Signals of before this have had their effect. */
+	take_signals(loop);
+	loop->ended = !loop->child;
 	/* Ended early by a signal: the command is told too, as a shell would. */
-	kill(loop->child, SIGTERM);
-	waitpid(loop->child, &status, 0);
-	loop->child_status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+	if (loop->child)
+		kill(loop->child, SIGTERM);
+	end_ms = clock_now_ms() + COMMAND_ENDS_MS;
+	while (!loop->ended && (left_ms = end_ms - clock_now_ms()) > 0) {
+		if (poll(&waited, 1, (int)left_ms) < 0 && errno != EINTR)
+			break;
+		take_signals(loop);
+	}
+	reap(loop);
+	if (loop->child)
+		log_warning("the command was told to end and still runs, as process %d", (int)loop->child);
 }
 
 int record_run(const struct record_settings *settings, int *ret_command)
