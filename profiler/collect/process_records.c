@@ -8,33 +8,23 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
-#include <bpf/libbpf.h>
-
+#include "profiler/collect/cpu_list.h"
+#include "profiler/collect/record_ring.h"
+#include "profiler/collect/tick_event.h"
 #include "symbolizer/base/array.h"
 #include "symbolizer/base/cleanup.h"
 
-#define RING_BYTES (512ul << 10) /* a power of two: some 4,000 records */
-#define PAGE_BYTES 4096ul
-
-struct ring {
-	int fd;
-	struct perf_event_mmap_page *control; /* one page, then RING_BYTES of records */
-	uint64_t head, tail;		      /* of what is being read */
-	uint64_t time;			      /* of the record at the tail */
-};
+/* To ask an event whether it runs interrupts its CPU: one that went and came back between two looks waits for that. */
+#define LOOKS_PER_CHECK 5
 
 struct process_records {
 	int epoll;
-	ARRAY(struct ring) rings;
-	char record[1 << 16]; /* one that wraps around the ring's end, put together */
+	ARRAY(struct record_ring) rings;
+	uint64_t looks, missed;
+	char record[RECORD_BYTES_MAX];
 };
-
-/* What precedes the time that sample_id_all puts at the end of every record: PERF_SAMPLE_TIME is the only field asked for. */
-#define RECORD_TIME_BYTES sizeof(uint64_t)
 
 struct mmap2_record {
 	struct perf_event_header header;
@@ -55,44 +45,24 @@ struct lost_record {
 	uint64_t id, count;
 };
 
-static int open_event(int cpu)
-{
-	struct perf_event_attr attr = {
-		.size = sizeof(attr),
-		.type = PERF_TYPE_SOFTWARE,
-		.config = PERF_COUNT_SW_DUMMY,
-		.sample_type = PERF_SAMPLE_TIME,
-		.sample_id_all = 1,
-		.mmap = 1,
-		.mmap2 = 1,
-		.comm = 1,
-		.comm_exec = 1,
-		.exclude_kernel = 1,
-		.watermark = 1,
-		.wakeup_watermark = 1,
-		.use_clockid = 1,
-		.clockid = CLOCK_MONOTONIC,
-	};
-
-	return (int)syscall(SYS_perf_event_open, &attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
-}
-
-static int add_ring(struct process_records *records, int fd)
+static int add_ring(struct process_records *records, int cpu)
 {
 	struct epoll_event event = {.events = EPOLLIN};
-	struct ring *ring = array_add(&records->rings);
-	void *memory;
+	struct record_ring ring;
+	int err;
 
-	if (!ring) {
-		close(fd);
+	if (array_reserve(&records->rings, 1))
 		return -ENOMEM;
+	err = record_ring_open(&ring, cpu);
+	if (err)
+		return err;
+	if (epoll_ctl(records->epoll, EPOLL_CTL_ADD, ring.fd, &event)) {
+		err = -errno;
+		record_ring_close(&ring);
+		return err;
 	}
-	ring->fd = fd;
-	memory = mmap(NULL, PAGE_BYTES + RING_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (memory == MAP_FAILED)
-		return -errno;
-	ring->control = memory;
-	return epoll_ctl(records->epoll, EPOLL_CTL_ADD, fd, &event) ? -errno : 0;
+	*array_add(&records->rings) = ring;
+	return 0;
 }
 
 static void cleanup_records(struct process_records **records)
@@ -103,7 +73,7 @@ static void cleanup_records(struct process_records **records)
 int process_records_new(struct process_records **ret_records)
 {
 	_cleanup_(cleanup_records) struct process_records *records = calloc(1, sizeof(*records));
-	int cpus = libbpf_num_possible_cpus();
+	int cpus = tick_event_cpus();
 
 	if (!records)
 		return -ENOMEM;
@@ -111,13 +81,10 @@ int process_records_new(struct process_records **ret_records)
 	if (records->epoll < 0)
 		return -errno;
 	for (int cpu = 0; cpu < cpus; cpu++) {
-		int fd = open_event(cpu), err;
+		int err = add_ring(records, cpu);
 
 		/* Possible, but not online. */
-		if (fd < 0 && errno == ENODEV)
-			continue;
-		err = fd < 0 ? -errno : add_ring(records, fd);
-		if (err)
+		if (err && err != -ENODEV)
 			return err;
 	}
 	*ret_records = take_ptr(records);
@@ -128,13 +95,8 @@ void process_records_free(struct process_records *records)
 {
 	if (!records)
 		return;
-	for (size_t i = 0; i < records->rings.count; i++) {
-		struct ring *ring = &records->rings.items[i];
-
-		if (ring->control)
-			munmap(ring->control, PAGE_BYTES + RING_BYTES);
-		close(ring->fd);
-	}
+	for (size_t i = 0; i < records->rings.count; i++)
+		record_ring_close(&records->rings.items[i]);
 	array_deinit(&records->rings);
 	if (records->epoll >= 0)
 		close(records->epoll);
@@ -144,32 +106,6 @@ void process_records_free(struct process_records *records)
 int process_records_fd(const struct process_records *records)
 {
 	return records->epoll;
-}
-
-static void copy_out(const struct ring *ring, uint64_t at, void *out, size_t bytes)
-{
-	const char *base = (const char *)ring->control + PAGE_BYTES;
-	size_t first = RING_BYTES - at % RING_BYTES;
-
-	first = first < bytes ? first : bytes;
-	memcpy(out, base + at % RING_BYTES, first);
-	memcpy((char *)out + first, base, bytes - first);
-}
-
-/* False at the end, and where the record there makes no sense: then all the rest is skipped. */
-static bool look_at_tail(struct ring *ring)
-{
-	struct perf_event_header header;
-
-	if (ring->tail >= ring->head)
-		return false;
-	copy_out(ring, ring->tail, &header, sizeof(header));
-	if (header.size < sizeof(header) + RECORD_TIME_BYTES || header.size > ring->head - ring->tail) {
-		ring->tail = ring->head;
-		return false;
-	}
-	copy_out(ring, ring->tail + header.size - RECORD_TIME_BYTES, &ring->time, RECORD_TIME_BYTES);
-	return true;
 }
 
 static void give(const struct process_records *records, uint64_t time_ns,
@@ -190,14 +126,14 @@ static void give(const struct process_records *records, uint64_t time_ns,
 		callbacks->lost(callbacks->data, lost->count);
 }
 
-static struct ring *earliest(struct process_records *records)
+static struct record_ring *earliest(struct process_records *records)
 {
-	struct ring *first = NULL;
+	struct record_ring *first = NULL;
 
 	for (size_t i = 0; i < records->rings.count; i++) {
-		struct ring *ring = &records->rings.items[i];
+		struct record_ring *ring = &records->rings.items[i];
 
-		if (look_at_tail(ring) && (!first || ring->time < first->time))
+		if (record_ring_at_record(ring) && (!first || ring->time_ns < first->time_ns))
 			first = ring;
 	}
 	return first;
@@ -205,22 +141,68 @@ static struct ring *earliest(struct process_records *records)
 
 void process_records_read(struct process_records *records, const struct process_records_callbacks *callbacks)
 {
-	struct perf_event_header header;
-	struct ring *ring;
+	struct record_ring *ring;
 
-	for (size_t i = 0; i < records->rings.count; i++) {
-		ring = &records->rings.items[i];
-		ring->head = __atomic_load_n(&ring->control->data_head, __ATOMIC_ACQUIRE);
-		ring->tail = ring->control->data_tail;
-	}
+	for (size_t i = 0; i < records->rings.count; i++)
+		record_ring_begin(&records->rings.items[i]);
 	while ((ring = earliest(records))) {
-		copy_out(ring, ring->tail, &header, sizeof(header));
-		copy_out(ring, ring->tail, records->record, header.size);
-		give(records, ring->time, callbacks);
-		ring->tail += header.size;
+		record_ring_take(ring, records->record);
+		give(records, ring->time_ns, callbacks);
 	}
-	for (size_t i = 0; i < records->rings.count; i++) {
-		ring = &records->rings.items[i];
-		__atomic_store_n(&ring->control->data_tail, ring->tail, __ATOMIC_RELEASE);
+	for (size_t i = 0; i < records->rings.count; i++)
+		record_ring_end(&records->rings.items[i]);
+}
+
+static bool mark_gone(struct record_ring *ring, const char *online, bool check)
+{
+	ring->gone = !cpu_list_has(online, ring->cpu) || (check && !record_ring_runs(ring));
+	return ring->gone;
+}
+
+static void close_gone(struct process_records *records, const char *online,
+		       const struct process_records_callbacks *callbacks)
+{
+	bool check = ++records->looks % LOOKS_PER_CHECK == 0, any = false;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < records->rings.count; i++)
+		any |= mark_gone(&records->rings.items[i], online, check);
+	/* What happened there before it went. */
+	if (any)
+		process_records_read(records, callbacks);
+	for (size_t i = 0; i < records->rings.count; i++)
+		if (records->rings.items[i].gone)
+			record_ring_close(&records->rings.items[i]);
+		else
+			records->rings.items[kept++] = records->rings.items[i];
+	records->rings.count = kept;
+}
+
+static bool has_ring(const struct process_records *records, int cpu)
+{
+	for (size_t i = 0; i < records->rings.count; i++)
+		if (records->rings.items[i].cpu == cpu)
+			return true;
+	return false;
+}
+
+void process_records_look(struct process_records *records, const struct process_records_callbacks *callbacks)
+{
+	char online[CPU_LIST_BYTES];
+	int cpus = tick_event_cpus();
+
+	if (!tick_event_online(online, sizeof(online)))
+		return;
+	close_gone(records, online, callbacks);
+	for (int cpu = 0; cpu < cpus; cpu++) {
+		int err = cpu_list_has(online, cpu) && !has_ring(records, cpu) ? add_ring(records, cpu) : 0;
+
+		/* -ENODEV: it has gone again meanwhile. */
+		records->missed += err && err != -ENODEV;
 	}
+}
+
+uint64_t process_records_missed(const struct process_records *records)
+{
+	return records->missed;
 }

@@ -2,8 +2,8 @@
 /*
  * process_records: what all processes map and execute, told by the kernel as it happens.
  *
- * One perf event a CPU that counts nothing (PERF_COUNT_SW_DUMMY) and records executable mappings and execs. Records are
- * given in the order of their time, across CPUs: a process that moves between an exec and its first mapping keeps it.
+ * A record_ring on each online CPU. Records are given in the order of their time, across CPUs: a process that moves between an
+ * exec and its first mapping keeps it. CPUs may come and go: what happens on one that came is told from the next look on.
  */
 #ifndef STOKER_PROCESS_RECORDS_H
 #define STOKER_PROCESS_RECORDS_H
@@ -31,5 +31,11 @@ int process_records_fd(const struct process_records *records);
 
 /* Gives all that there are now. */
 void process_records_read(struct process_records *records, const struct process_records_callbacks *callbacks);
+
+/* Once a second: gives CPUs that came a ring, and takes those away of CPUs that went, once all is given that they hold. */
+void process_records_look(struct process_records *records, const struct process_records_callbacks *callbacks);
+
+/* Looks at which an online CPU could not be given one; each CPU counts. */
+uint64_t process_records_missed(const struct process_records *records);
 
 #endif

@@ -2,26 +2,11 @@
 #include "profiler/collect/tick_events.h"
 
 #include <errno.h>
-#include <stdlib.h>
 
-#define LIST_BYTES 4096
+#include "profiler/collect/cpu_list.h"
+
 /* To ask an event whether it runs interrupts its CPU: one that went and came back between two looks waits for that. */
 #define LOOKS_PER_CHECK 5
-
-bool cpu_list_has(const char *list, int cpu)
-{
-	while (*list >= '0' && *list <= '9') {
-		char *end;
-		long first = strtol(list, &end, 10), last = first;
-
-		if (*end == '-')
-			last = strtol(end + 1, &end, 10);
-		if (cpu >= first && cpu <= last)
-			return true;
-		list = end + (*end == ',');
-	}
-	return false;
-}
 
 static int open_on(struct tick_events *events, int cpu)
 {
@@ -109,7 +94,7 @@ static bool has_event(const struct tick_events *events, int cpu)
 void tick_events_look(struct tick_events *events)
 {
 	int cpus = events->program ? tick_event_cpus() : 0, err;
-	char online[LIST_BYTES];
+	char online[CPU_LIST_BYTES];
 
 	if (!cpus || !tick_event_online(online, sizeof(online)))
 		return;

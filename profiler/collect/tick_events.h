@@ -45,7 +45,4 @@ void tick_events_look(struct tick_events *events);
 /* For good; the counts stay. */
 void tick_events_stop(struct tick_events *events);
 
-/* Is a CPU in a list as the kernel writes them, "0-3,6"? */
-bool cpu_list_has(const char *list, int cpu);
-
 #endif

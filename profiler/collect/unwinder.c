@@ -44,6 +44,7 @@ struct unwinder {
 	uint32_t asked_count;
 	bool stop, all_read;
 	uint64_t records_lost;
+	uint64_t cpus_missed;
 	struct unwind_processes_counts process_counts; /* of the last sweep */
 };
 
@@ -127,6 +128,7 @@ static bool stopped(struct unwinder *unwinder)
 	pthread_mutex_lock(&unwinder->lock);
 	stop = unwinder->stop;
 	unwinder->process_counts = unwind_processes_counts(unwinder->processes);
+	unwinder->cpus_missed = process_records_missed(unwinder->records);
 	pthread_mutex_unlock(&unwinder->lock);
 	return stop;
 }
@@ -181,6 +183,7 @@ static void *follow(void *data)
 
 		if (now >= next_sweep) {
 			unwind_processes_sweep(unwinder->processes);
+			process_records_look(unwinder->records, &callbacks);
 			next_sweep = now + SWEEP_NS;
 		}
 		find_python(unwinder);
@@ -365,6 +368,7 @@ struct unwinder_counts unwinder_counts(struct unwinder *unwinder)
 	pthread_mutex_lock(&unwinder->lock);
 	counts.processes = unwinder->process_counts;
 	counts.records_lost = unwinder->records_lost;
+	counts.cpus_missed = unwinder->cpus_missed;
 	pthread_mutex_unlock(&unwinder->lock);
 	return counts;
 }

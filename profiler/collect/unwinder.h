@@ -18,6 +18,7 @@ struct unwinder_counts {
 	struct unwind_tables_counts tables;
 	struct unwind_processes_counts processes;
 	uint64_t records_lost;
+	uint64_t cpus_missed; /* process_records_missed() */
 };
 
 /**

@@ -163,6 +163,7 @@ static void put_unwinding(struct facts *facts, struct record_session *session)
 	put_number(facts, "unwind.mappings_cut", counts.processes.cut);
 	put_number(facts, "unwind.lists_no_room", counts.processes.no_room);
 	put_number(facts, "unwind.records_lost", counts.records_lost);
+	put_number(facts, "unwind.cpus_missed", counts.cpus_missed);
 	if (counts.processes.cut || counts.processes.no_room)
 		log_warning("code that is mapped in too many pieces is walked by frame pointers: %" PRIu64
 			    " pieces of one process were too many, %" PRIu64 " times there was no room for a process",

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "profiler/collect/cpu_list.h"
 #include "profiler/collect/tick_events.h"
 
 #define CPUS 8
