@@ -66,9 +66,9 @@ static int set_failed(struct naming *naming, const struct question *question, in
 	struct symbol *symbol = naming_symbol(naming, question->number);
 	const char *reason = "no file", *name = string_table_text(&naming->symbolizer->strings, question->module);
 
-	/* A file that was closed is opened when its process is read again. */
-	symbol->pending =
-		error == -EBUSY || error == -ETIME || (question->file->state == PINNED_TRIMMED && may_be_read(naming));
+	/* A file that was closed is opened when its process is read again, and a file system may answer yet. */
+	symbol->pending = error == -EBUSY || error == -ETIME || error == -EHOSTDOWN ||
+			  (question->file->state == PINNED_TRIMMED && may_be_read(naming));
 	if (question->file->state == PINNED_TRIMMED)
 		reason = "too many files";
 	else if (error == -ENOEXEC)

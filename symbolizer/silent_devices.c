@@ -1,28 +1,70 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "symbolizer/silent_devices.h"
 
+#include <poll.h>
+#include <unistd.h>
+
+#include "symbolizer/base/cleanup.h"
 #include "symbolizer/process_files.h"
 
-bool silent_devices_has(const struct silent_devices *devices, int fd)
+static void remove_device(struct silent_devices *devices, size_t place)
 {
-	struct stat status;
-
-	if (!__atomic_load_n(&devices->added, __ATOMIC_RELAXED) || fd < 0 || process_files_stat(fd, &status))
-		return false;
-	for (size_t i = 0; i < SILENT_DEVICES_MAX; i++)
-		if (__atomic_load_n(&devices->list[i], __ATOMIC_RELAXED) == status.st_dev)
-			return true;
-	return false;
+	if (devices->list[place].pidfd >= 0)
+		close(devices->list[place].pidfd);
+	devices->list[place] = devices->list[--devices->count];
 }
 
-void silent_devices_note(struct silent_devices *devices, int fd, struct worker *worker, uint64_t stuck_before)
+void silent_devices_deinit(struct silent_devices *devices)
+{
+	while (devices->count)
+		remove_device(devices, devices->count - 1);
+}
+
+/* Locked. */
+static void forget_answered(struct silent_devices *devices)
+{
+	struct pollfd polled[SILENT_DEVICES_MAX];
+
+	for (size_t i = 0; i < devices->count; i++)
+		polled[i] = (struct pollfd){.fd = devices->list[i].pidfd, .events = POLLIN};
+	if (!devices->count || poll(polled, devices->count, 0) <= 0)
+		return;
+	/* From the end: what takes a place there was looked at before. */
+	for (size_t i = devices->count; i-- > 0;)
+		if (polled[i].revents)
+			remove_device(devices, i);
+}
+
+bool silent_devices_has(struct silent_devices *devices, int fd)
 {
 	struct stat status;
-	size_t place;
+	bool found = false;
+
+	if (fd < 0 || process_files_stat(fd, &status))
+		return false;
+	pthread_mutex_lock(&devices->lock);
+	forget_answered(devices);
+	for (size_t i = 0; i < devices->count; i++)
+		found |= devices->list[i].device == status.st_dev;
+	pthread_mutex_unlock(&devices->lock);
+	return found;
+}
+
+bool silent_devices_note(struct silent_devices *devices, int fd, struct worker *worker, uint64_t stuck_before)
+{
+	_cleanup_close_ int left = -1;
+	struct stat status = {0};
 
 	worker_generation(worker);
-	if (worker_counts(worker).stuck == stuck_before || process_files_stat(fd, &status))
-		return;
-	place = __atomic_fetch_add(&devices->added, 1, __ATOMIC_RELAXED) % SILENT_DEVICES_MAX;
-	__atomic_store_n(&devices->list[place], status.st_dev, __ATOMIC_RELAXED);
+	if (worker_counts(worker).stuck == stuck_before)
+		return false;
+	left = worker_take_left(worker);
+	if (process_files_stat(fd, &status))
+		return true;
+	pthread_mutex_lock(&devices->lock);
+	forget_answered(devices);
+	if (devices->count < SILENT_DEVICES_MAX)
+		devices->list[devices->count++] = (struct silent_device){status.st_dev, take_fd(&left)};
+	pthread_mutex_unlock(&devices->lock);
+	return true;
 }

@@ -86,6 +86,7 @@ void symbolizer_free(struct symbolizer *symbolizer)
 	file_cache_free(symbolizer->files);
 	memory_reader_free(symbolizer->memory);
 	parser_free(symbolizer->parser);
+	silent_devices_deinit(&symbolizer->silent);
 	tenants_deinit(&symbolizer->tenants);
 	kernel_symbols_free(symbolizer->kernel);
 	string_table_deinit(&symbolizer->strings);

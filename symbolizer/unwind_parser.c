@@ -224,8 +224,10 @@ int unwind_parser_rows(struct unwind_parser *parser, int path_fd, int debug_fd, 
 		uint64_t stuck = worker_counts(parser->worker).stuck;
 		int called;
 
-		if (silent_devices_has(parser->silent, fd) || silent_devices_has(parser->silent, debug_fd))
+		if (silent_devices_has(parser->silent, fd) || silent_devices_has(parser->silent, debug_fd)) {
+			err = -EHOSTDOWN;
 			break;
+		}
 		called = worker_call(parser->worker, "ab", fd_count, fds, fd_count, TIMEOUT_MS, &parser->answer);
 
 		if (called == -ETIME || called == -EBUSY) {

@@ -31,8 +31,8 @@ void unwind_parser_free(struct unwind_parser *parser);
  * @debug_fd: the same for what may be its debug file; -1: none
  * @rows: empty; to be released with unwind_rows_deinit() by the caller, also after an error
  * Returns 0, as unwind_rows_read(), -EKEYREJECTED (@debug_fd is not the file's), -ENOTRECOVERABLE (it killed the
- * worker, or made it talk nonsense), -ETIME (it took too long: the file is a large one, or the host is busy) or -EAGAIN
- * (no worker).
+ * worker, or made it talk nonsense), -ETIME (it took too long: the file is a large one, or the host is busy), -EHOSTDOWN
+ * (its file system does not answer, so far) or -EAGAIN (no worker).
  */
 int unwind_parser_rows(struct unwind_parser *parser, int path_fd, int debug_fd, struct unwind_rows *rows);
 

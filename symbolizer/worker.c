@@ -43,6 +43,7 @@ struct worker {
 	bool asked;  /* it owes an answer: a child that took too long to start */
 	int socket;  /* to the child, or -1 */
 	int pidfd;   /* the child, or -1 */
+	int left;    /* the pidfd of who was left behind last, or -1 */
 	pid_t child;
 	uint32_t generation;
 	struct worker_waiting waiting;
@@ -70,7 +71,7 @@ int worker_new(const struct worker_handler *handler, struct worker **ret_worker)
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
 		return -errno;
 	worker->handler = handler;
-	worker->socket = worker->pidfd = -1;
+	worker->socket = worker->pidfd = worker->left = -1;
 	worker->nursery_pid = fork();
 	if (!worker->nursery_pid)
 		worker_nursery_run(handler, pair[1]);
@@ -115,12 +116,25 @@ void worker_discard(struct worker *worker)
 	worker->counts.crashes++;
 }
 
+static void note_left(struct worker *worker, int pidfd)
+{
+	if (worker->left >= 0)
+		close(worker->left);
+	worker->left = pidfd;
+}
+
+int worker_take_left(struct worker *worker)
+{
+	return take_fd(&worker->left);
+}
+
 void worker_free(struct worker *worker)
 {
 	if (!worker)
 		return;
 	drop_child(worker);
 	close(worker->nursery);
+	note_left(worker, -1);
 	while (waitpid(worker->nursery_pid, NULL, 0) < 0 && errno == EINTR)
 		;
 	free(worker);
@@ -225,11 +239,17 @@ static int wait_for_child(struct worker *worker, struct turn *turn)
 	return 0;
 }
 
+static void close_all(const int *fds, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		close(fds[i]);
+}
+
 static int take_new_child(struct worker *worker)
 {
 	int64_t deadline_ms = clock_now_ms() + (worker->asked ? 0 : START_TIMEOUT_MS);
 	int fds[WORKER_DESCRIPTORS_MAX];
-	size_t fd_count = 0;
+	size_t fd_count = 0, own;
 	struct nursery_child child = {0};
 	enum nursery_order order = NURSERY_NEW_PARSER;
 
@@ -239,14 +259,22 @@ static int take_new_child(struct worker *worker)
 	if (worker_wait(worker, worker->nursery, deadline_ms))
 		return -EAGAIN;
 	worker->asked = false;
-	if (worker_packet_take(worker->nursery, &child, sizeof(child), fds, &fd_count) != sizeof(child) ||
-	    fd_count != 2)
+	if (worker_packet_take(worker->nursery, &child, sizeof(child), fds, &fd_count) != sizeof(child))
+		child = (struct nursery_child){.pid = -1};
+	own = child.pid > 0 ? 2 : 0;
+	if (fd_count != own && fd_count != own + child.stuck) {
+		close_all(fds, fd_count);
+		return -EAGAIN;
+	}
+	worker->counts.stuck += child.stuck;
+	if (child.stuck)
+		note_left(worker, fd_count > own ? fds[own] : -1);
+	if (!own)
 		return -EAGAIN;
 	worker->socket = fds[0];
 	worker->pidfd = fds[1];
 	worker->generation++;
 	worker->child = child.pid;
-	worker->counts.stuck += child.stuck;
 	return 0;
 }
 
@@ -275,8 +303,7 @@ static int take_piece(struct worker *worker, void *data, size_t size, struct tur
 	if (err)
 		return err;
 	got = worker_packet_take(worker->socket, data, size, fds, &fd_count);
-	for (size_t i = 0; i < fd_count; i++)
-		close(fds[i]);
+	close_all(fds, fd_count);
 	return got == (ssize_t)size ? 0 : -EIO;
 }
 

@@ -120,6 +120,12 @@ int worker_bytes_add(struct worker_bytes *bytes, const void *data, size_t size);
 
 struct worker_counts worker_counts(const struct worker *worker);
 
+/**
+ * worker_take_left() - who was left behind last
+ * Returns its pidfd, the caller's from then on, which is readable (poll(2)) once it has ended; -1: none, or nobody can say.
+ */
+int worker_take_left(struct worker *worker);
+
 /* CPU time of the nursery and of all children that have ended, to 10 ms: all but that of the child that runs now. */
 uint64_t worker_cpu_ns(const struct worker *worker);
 

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "symbolizer/base/array.h"
+#include "symbolizer/base/cleanup.h"
 #include "symbolizer/base/clock.h"
 #include "symbolizer/helper_process.h"
 #include "symbolizer/path_lookup.h"
@@ -24,8 +25,13 @@
 #define ENDING_MS 200 /* how long a killed child may take to end before it counts as stuck */
 
 /* Not reaped: until then a number is that child's alone. */
+struct child {
+	pid_t pid;
+	bool left; /* behind: it was killed, and is still there */
+};
+
 struct children {
-	pid_t pids[NURSERY_CHILDREN_MAX]; /* [count] */
+	struct child list[NURSERY_CHILDREN_MAX]; /* [count] */
 	size_t count;
 };
 
@@ -35,7 +41,6 @@ struct nursery {
 	int control;		  /* socket to the caller */
 	int socket;		  /* the caller's end of the parser's, or -1 */
 	struct children children; /* the parser, who opens files, and those that cannot be killed */
-	size_t stuck;		  /* of them, when last counted */
 	struct children lookups;
 	int64_t lookups_end_ms; /* who is still there then is lost */
 };
@@ -96,37 +101,50 @@ __attribute__((noreturn)) static void serve(const struct worker_handler *handler
 static void reap(struct children *children)
 {
 	for (size_t i = children->count; i-- > 0;)
-		if (waitpid(children->pids[i], NULL, WNOHANG) == children->pids[i])
-			children->pids[i] = children->pids[--children->count];
+		if (waitpid(children->list[i].pid, NULL, WNOHANG) == children->list[i].pid)
+			children->list[i] = children->list[--children->count];
+}
+
+static size_t left_behind(const struct children *children)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < children->count; i++)
+		count += children->list[i].left;
+	return count;
 }
 
 static void kill_all(const struct children *children)
 {
 	for (size_t i = 0; i < children->count; i++)
-		kill(children->pids[i], SIGKILL);
+		kill(children->list[i].pid, SIGKILL);
 }
 
 /*
  * Kills them all and waits a little: who waits for a file system in another process (FUSE) takes no signal until that one
- * answers, or ends. True where more are left than before: what they were at is not to be touched again.
+ * answers, or ends. Returns one that is left behind from now on, whose file is not to be touched as long as it is there; or 0.
  */
-static bool end_children(struct nursery *nursery)
+static pid_t end_children(struct nursery *nursery)
 {
 	struct children *children = &nursery->children;
-	size_t stuck = nursery->stuck;
+	pid_t left = 0;
 
 	kill_all(children);
 	for (int waited = 0; waited < ENDING_MS; waited++) {
 		reap(children);
-		if (children->count <= stuck)
+		if (children->count == left_behind(children))
 			break;
 		poll(NULL, 0, 1);
 	}
-	nursery->stuck = children->count;
+	for (size_t i = 0; i < children->count; i++) {
+		if (!children->list[i].left)
+			left = children->list[i].pid;
+		children->list[i].left = true;
+	}
 	if (nursery->socket >= 0)
 		close(nursery->socket);
 	nursery->socket = -1;
-	return nursery->stuck > stuck;
+	return left;
 }
 
 static pid_t fork_child(struct children *children)
@@ -140,16 +158,22 @@ static pid_t fork_child(struct children *children)
 	if (!child)
 		prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 	else if (child > 0)
-		children->pids[children->count++] = child;
+		children->list[children->count++] = (struct child){.pid = child};
 	return child;
 }
 
-/* A new parser in place of the old one; the answer comes with the caller's end of its socket, and its pidfd. */
+static int open_pidfd(pid_t child)
+{
+	return child > 0 ? (int)syscall(SYS_pidfd_open, child, 0) : -1;
+}
+
 static int replace_parser(struct nursery *nursery)
 {
-	struct nursery_child answer = {.stuck = end_children(nursery)};
-	int pair[2], pidfd, given[2], err;
-	pid_t us = getpid();
+	pid_t us = getpid(), left = end_children(nursery);
+	_cleanup_close_ int left_fd = open_pidfd(left), pidfd = -1;
+	struct nursery_child answer = {.stuck = left > 0};
+	size_t count = 0;
+	int pair[2], given[3];
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
 		return -errno;
@@ -158,13 +182,16 @@ static int replace_parser(struct nursery *nursery)
 		serve(nursery->handler, pair[1], us);
 	close(pair[1]);
 	nursery->socket = pair[0];
-	pidfd = answer.pid > 0 ? (int)syscall(SYS_pidfd_open, answer.pid, 0) : -1;
-	given[0] = pair[0];
-	given[1] = pidfd;
-	err = worker_packet_send(nursery->control, NULL, 0, &answer, sizeof(answer), given, pidfd < 0 ? 0 : 2);
-	if (pidfd >= 0)
-		close(pidfd);
-	return err;
+	pidfd = open_pidfd(answer.pid);
+	if (pidfd < 0)
+		answer.pid = -1;
+	if (pidfd >= 0) {
+		given[count++] = pair[0];
+		given[count++] = pidfd;
+	}
+	if (left_fd >= 0)
+		given[count++] = left_fd;
+	return worker_packet_send(nursery->control, NULL, 0, &answer, sizeof(answer), given, count);
 }
 
 /*
@@ -212,7 +239,7 @@ static void look_up(struct nursery *nursery, const char *request, size_t bytes, 
 /* Is there a child that will be done in a moment? */
 static bool has_passing(const struct nursery *nursery)
 {
-	return nursery->children.count > nursery->stuck + 1 ||
+	return nursery->children.count > left_behind(&nursery->children) + 1 ||
 	       (nursery->lookups.count && clock_now_ms() < nursery->lookups_end_ms);
 }
 

@@ -17,7 +17,10 @@
 #define NURSERY_CHILDREN_MAX 64
 
 enum nursery_order {
-	/* A new parser in place of the old one. Answered by a struct nursery_child with its socket and its pidfd. */
+	/*
+	 * A new parser in place of the old one. Answered by a struct nursery_child, with the parser's socket and its pidfd
+	 * where there is one, and then the pidfd of what is stuck.
+	 */
 	NURSERY_NEW_PARSER = 1,
 	/* A request for the parser, with O_PATH descriptors of what it is about: they are opened, and both passed on. */
 	NURSERY_PASS_ON,
@@ -27,7 +30,7 @@ enum nursery_order {
 
 struct nursery_child {
 	pid_t pid;  /* -1: there is none */
-	bool stuck; /* what was before it could not be killed */
+	bool stuck; /* what was before it could not be killed. No descriptor of it: nobody can say when it ends. */
 };
 
 /* What a parser sends before each answer's bytes, which follow in messages of at most WORKER_PIECE_BYTES. */

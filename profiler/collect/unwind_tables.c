@@ -323,7 +323,7 @@ bool unwind_tables_load_one(struct unwind_tables *tables)
 		pthread_mutex_unlock(&tables->lock);
 		return true;
 	}
-	if (err == -ETIME) {
+	if (err == -ETIME || err == -EHOSTDOWN) {
 		try_later(tables, file);
 		pthread_mutex_unlock(&tables->lock);
 		return true;

@@ -34,6 +34,7 @@ void record_session_deinit(struct record_session *session)
 	symbolizer_free(session->symbolizer);
 	unwinder_free(session->unwinder);
 	unwind_parser_free(session->unwind_parser);
+	silent_devices_deinit(&session->silent);
 	sampler_free(session->sampler);
 	recording_writer_free(session->writer);
 	container_filter_free(session->filter);

@@ -38,6 +38,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
 	parser_free(parser);
+	silent_devices_deinit(&silent);
 	return place_tear_down(state);
 }
 
@@ -257,12 +258,35 @@ static void test_parser__file_system_that_does_not_answer_is_not_asked_again(voi
 	requests = worker_counts(parser_worker(parser)).requests;
 	/* As another parser may have found; whoever waited behind that one has taken it for a busy disk. */
 	source.stalls = (struct parser_stalls){1, clock_now_ms() + PARSER_STALLED_MS};
-	silent.list[silent.added++] = status.st_dev;
+	silent.list[silent.count++] = (struct silent_device){.device = status.st_dev, .pidfd = -1};
 	assert_int_equal(ask(&source, 0), -EHOSTDOWN);
 	assert_int_equal(parser_open(parser, &other), -EHOSTDOWN);
 	assert_int_equal(worker_counts(parser_worker(parser)).requests, requests);
-	silent = (struct silent_devices){0};
+	silent_devices_deinit(&silent);
 	assert_int_equal(parser_open(parser, &other), 0);
+	parser_source_deinit(parser, &source);
+	parser_source_deinit(parser, &other);
+}
+
+static void test_parser__file_system_that_answers_after_all_is_asked_again(void **state)
+{
+	struct parser_source source, other;
+	int64_t until_ms = clock_now_ms() + 10000;
+	pid_t child;
+
+	(void)state;
+	parser_source_init(&source, PARSER_FILE, open_path("/proc/self/exe"));
+	parser_source_init(&other, PARSER_FILE, open_path("/proc/self/exe"));
+	assert_int_equal(parser_open(parser, &source), 0);
+	child = parsing_child();
+	hold(child);
+	assert_int_equal(ask(&source, 0), -EHOSTDOWN);
+	assert_int_equal(parser_open(parser, &other), -EHOSTDOWN);
+	let_go(child);
+	while (parser_open(parser, &other) == -EHOSTDOWN && clock_now_ms() < until_ms)
+		usleep(10000);
+	assert_int_equal(parser_open(parser, &other), 0);
+	assert_int_equal(silent.count, 0);
 	parser_source_deinit(parser, &source);
 	parser_source_deinit(parser, &other);
 }
@@ -370,6 +394,8 @@ int main(void)
 						tear_down),
 		cmocka_unit_test_setup_teardown(test_parser__file_system_that_does_not_answer_is_not_asked_again,
 						set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_parser__file_system_that_answers_after_all_is_asked_again, set_up,
+						tear_down),
 		cmocka_unit_test_setup_teardown(test_parser__time_that_offers_take_is_not_the_sources, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(test_parser__numbers_are_as_few_as_sources, set_up, tear_down),

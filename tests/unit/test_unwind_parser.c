@@ -100,10 +100,10 @@ static void test_unwind_parser__file_system_that_does_not_answer_is_not_asked(vo
 	struct stat status;
 
 	assert_int_equal(fstat(path_fd, &status), 0);
-	silent.list[silent.added++] = status.st_dev;
-	assert_int_equal(unwind_parser_rows(parser, path_fd, -1, &rows), -ENOTRECOVERABLE);
+	silent.list[silent.count++] = (struct silent_device){.device = status.st_dev, .pidfd = -1};
+	assert_int_equal(unwind_parser_rows(parser, path_fd, -1, &rows), -EHOSTDOWN);
 	assert_int_equal(worker_counts(unwind_parser_worker(parser)).requests, 0);
-	silent = (struct silent_devices){0};
+	silent_devices_deinit(&silent);
 	assert_int_equal(unwind_parser_rows(parser, path_fd, -1, &rows), 0);
 }
 

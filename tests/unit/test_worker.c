@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <linux/capability.h>
 #include <signal.h>
 #include <stdio.h>
@@ -389,6 +390,31 @@ static void test_worker__deadline_ends_it_at_once(void **state)
 	assert_int_equal(wait_for_state('Z'), 'Z');
 }
 
+static void test_worker__that_cannot_be_killed_is_left_behind_until_it_ends(void **state)
+{
+	/* The second is told from the first, which is back by then. */
+	for (uint64_t i = 1; i <= 2; i++) {
+		struct worker_bytes answer = {0};
+		struct pollfd left = {.events = POLLIN};
+		pid_t child;
+
+		assert_int_equal(ask(*state, "o", -1), EPERM);
+		child = parsing_child();
+		hold(child);
+		assert_int_equal(worker_call(*state, "o", 1, NULL, 0, 100, &answer), -EBUSY);
+		assert_int_equal(ask(*state, "o", -1), EPERM);
+		assert_int_equal(worker_counts(*state).stuck, i);
+		left.fd = worker_take_left(*state);
+		assert_true(left.fd >= 0);
+		assert_int_equal(worker_take_left(*state), -1);
+		assert_int_equal(poll(&left, 1, 100), 0);
+		let_go(child);
+		assert_int_equal(poll(&left, 1, 5000), 1);
+		close(left.fd);
+		worker_stop_child(*state);
+	}
+}
+
 static void test_worker__that_answers_in_advance_and_reads_nothing_blocks_nobody(void **state)
 {
 	static char request[60000] = "P";
@@ -486,6 +512,7 @@ int main(void)
 		worker_test(test_worker__deadline_ends_it_while_the_caller_goes_on_with_its_work),
 		worker_test(test_worker__that_has_only_waited_is_told_from_one_that_computes),
 		worker_test(test_worker__deadline_ends_it_at_once),
+		worker_test(test_worker__that_cannot_be_killed_is_left_behind_until_it_ends),
 		worker_test(test_worker__that_answers_in_advance_and_reads_nothing_blocks_nobody),
 		worker_test(test_worker__does_not_outlive_its_nursery),
 		worker_test(test_worker__too_long_a_request_is_refused),

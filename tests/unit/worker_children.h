@@ -5,7 +5,10 @@
 #ifndef TESTS_UNIT_WORKER_CHILDREN_H
 #define TESTS_UNIT_WORKER_CHILDREN_H
 
+#include <poll.h>
 #include <stdio.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
 #include <sys/types.h>
 #include <unistd.h>
 
@@ -27,6 +30,28 @@ static pid_t first_child_of(pid_t parent)
 static inline pid_t parsing_child(void)
 {
 	return first_child_of(first_child_of(getpid()));
+}
+
+/* Stops a child that is asked nothing, and once it is killed keeps it at its last step: as a file system does, or a disk. */
+static inline void hold(pid_t child)
+{
+	assert_int_equal(ptrace(PTRACE_SEIZE, child, NULL, (void *)PTRACE_O_TRACEEXIT), 0);
+}
+
+/* One that was killed: it ends. */
+static inline void let_go(pid_t child)
+{
+	struct pollfd ended = {.fd = (int)syscall(SYS_pidfd_open, child, 0), .events = POLLIN};
+	long err = -1;
+
+	assert_true(ended.fd >= 0);
+	for (int i = 0; i < 500 && err; i++) {
+		err = ptrace(PTRACE_DETACH, child, NULL, NULL);
+		usleep(err ? 10000 : 0);
+	}
+	assert_int_equal(err, 0);
+	assert_int_equal(poll(&ended, 1, 5000), 1);
+	close(ended.fd);
 }
 
 #endif
