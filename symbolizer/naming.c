@@ -140,6 +140,7 @@ int naming_begin(struct naming *naming, const struct parser_source *source, size
 
 	naming->quarantined = parser_source_quarantined(source);
 	naming->busy_ns = busy_ns(naming);
+	parser_ask_for(naming->symbolizer->parser, tenant->number);
 	if (time_share_left(&tenant->parsing, tenants_limit(naming->flags), clock_now_ns()))
 		return 0;
 	tenant->skipped += count;

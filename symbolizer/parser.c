@@ -23,6 +23,7 @@ struct parser {
 	ARRAY(uint32_t) unused;	       /* of them: their sources are forgotten */
 	struct parse_request *request; /* room for PARSE_ADDRESSES_MAX */
 	struct silent_devices *silent;
+	uint64_t tenant; /* parser_ask_for() */
 };
 
 int parser_new(struct silent_devices *silent, struct parser **ret_parser)
@@ -58,6 +59,11 @@ void parser_free(struct parser *parser)
 struct worker *parser_worker(struct parser *parser)
 {
 	return parser->worker;
+}
+
+void parser_ask_for(struct parser *parser, uint64_t tenant)
+{
+	parser->tenant = tenant;
 }
 
 void parser_answer_deinit(struct parser_answer *answer)
@@ -292,7 +298,8 @@ static bool is_offer(const struct parse_request *request)
 
 static bool is_silent(const struct parser *parser, const struct parser_source *source, int fd)
 {
-	return silent_devices_has(parser->silent, source->fd) || silent_devices_has(parser->silent, fd);
+	return silent_devices_has(parser->silent, source->fd) || silent_devices_has(parser->silent, fd) ||
+	       silent_devices_full(parser->silent, parser->worker, parser->tenant);
 }
 
 /* One try. @request may be NULL: then the source is only told. */
@@ -312,7 +319,7 @@ static int ask_once(struct parser *parser, struct parser_source *source, struct 
 	parser_source_note(source, offered, err, worker_counts(parser->worker).busy_ns - before.busy_ns);
 	if (err != -ETIME && err != -EBUSY)
 		return err;
-	silent_devices_note(parser->silent, fd >= 0 ? fd : source->fd, parser->worker, before.stuck);
+	silent_devices_note(parser->silent, fd >= 0 ? fd : source->fd, parser->worker, parser->tenant, before.stuck);
 	return err == -EBUSY && is_silent(parser, source, fd) ? -EHOSTDOWN : err;
 }
 

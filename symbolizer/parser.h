@@ -75,6 +75,9 @@ int parser_new(struct silent_devices *silent, struct parser **ret_parser);
 void parser_free(struct parser *parser);
 struct worker *parser_worker(struct parser *parser);
 
+/* Whose the files are that are asked about from now on: a tenant of which too many children wait for ever gets -EHOSTDOWN. */
+void parser_ask_for(struct parser *parser, uint64_t tenant);
+
 /* @fd is owned from here on. */
 void parser_source_init(struct parser_source *source, enum parser_source_kind kind, int fd);
 /* The same for one whose descriptors were closed: what it has cost stays. */

@@ -50,21 +50,35 @@ bool silent_devices_has(struct silent_devices *devices, int fd)
 	return found;
 }
 
-bool silent_devices_note(struct silent_devices *devices, int fd, struct worker *worker, uint64_t stuck_before)
+bool silent_devices_full(struct silent_devices *devices, const struct worker *worker, uint64_t tenant)
+{
+	size_t left = 0;
+
+	pthread_mutex_lock(&devices->lock);
+	forget_answered(devices);
+	for (size_t i = 0; i < devices->count; i++)
+		left += devices->list[i].worker == worker && devices->list[i].tenant == tenant;
+	pthread_mutex_unlock(&devices->lock);
+	return left >= SILENT_TENANT_MAX;
+}
+
+bool silent_devices_note(struct silent_devices *devices, int fd, struct worker *worker, uint64_t tenant,
+			 uint64_t stuck_before)
 {
 	_cleanup_close_ int left = -1;
-	struct stat status = {0};
+	struct stat status;
+	dev_t device = 0;
 
 	worker_generation(worker);
 	if (worker_counts(worker).stuck == stuck_before)
 		return false;
 	left = worker_take_left(worker);
-	if (process_files_stat(fd, &status))
-		return true;
+	if (fd >= 0 && !process_files_stat(fd, &status))
+		device = status.st_dev;
 	pthread_mutex_lock(&devices->lock);
 	forget_answered(devices);
 	if (devices->count < SILENT_DEVICES_MAX)
-		devices->list[devices->count++] = (struct silent_device){status.st_dev, take_fd(&left)};
+		devices->list[devices->count++] = (struct silent_device){device, take_fd(&left), worker, tenant};
 	pthread_mutex_unlock(&devices->lock);
 	return true;
 }

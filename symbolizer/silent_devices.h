@@ -5,6 +5,9 @@
  * disk may have had too much to do. All who read files share one list: of two who read the same page the second waits
  * for the first, which can be ended, and so looks like a busy disk.
  *
+ * A container can mount as many such file systems as it likes, and a worker has room for NURSERY_CHILDREN_MAX. So of each
+ * tenant's it leaves SILENT_TENANT_MAX behind, and then asks about none of its files until one is back.
+ *
  * All zero is empty. Any thread may ask and add.
  */
 #ifndef SYMBOLIZER_SILENT_DEVICES_H
@@ -21,10 +24,13 @@
 
 #define SILENT_DEVICES_MAX \
 	(2 * NURSERY_CHILDREN_MAX) /* whom the nurseries of names and of unwind rows can leave behind */
+#define SILENT_TENANT_MAX 4
 
 struct silent_device {
-	dev_t device;
-	int pidfd; /* owned: of who was sent there; -1: nobody can say when that one is back */
+	dev_t device;		     /* 0, which is no file system's: not known */
+	int pidfd;		     /* owned: of who was sent there; -1: nobody can say when that one is back */
+	const struct worker *worker; /* whose that one is */
+	uint64_t tenant;	     /* for whom; a number of the worker's caller */
 };
 
 struct silent_devices {
@@ -39,12 +45,17 @@ void silent_devices_deinit(struct silent_devices *devices);
 /* Is @fd, any descriptor or -1, of one of them? The file system is not asked. */
 bool silent_devices_has(struct silent_devices *devices, int fd);
 
+/* Has @worker left as many behind as it may for @tenant? */
+bool silent_devices_full(struct silent_devices *devices, const struct worker *worker, uint64_t tenant);
+
 /**
- * silent_devices_note() - after a request about @fd that was not answered in time
+ * silent_devices_note() - after a request that was not answered in time
+ * @fd: the file that it was about; -1: several
  * @stuck_before: worker_counts.stuck before it
- * Adds the file's device where the worker could not be killed, which it learns from the start of the next one. Returns
- * whether that was so.
+ * Adds the file's device where the worker's child could not be killed, which it learns from the start of the next one.
+ * Returns whether that was so.
  */
-bool silent_devices_note(struct silent_devices *devices, int fd, struct worker *worker, uint64_t stuck_before);
+bool silent_devices_note(struct silent_devices *devices, int fd, struct worker *worker, uint64_t tenant,
+			 uint64_t stuck_before);
 
 #endif

@@ -36,6 +36,7 @@ struct unwind_parser {
 	struct worker *worker;
 	struct worker_bytes answer;
 	struct silent_devices *silent;
+	uint64_t tenant;					   /* unwind_parser_ask_for() */
 	uint64_t cpu_ns, memory_bytes, busy_ns, crashes, timeouts; /* for other threads: loaded and stored whole */
 };
 
@@ -127,6 +128,11 @@ void unwind_parser_free(struct unwind_parser *parser)
 	free(parser);
 }
 
+void unwind_parser_ask_for(struct unwind_parser *parser, uint64_t tenant)
+{
+	parser->tenant = tenant;
+}
+
 static bool sizes_fit(const struct rows_head *head, size_t bytes)
 {
 	return head->build_id.bytes <= ELF_BUILD_ID_BYTES_MAX &&
@@ -212,6 +218,12 @@ static void note_costs(struct unwind_parser *parser)
 	__atomic_store_n(&parser->memory_bytes, head.memory_bytes, __ATOMIC_RELAXED);
 }
 
+static bool is_silent(const struct unwind_parser *parser, int fd, int debug_fd)
+{
+	return silent_devices_has(parser->silent, fd) || silent_devices_has(parser->silent, debug_fd) ||
+	       silent_devices_full(parser->silent, parser->worker, parser->tenant);
+}
+
 int unwind_parser_rows(struct unwind_parser *parser, int path_fd, int debug_fd, struct unwind_rows *rows)
 {
 	_cleanup_close_ int fd = unwind_files_reopen(path_fd);
@@ -224,14 +236,14 @@ int unwind_parser_rows(struct unwind_parser *parser, int path_fd, int debug_fd, 
 		uint64_t stuck = worker_counts(parser->worker).stuck;
 		int called;
 
-		if (silent_devices_has(parser->silent, fd) || silent_devices_has(parser->silent, debug_fd)) {
+		if (is_silent(parser, fd, debug_fd)) {
 			err = -EHOSTDOWN;
 			break;
 		}
 		called = worker_call(parser->worker, "ab", fd_count, fds, fd_count, TIMEOUT_MS, &parser->answer);
 
 		if (called == -ETIME || called == -EBUSY) {
-			silent_devices_note(parser->silent, fds[fd_count - 1], parser->worker, stuck);
+			silent_devices_note(parser->silent, fds[fd_count - 1], parser->worker, parser->tenant, stuck);
 			err = -ETIME;
 			break;
 		}

@@ -25,6 +25,9 @@ struct unwind_parser;
 int unwind_parser_new(struct silent_devices *silent, struct unwind_parser **ret_parser);
 void unwind_parser_free(struct unwind_parser *parser);
 
+/* Whose the files are that are asked about from now on: a tenant of which too many workers wait for ever gets -EHOSTDOWN. */
+void unwind_parser_ask_for(struct unwind_parser *parser, uint64_t tenant);
+
 /**
  * unwind_parser_rows() - a file's rows
  * @path_fd: from unwind_files_open(), an O_PATH descriptor; -1: the vdso that all 64-bit processes share

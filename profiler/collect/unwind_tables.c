@@ -300,6 +300,9 @@ bool unwind_tables_load_one(struct unwind_tables *tables)
 	file->state = FILE_PARSING;
 	fd = file->path_fd < 0 ? -1 : dup(file->path_fd);
 	root = file->shared ? (struct unwind_root){0} : file->root;
+	unwind_parser_ask_for(tables->parser, file->tenant == FILE_TENANTS_NONE
+						      ? 0
+						      : tables->list.tenants.list.items[file->tenant].number);
 	pthread_mutex_unlock(&tables->lock);
 
 	err = fd < 0 && !file->vdso ? -EBADF : unwind_parser_rows(tables->parser, fd, -1, &rows);

@@ -15,6 +15,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "symbolizer/base/clock.h"
@@ -280,13 +281,47 @@ static void test_parser__file_system_that_answers_after_all_is_asked_again(void 
 	assert_int_equal(parser_open(parser, &source), 0);
 	child = parsing_child();
 	hold(child);
+	parser_ask_for(parser, 7);
 	assert_int_equal(ask(&source, 0), -EHOSTDOWN);
+	assert_int_equal(silent.list[0].tenant, 7);
+	assert_ptr_equal(silent.list[0].worker, parser_worker(parser));
 	assert_int_equal(parser_open(parser, &other), -EHOSTDOWN);
 	let_go(child);
 	while (parser_open(parser, &other) == -EHOSTDOWN && clock_now_ms() < until_ms)
 		usleep(10000);
 	assert_int_equal(parser_open(parser, &other), 0);
 	assert_int_equal(silent.count, 0);
+	parser_source_deinit(parser, &source);
+	parser_source_deinit(parser, &other);
+}
+
+static void test_parser__container_of_whose_files_too_many_do_not_come_is_asked_nothing_more(void **state)
+{
+	struct silent_device left = {.pidfd = -1, .worker = parser_worker(parser), .tenant = 7};
+	struct parser_source source, other;
+	pid_t child;
+
+	(void)state;
+	parser_source_init(&source, PARSER_FILE, open_path("/proc/self/exe"));
+	parser_source_init(&other, PARSER_FILE, open_path("/bin/sh"));
+	for (int i = 0; i < SILENT_TENANT_MAX - 1; i++)
+		silent.list[silent.count++] = left;
+	child = fork();
+	if (!child)
+		pause();
+	left.pidfd = (int)syscall(SYS_pidfd_open, child, 0);
+	assert_true(left.pidfd >= 0);
+	silent.list[silent.count++] = left;
+	parser_ask_for(parser, 7);
+	assert_int_equal(parser_open(parser, &source), -EHOSTDOWN);
+	assert_int_equal(worker_counts(parser_worker(parser)).requests, 0);
+	parser_ask_for(parser, 8);
+	assert_int_equal(parser_open(parser, &source), 0);
+	parser_ask_for(parser, 7);
+	assert_int_equal(parser_open(parser, &other), -EHOSTDOWN);
+	kill(child, SIGKILL);
+	assert_int_equal(waitpid(child, NULL, 0), child);
+	assert_int_equal(parser_open(parser, &other), 0);
 	parser_source_deinit(parser, &source);
 	parser_source_deinit(parser, &other);
 }
@@ -398,6 +433,9 @@ int main(void)
 						tear_down),
 		cmocka_unit_test_setup_teardown(test_parser__time_that_offers_take_is_not_the_sources, set_up,
 						tear_down),
+		cmocka_unit_test_setup_teardown(
+			test_parser__container_of_whose_files_too_many_do_not_come_is_asked_nothing_more, set_up,
+			tear_down),
 		cmocka_unit_test_setup_teardown(test_parser__numbers_are_as_few_as_sources, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_parser__numbers_of_a_child_that_is_gone_are_nobodys, set_up,
 						tear_down),

@@ -93,6 +93,22 @@ static void test_unwind_parser__an_interpreter_of_Python_is_known_and_no_other_f
 	assert_int_equal(libc.python.version, 0);
 }
 
+static void test_unwind_parser__container_of_whose_files_too_many_do_not_come_is_asked_nothing_more(void **state)
+{
+	const struct silent_device left = {.pidfd = -1, .worker = unwind_parser_worker(parser), .tenant = 7};
+	_cleanup_(unwind_rows_deinit) struct unwind_rows rows = {0};
+	_cleanup_close_ int path_fd = open(LIBC, O_PATH | O_CLOEXEC);
+
+	for (int i = 0; i < SILENT_TENANT_MAX; i++)
+		silent.list[silent.count++] = left;
+	unwind_parser_ask_for(parser, 7);
+	assert_int_equal(unwind_parser_rows(parser, path_fd, -1, &rows), -EHOSTDOWN);
+	assert_int_equal(worker_counts(unwind_parser_worker(parser)).requests, 0);
+	unwind_parser_ask_for(parser, 8);
+	assert_int_equal(unwind_parser_rows(parser, path_fd, -1, &rows), 0);
+	silent_devices_deinit(&silent);
+}
+
 static void test_unwind_parser__file_system_that_does_not_answer_is_not_asked(void **state)
 {
 	_cleanup_(unwind_rows_deinit) struct unwind_rows rows = {0};
@@ -115,6 +131,7 @@ int main(void)
 		TEST(test_unwind_parser__rows_come_through_as_they_are),
 		TEST(test_unwind_parser__the_vdso_has_rows),
 		TEST(test_unwind_parser__no_ELF_is_an_answer_and_no_death),
+		TEST(test_unwind_parser__container_of_whose_files_too_many_do_not_come_is_asked_nothing_more),
 		TEST(test_unwind_parser__file_system_that_does_not_answer_is_not_asked),
 		TEST(test_unwind_parser__an_interpreter_of_Python_is_known_and_no_other_file),
 	};
