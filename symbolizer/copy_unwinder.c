@@ -11,6 +11,7 @@
 
 #define PROCESS_DEATHS_MAX 2
 #define TENANT_DEATHS_MAX 8
+#define STALLS_FORGIVEN_MS 64000
 #define GENERATIONS_MAX 3 /* of children, in which the files of one copy are to be known together */
 
 /* Of a container's copies. */
@@ -114,12 +115,34 @@ static int ask(struct request *request, const struct copy_to_unwind *copy, struc
 		err = parser_unwind(symbolizer->parser, request->words, request->count, &answer);
 	if (!err)
 		take(&answer, ret);
-	if (err == -EIO) {
-		request->process->tenant->copy_deaths++;
-		request->process->copy_deaths++;
-	}
 	parser_answer_deinit(&answer);
 	return err;
+}
+
+/* Time alone ends the row: an answer says little, as it may be another process's. */
+static void note_stall(struct parser_stalls *stalls)
+{
+	if (clock_now_ms() >= stalls->until_ms + STALLS_FORGIVEN_MS)
+		stalls->count = 0;
+	parser_stalls_note(stalls);
+}
+
+static void note_failure(struct symbolizer_process *process, int err)
+{
+	if (err == -EIO || err == -EHOSTDOWN) {
+		process->tenant->copy_deaths++;
+		process->copy_deaths += err == -EIO ? 1 : PROCESS_DEATHS_MAX;
+	}
+	if (err == -EBUSY || err == -EHOSTDOWN)
+		note_stall(&process->tenant->copy_stalls);
+}
+
+/* With the start of children: who has ended one pays for the next. */
+static uint64_t worker_ns(const struct worker *worker)
+{
+	struct worker_counts counts = worker_counts(worker);
+
+	return counts.busy_ns + counts.start_ns;
 }
 
 int copy_unwinder_run(struct symbolizer_process *process, const struct copy_to_unwind *copy, struct unwound *ret)
@@ -127,15 +150,17 @@ int copy_unwinder_run(struct symbolizer_process *process, const struct copy_to_u
 	struct symbolizer *symbolizer = process->symbolizer;
 	struct worker *worker = parser_worker(symbolizer->parser);
 	struct request request = {.process = process};
-	uint64_t busy_ns = worker_counts(worker).busy_ns;
+	uint64_t begun_ns;
 	int err;
 
 	if (!process->mappings.list.count)
 		return -ESRCH;
 	if (process->copy_deaths >= PROCESS_DEATHS_MAX || process->tenant->copy_deaths >= TENANT_DEATHS_MAX)
 		return -ENOTRECOVERABLE;
-	if (!time_share_left(&process->tenant->copies, copies_limit, clock_now_ns()))
+	if (clock_now_ms() < process->tenant->copy_stalls.until_ms)
 		return -EBUSY;
+	if (!time_share_left(&process->tenant->copies, copies_limit, clock_now_ns()))
+		return -EDQUOT;
 	memcpy(request.stack.registers.value, copy->registers, sizeof(copy->registers));
 	request.stack.registers.known = copy->known;
 	request.stack.after_call = copy->after_call;
@@ -146,8 +171,16 @@ int copy_unwinder_run(struct symbolizer_process *process, const struct copy_to_u
 	want_mappings(&request, copy);
 	request.stack.mapping_count = (uint32_t)request.found_count;
 	worker_set_waiting(worker, symbolizer->waiting);
+	parser_ask_for(symbolizer->parser, process->tenant->number);
+	/* The last one may have been somebody else's to end. */
+	worker_generation(worker);
+	begun_ns = worker_ns(worker);
 	err = ask(&request, copy, ret);
+	if (err) {
+		note_failure(process, err);
+		worker_generation(worker);
+	}
 	worker_set_waiting(worker, (struct worker_waiting){0});
-	time_share_spend(&process->tenant->copies, worker_counts(worker).busy_ns - busy_ns);
+	time_share_spend(&process->tenant->copies, worker_ns(worker) - begun_ns);
 	return err;
 }

@@ -4,7 +4,8 @@
  *
  * The files are those that the process's snapshot has pinned: the process may have ended. They are read in the child
  * that parses (worker.h). A process whose copies kill that child is not unwound any more; after some of such processes none of
- * its container is.
+ * its container is. A copy that takes the child for good, as a file system does not answer, counts as if it had killed two.
+ * After one for which the child waited in vain none of the container is walked for 2 s, after the next for 4, and so on up to 64.
  */
 #ifndef STOKER_COPY_UNWINDER_H
 #define STOKER_COPY_UNWINDER_H
@@ -50,8 +51,10 @@ struct unwound {
 
 /**
  * copy_unwinder_run() - walk a copy
- * Returns 0, -ESRCH (nothing is known of what the process maps), -EBUSY (its container's have taken a second, or half of
- * the time), -ENOTRECOVERABLE (no more, as above), -EIO (the child died of it), -EAGAIN (no child), -ENOMEM.
+ * Returns 0, -ESRCH (nothing is known of what the process maps), -EDQUOT (its container's have taken a second, or half of
+ * the time), -ENOTRECOVERABLE (no more, as above), -EIO (the child died of it), -EBUSY (its files were not read in time, or
+ * another one's a short while ago), -EHOSTDOWN (the child waits for a file system that does not answer), -EAGAIN (no child),
+ * -ENOMEM.
  */
 int copy_unwinder_run(struct symbolizer_process *process, const struct copy_to_unwind *copy, struct unwound *ret);
 

@@ -415,6 +415,7 @@ int parser_find(struct parser *parser, struct parser_source *source, const uint6
 
 int parser_unwind(struct parser *parser, const uint64_t *words, size_t count, struct parser_answer *ret_answer)
 {
+	uint64_t stuck = worker_counts(parser->worker).stuck;
 	int err;
 
 	if (count > PARSE_ADDRESSES_MAX)
@@ -424,6 +425,10 @@ int parser_unwind(struct parser *parser, const uint64_t *words, size_t count, st
 	parser->request->count = (uint32_t)count;
 	memcpy(parser->request->addresses, words, count * sizeof(*words));
 	err = ask(parser, parser->request, -1, UNWIND_TIMEOUT_MS, ret_answer);
+	/* Which of its files it was, nobody knows, and others may need the file systems of the rest. */
+	if ((err == -ETIME || err == -EBUSY) &&
+	    silent_devices_note(parser->silent, -1, parser->worker, parser->tenant, stuck))
+		return -EHOSTDOWN;
 	return parser_is_death(err) ? -EIO : err;
 }
 

@@ -48,6 +48,9 @@ struct parser_stalls {
 	int64_t until_ms; /* clock.h */
 };
 
+/* Another time. All zero before the first. */
+void parser_stalls_note(struct parser_stalls *stalls);
+
 /* Fields are the parser's; made by parser_source_init(). */
 struct parser_source {
 	enum parser_source_kind kind;
@@ -161,7 +164,8 @@ int parser_find(struct parser *parser, struct parser_source *source, const uint6
  * parser_unwind() - have a copied stack walked, with sources that the child that runs now has been told (parser_open())
  * @words: [count], a struct copied_stack and what follows it
  * @ret_answer: its reader is at a struct copied_frames that makes sense
- * Returns 0, -EIO (the child died of it), -EBUSY (it waited for its files), -EINVAL (too long), -EFBIG, -EAGAIN, -ENOMEM.
+ * Returns 0, -EIO (the child died of it), -EBUSY (it waited for its files), -EHOSTDOWN (it did, and is left behind), -EINVAL
+ * (too long), -EFBIG, -EAGAIN, -ENOMEM.
  */
 int parser_unwind(struct parser *parser, const uint64_t *words, size_t count, struct parser_answer *ret_answer);
 

@@ -75,7 +75,7 @@ int parser_source_given_up(const struct parser_source *source, uint32_t flags, b
 	return 0;
 }
 
-static void note_stall(struct parser_stalls *stalls)
+void parser_stalls_note(struct parser_stalls *stalls)
 {
 	stalls->count += stalls->count < PARSER_STALLS_MAX;
 	stalls->until_ms = clock_now_ms() + (PARSER_STALLED_MS << (stalls->count - 1));
@@ -95,7 +95,7 @@ void parser_source_note(struct parser_source *source, bool offered, int err, uin
 
 	*(offered ? &source->offer_deaths : &source->deaths) += parser_is_death(err);
 	if (err == -EBUSY)
-		note_stall(stalls);
+		parser_stalls_note(stalls);
 	else
 		spend(share, busy_ns);
 	if (!is_answer(err))

@@ -3,8 +3,6 @@
 
 #include <stdlib.h>
 
-#include "symbolizer/parser.h"
-
 #define REQUESTS_MAX 4
 #define PART 10
 
@@ -62,7 +60,8 @@ static bool owes(struct tenant *tenant, uint64_t now_ns)
 	time_share_left(&tenant->copies, limit, now_ns);
 	time_share_left(&tenant->reading, TENANT_READING_LIMIT, now_ns);
 	return tenant->parsing.debt_ns || tenant->copies.debt_ns || tenant->reading.debt_ns ||
-	       tenant->lookups.under_way || tenant->lookups.left_count || tenant->open_files;
+	       (int64_t)(now_ns / 1000000) < tenant->copy_stalls.until_ms || tenant->lookups.under_way ||
+	       tenant->lookups.left_count || tenant->open_files;
 }
 
 void tenants_trim(struct tenants *tenants, uint64_t now_ns)

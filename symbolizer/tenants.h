@@ -13,6 +13,7 @@
 #include "symbolizer/base/array.h"
 #include "symbolizer/base/hash_index.h"
 #include "symbolizer/base/time_share.h"
+#include "symbolizer/parser.h"
 #include "symbolizer/path_lookup.h"
 
 #define TENANT_OPEN_FILES_MAX 2048u /* until the next symbolizer_trim(), which closes most */
@@ -26,11 +27,12 @@ struct tenant {
 	size_t open_files;    /* that were opened for it (file_cache.h) */
 	size_t mapping_bytes; /* of its processes' snapshots */
 	struct path_lookups lookups;
-	struct time_share parsing; /* time that the child has spent on its files */
-	struct time_share reading; /* time of the caller's, on reading what its processes map */
-	struct time_share copies;  /* the same, on walking copies of its stacks */
-	uint32_t copy_deaths;	   /* of the child, by copies of its stacks */
-	uint64_t skipped;	   /* addresses that were not asked for, as that was used up */
+	struct time_share parsing;	  /* time that the child has spent on its files */
+	struct time_share reading;	  /* time of the caller's, on reading what its processes map */
+	struct time_share copies;	  /* the same, on walking copies of its stacks */
+	uint32_t copy_deaths;		  /* of the child, by copies of its stacks */
+	struct parser_stalls copy_stalls; /* of it, by files that these did not get in time */
+	uint64_t skipped;		  /* addresses that were not asked for, as that was used up */
 };
 
 /* How long a tenant's files may take: that of four requests at once, and then a tenth of the time. @flags: parse_request's */

@@ -180,7 +180,7 @@ static int unwind(struct stack_copies *copies, struct waiting_copy *waiting)
 	err = copy_unwinder_run(waiting->process->snapshot, &what, &copies->unwound);
 	if (!err)
 		return take_unwound(copies, waiting);
-	if (err == -EBUSY)
+	if (err == -EDQUOT)
 		copies->counts.late++;
 	else
 		copies->counts.failed++;

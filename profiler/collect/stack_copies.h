@@ -19,9 +19,9 @@ struct stack_copies;
 /* taken = unwound + failed + late + those that wait */
 struct stack_copies_counts {
 	uint64_t taken;
-	uint64_t unwound;		     /* to any end that is further than the walk's */
-	uint64_t failed;		     /* the process's files are not known, or the child died of them */
-	uint64_t late;			     /* too many at once */
+	uint64_t unwound; /* to any end that is further than the walk's */
+	uint64_t failed;  /* the process's files are not known, do not come, or the child died of them */
+	uint64_t late;	  /* too many at once */
 	struct stack_compare_counts compare; /* with COPY_BESIDE, of those unwound */
 };
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -7,6 +8,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ptrace.h>
 #include <sys/wait.h>
 #include <ucontext.h>
 #include <unistd.h>
@@ -15,9 +17,11 @@
 #include <cmocka.h>
 
 #include "symbolizer/base/array.h"
+#include "symbolizer/base/clock.h"
 #include "symbolizer/copy_unwinder.h"
 #include "symbolizer/dwarf_expression.h"
-#include "symbolizer/symbolizer.h"
+#include "symbolizer/symbolizer_private.h"
+#include "tests/unit/worker_children.h"
 
 /* A stack of this process: a copy of it, and what the compiler's own unwinder makes of it. */
 struct taken {
@@ -151,15 +155,21 @@ static int teardown(void **state)
 	return 0;
 }
 
-static struct symbolizer_process *snapshot_of(struct symbolizer *symbolizer, pid_t pid)
+static struct symbolizer_process *snapshot_for(struct symbolizer *symbolizer, pid_t pid, uint64_t tenant)
 {
 	struct symbolizer_process *process;
 	struct process_identity identity;
 
 	assert_int_equal(symbolizer_identify(pid, &identity), 0);
+	identity.tenant = tenant;
 	assert_int_equal(symbolizer_process_new(symbolizer, &identity, &process), 0);
 	assert_true(symbolizer_process_mappings(process) > 0);
 	return process;
+}
+
+static struct symbolizer_process *snapshot_of(struct symbolizer *symbolizer, pid_t pid)
+{
+	return snapshot_for(symbolizer, pid, 0);
 }
 
 /* The first frame is a place in take_stack() in both, not the same one; what a signal interrupted is told by one more. */
@@ -297,6 +307,81 @@ static void test_copy_unwinder__garbage_is_walked_to_some_end(void **state)
 	symbolizer_process_free(process);
 }
 
+static void test_copy_unwinder__file_system_that_does_not_answer_takes_one_child_of_a_process(void **state)
+{
+	struct symbolizer *symbolizer = *state;
+	struct worker *worker = parser_worker(symbolizer->parser);
+	struct symbolizer_process *process = snapshot_for(symbolizer, getpid(), 1),
+				  *beside = snapshot_for(symbolizer, getpid(), 1),
+				  *other = snapshot_for(symbolizer, getpid(), 2);
+	struct unwound unwound;
+	uint64_t requests;
+	pid_t child;
+
+	take(take_stack);
+	expect_whole(process);
+	child = parsing_child();
+	hold(child);
+	assert_int_equal(copy_unwinder_run(process, &taken.copy, &unwound), -EHOSTDOWN);
+	assert_int_equal(symbolizer->silent.count, 1);
+	assert_int_equal(symbolizer->silent.list[0].tenant, 1);
+	/* It has waited for half a second, and ending it took a fifth. */
+	assert_true(process->tenant->copies.debt_ns >= 700000000);
+	assert_int_equal(process->tenant->copy_deaths, 1);
+	requests = worker_counts(worker).requests;
+	assert_int_equal(copy_unwinder_run(process, &taken.copy, &unwound), -ENOTRECOVERABLE);
+	assert_int_equal(copy_unwinder_run(beside, &taken.copy, &unwound), -EBUSY);
+	beside->tenant->copy_stalls.until_ms = 0;
+	time_share_spend(&beside->tenant->copies, 1000000000);
+	assert_int_equal(copy_unwinder_run(beside, &taken.copy, &unwound), -EDQUOT);
+	assert_int_equal(worker_counts(worker).requests, requests);
+	expect_whole(other);
+	beside->tenant->copies = (struct time_share){0};
+	expect_whole(beside);
+	let_go(child);
+	symbolizer_process_free(process);
+	symbolizer_process_free(beside);
+	symbolizer_process_free(other);
+}
+
+/* It is killed at once, but as long as somebody traces it only that one sees it go. */
+static void reap_traced(void *child)
+{
+	waitpid(*(pid_t *)child, NULL, WNOHANG | __WALL);
+}
+
+static void test_copy_unwinder__container_whose_files_come_late_waits_longer_each_time(void **state)
+{
+	struct symbolizer *symbolizer = *state;
+	struct symbolizer_process *process = snapshot_for(symbolizer, getpid(), 3);
+	uint64_t stuck = worker_counts(parser_worker(symbolizer->parser)).stuck, requests;
+	struct parser_stalls *stalls = &process->tenant->copy_stalls;
+	struct unwound unwound;
+	pid_t child;
+
+	take(take_stack);
+	for (int i = 0; i < 2; i++) {
+		parser_stop(symbolizer->parser);
+		expect_whole(process);
+		child = parsing_child();
+		assert_int_equal(ptrace(PTRACE_SEIZE, child, NULL, NULL), 0);
+		symbolizer->waiting = (struct worker_waiting){reap_traced, &child};
+		assert_int_equal(copy_unwinder_run(process, &taken.copy, &unwound), -EBUSY);
+		symbolizer->waiting = (struct worker_waiting){0};
+		assert_in_range(stalls->until_ms - clock_now_ms(), (PARSER_STALLED_MS << i) - 500,
+				PARSER_STALLED_MS << i);
+		requests = worker_counts(parser_worker(symbolizer->parser)).requests;
+		assert_int_equal(copy_unwinder_run(process, &taken.copy, &unwound), -EBUSY);
+		assert_int_equal(worker_counts(parser_worker(symbolizer->parser)).requests, requests);
+		stalls->until_ms = clock_now_ms();
+		process->tenant->copies = (struct time_share){0};
+		expect_whole(process);
+	}
+	assert_int_equal(process->copy_deaths, 0);
+	assert_int_equal(worker_counts(parser_worker(symbolizer->parser)).stuck, stuck);
+	symbolizer_process_free(process);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -307,6 +392,8 @@ int main(void)
 		cmocka_unit_test(test_copy_unwinder__walk_goes_on_from_where_another_stopped),
 		cmocka_unit_test(test_copy_unwinder__process_may_have_ended),
 		cmocka_unit_test(test_copy_unwinder__garbage_is_walked_to_some_end),
+		cmocka_unit_test(test_copy_unwinder__file_system_that_does_not_answer_takes_one_child_of_a_process),
+		cmocka_unit_test(test_copy_unwinder__container_whose_files_come_late_waits_longer_each_time),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
