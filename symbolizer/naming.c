@@ -48,7 +48,8 @@ static int set_missing(struct naming *naming, const struct question *question)
 		reason = "debug file's file system does not answer";
 	else if (question->file->debug_late)
 		reason = "debug file not read in time:";
-	symbol->pending = !question->file->source.facts.has_symbols && question->file->debug_late;
+	symbol->pending = !question->file->source.facts.has_symbols &&
+			  (question->file->debug_late || question->file->debug_silent);
 	return symbol_set_reason(naming->symbolizer, symbol, "[%s %.200s+0x%" PRIx64 "]", reason,
 				 string_table_text(&naming->symbolizer->strings, question->module), question->offset);
 }

@@ -296,10 +296,36 @@ static bool is_offer(const struct parse_request *request)
 			   request->type == PARSE_ADD_PACKAGE);
 }
 
+#define FILES_OF_REQUEST 5
+
+/* @files: to be filled: what a request may have to read; @fd: what comes with it, or -1. */
+static struct silent_request to_read(const struct parser *parser, const struct parser_source *source, int fd,
+				     int files[FILES_OF_REQUEST])
+{
+	files[0] = source->fd;
+	files[1] = fd;
+	files[2] = source->debug_fd;
+	files[3] = source->alternate_fd;
+	files[4] = source->package_fd;
+	return (struct silent_request){parser->worker, parser->tenant, files, FILES_OF_REQUEST, source->splits};
+}
+
 static bool is_silent(const struct parser *parser, const struct parser_source *source, int fd)
 {
-	return silent_devices_has(parser->silent, source->fd) || silent_devices_has(parser->silent, fd) ||
+	int files[FILES_OF_REQUEST];
+	struct silent_request read = to_read(parser, source, fd, files);
+
+	return silent_devices_has(parser->silent, &read) ||
 	       silent_devices_full(parser->silent, parser->worker, parser->tenant);
+}
+
+/* Returns whether its file system does not answer, whichever of them it is. */
+static bool note_silent(const struct parser *parser, const struct parser_source *source, int fd, uint64_t stuck_before)
+{
+	int files[FILES_OF_REQUEST];
+	struct silent_request read = to_read(parser, source, fd, files);
+
+	return silent_devices_note(parser->silent, &read, stuck_before) || is_silent(parser, source, fd);
 }
 
 /* One try. @request may be NULL: then the source is only told. */
@@ -319,8 +345,7 @@ static int ask_once(struct parser *parser, struct parser_source *source, struct 
 	parser_source_note(source, offered, err, worker_counts(parser->worker).busy_ns - before.busy_ns);
 	if (err != -ETIME && err != -EBUSY)
 		return err;
-	silent_devices_note(parser->silent, fd >= 0 ? fd : source->fd, parser->worker, parser->tenant, before.stuck);
-	return err == -EBUSY && is_silent(parser, source, fd) ? -EHOSTDOWN : err;
+	return note_silent(parser, source, fd, before.stuck) && err == -EBUSY ? -EHOSTDOWN : err;
 }
 
 /*
@@ -388,6 +413,7 @@ int parser_bring_splits(struct parser *parser, struct parser_source *source, par
 
 		request.type = PARSE_ADD_SPLIT;
 		request.flags = record.number;
+		source->splits |= fd >= 0;
 		err = ask_about(parser, source, &request, fd, PARSER_TIMEOUT_MS, &answer);
 		if (fd >= 0)
 			close(fd);
@@ -415,6 +441,7 @@ int parser_find(struct parser *parser, struct parser_source *source, const uint6
 
 int parser_unwind(struct parser *parser, const uint64_t *words, size_t count, struct parser_answer *ret_answer)
 {
+	const struct silent_request read = {parser->worker, parser->tenant, NULL, 0, true};
 	uint64_t stuck = worker_counts(parser->worker).stuck;
 	int err;
 
@@ -425,9 +452,8 @@ int parser_unwind(struct parser *parser, const uint64_t *words, size_t count, st
 	parser->request->count = (uint32_t)count;
 	memcpy(parser->request->addresses, words, count * sizeof(*words));
 	err = ask(parser, parser->request, -1, UNWIND_TIMEOUT_MS, ret_answer);
-	/* Which of its files it was, nobody knows, and others may need the file systems of the rest. */
-	if ((err == -ETIME || err == -EBUSY) &&
-	    silent_devices_note(parser->silent, -1, parser->worker, parser->tenant, stuck))
+	/* Which of its files it was, nobody knows. */
+	if ((err == -ETIME || err == -EBUSY) && silent_devices_note(parser->silent, &read, stuck))
 		return -EHOSTDOWN;
 	return parser_is_death(err) ? -EIO : err;
 }

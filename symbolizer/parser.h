@@ -55,6 +55,7 @@ void parser_stalls_note(struct parser_stalls *stalls);
 struct parser_source {
 	enum parser_source_kind kind;
 	int fd, debug_fd, alternate_fd, package_fd; /* owned; -1: none */
+	bool splits;				    /* it was brought files that are not held here */
 	uint32_t object;			    /* its number in the child of generation @numbered */
 	uint32_t numbered;			    /* 0: it has none */
 	uint32_t generation;			    /* of the child that knows it */

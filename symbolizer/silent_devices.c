@@ -4,7 +4,6 @@
 #include <poll.h>
 #include <unistd.h>
 
-#include "symbolizer/base/cleanup.h"
 #include "symbolizer/process_files.h"
 
 static void remove_device(struct silent_devices *devices, size_t place)
@@ -35,17 +34,28 @@ static void forget_answered(struct silent_devices *devices)
 			remove_device(devices, i);
 }
 
-bool silent_devices_has(struct silent_devices *devices, int fd)
+static bool is_silent(const struct silent_devices *devices, const struct silent_request *request, dev_t device)
 {
-	struct stat status;
-	bool found = false;
+	for (size_t i = 0; i < devices->count; i++) {
+		const struct silent_device *silent = &devices->list[i];
 
-	if (fd < 0 || process_files_stat(fd, &status))
-		return false;
+		if (silent->device == device &&
+		    (!silent->own || (silent->worker == request->worker && silent->tenant == request->tenant)))
+			return true;
+	}
+	return false;
+}
+
+bool silent_devices_has(struct silent_devices *devices, const struct silent_request *request)
+{
+	bool found = false;
+	struct stat status;
+
 	pthread_mutex_lock(&devices->lock);
 	forget_answered(devices);
-	for (size_t i = 0; i < devices->count; i++)
-		found |= devices->list[i].device == status.st_dev;
+	for (size_t i = 0; i < request->count && devices->count && !found; i++)
+		found = request->fds[i] >= 0 && !process_files_stat(request->fds[i], &status) &&
+			is_silent(devices, request, status.st_dev);
 	pthread_mutex_unlock(&devices->lock);
 	return found;
 }
@@ -62,23 +72,38 @@ bool silent_devices_full(struct silent_devices *devices, const struct worker *wo
 	return left >= SILENT_TENANT_MAX;
 }
 
-bool silent_devices_note(struct silent_devices *devices, int fd, struct worker *worker, uint64_t tenant,
-			 uint64_t stuck_before)
+/* A file of the host's is not to be nobody's because one of a container's own file system was read beside it. */
+static struct silent_device to_blame(const struct silent_request *request)
 {
-	_cleanup_close_ int left = -1;
+	struct silent_device blamed = {.worker = request->worker, .tenant = request->tenant, .own = request->more};
 	struct stat status;
-	dev_t device = 0;
 
-	worker_generation(worker);
-	if (worker_counts(worker).stuck == stuck_before)
+	for (size_t i = 0; i < request->count; i++) {
+		if (request->fds[i] < 0 || process_files_stat(request->fds[i], &status))
+			continue;
+		blamed.own |= blamed.device && blamed.device != status.st_dev;
+		blamed.device = status.st_dev;
+		if (blamed.own && i)
+			break;
+	}
+	return blamed;
+}
+
+bool silent_devices_note(struct silent_devices *devices, const struct silent_request *request, uint64_t stuck_before)
+{
+	struct silent_device blamed;
+
+	worker_generation(request->worker);
+	if (worker_counts(request->worker).stuck == stuck_before)
 		return false;
-	left = worker_take_left(worker);
-	if (fd >= 0 && !process_files_stat(fd, &status))
-		device = status.st_dev;
+	blamed = to_blame(request);
+	blamed.pidfd = worker_take_left(request->worker);
 	pthread_mutex_lock(&devices->lock);
 	forget_answered(devices);
 	if (devices->count < SILENT_DEVICES_MAX)
-		devices->list[devices->count++] = (struct silent_device){device, take_fd(&left), worker, tenant};
+		devices->list[devices->count++] = blamed;
+	else if (blamed.pidfd >= 0)
+		close(blamed.pidfd);
 	pthread_mutex_unlock(&devices->lock);
 	return true;
 }

@@ -28,6 +28,7 @@
 
 struct silent_device {
 	dev_t device;		     /* 0, which is no file system's: not known */
+	bool own;		     /* that tenant's alone: it may have been another one */
 	int pidfd;		     /* owned: of who was sent there; -1: nobody can say when that one is back */
 	const struct worker *worker; /* whose that one is */
 	uint64_t tenant;	     /* for whom; a number of the worker's caller */
@@ -42,20 +43,28 @@ struct silent_devices {
 /* No thread asks any more. Empty again. */
 void silent_devices_deinit(struct silent_devices *devices);
 
-/* Is @fd, any descriptor or -1, of one of them? The file system is not asked. */
-bool silent_devices_has(struct silent_devices *devices, int fd);
+/* Whose files are to be read, and by whom. */
+struct silent_request {
+	struct worker *worker;
+	uint64_t tenant;
+	const int *fds; /* all that it may read, or -1; the first one is what it is about */
+	size_t count;
+	bool more; /* it may read others, too */
+};
+
+/* Is a file of it on one of them? The file systems are not asked. */
+bool silent_devices_has(struct silent_devices *devices, const struct silent_request *request);
 
 /* Has @worker left as many behind as it may for @tenant? */
 bool silent_devices_full(struct silent_devices *devices, const struct worker *worker, uint64_t tenant);
 
 /**
  * silent_devices_note() - after a request that was not answered in time
- * @fd: the file that it was about; -1: several
  * @stuck_before: worker_counts.stuck before it
- * Adds the file's device where the worker's child could not be killed, which it learns from the start of the next one.
- * Returns whether that was so.
+ * Adds a device where the worker's child could not be killed, which it learns from the start of the next one. Where files of two
+ * devices were read, nobody can say which one it was: then it is the second, and for this worker's tenant alone.
+ * Returns whether the child could not be killed.
  */
-bool silent_devices_note(struct silent_devices *devices, int fd, struct worker *worker, uint64_t tenant,
-			 uint64_t stuck_before);
+bool silent_devices_note(struct silent_devices *devices, const struct silent_request *request, uint64_t stuck_before);
 
 #endif

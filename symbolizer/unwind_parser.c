@@ -218,17 +218,12 @@ static void note_costs(struct unwind_parser *parser)
 	__atomic_store_n(&parser->memory_bytes, head.memory_bytes, __ATOMIC_RELAXED);
 }
 
-static bool is_silent(const struct unwind_parser *parser, int fd, int debug_fd)
-{
-	return silent_devices_has(parser->silent, fd) || silent_devices_has(parser->silent, debug_fd) ||
-	       silent_devices_full(parser->silent, parser->worker, parser->tenant);
-}
-
 int unwind_parser_rows(struct unwind_parser *parser, int path_fd, int debug_fd, struct unwind_rows *rows)
 {
 	_cleanup_close_ int fd = unwind_files_reopen(path_fd);
 	int fds[] = {fd, debug_fd}, err = -ENOTRECOVERABLE;
 	size_t fd_count = debug_fd < 0 ? 1 : 2;
+	const struct silent_request read = {parser->worker, parser->tenant, fds, fd_count, false};
 
 	if (fd < 0)
 		return fd;
@@ -236,14 +231,15 @@ int unwind_parser_rows(struct unwind_parser *parser, int path_fd, int debug_fd, 
 		uint64_t stuck = worker_counts(parser->worker).stuck;
 		int called;
 
-		if (is_silent(parser, fd, debug_fd)) {
+		if (silent_devices_has(parser->silent, &read) ||
+		    silent_devices_full(parser->silent, parser->worker, parser->tenant)) {
 			err = -EHOSTDOWN;
 			break;
 		}
 		called = worker_call(parser->worker, "ab", fd_count, fds, fd_count, TIMEOUT_MS, &parser->answer);
 
 		if (called == -ETIME || called == -EBUSY) {
-			silent_devices_note(parser->silent, fds[fd_count - 1], parser->worker, parser->tenant, stuck);
+			silent_devices_note(parser->silent, &read, stuck);
 			err = -ETIME;
 			break;
 		}

@@ -195,10 +195,15 @@ void process_records_look(struct process_records *records, const struct process_
 		return;
 	close_gone(records, online, callbacks);
 	for (int cpu = 0; cpu < cpus; cpu++) {
-		int err = cpu_list_has(online, cpu) && !has_ring(records, cpu) ? add_ring(records, cpu) : 0;
+		int err;
 
+		if (!cpu_list_has(online, cpu) || has_ring(records, cpu))
+			continue;
+		err = add_ring(records, cpu);
 		/* -ENODEV: it has gone again meanwhile. */
 		records->missed += err && err != -ENODEV;
+		if (!err)
+			callbacks->lost(callbacks->data, 0);
 	}
 }
 

@@ -17,7 +17,7 @@ struct process_records_callbacks {
 	void (*mapped)(void *data, uint32_t tgid, uint64_t start, uint64_t end, uint64_t offset, const char *path,
 		       uint64_t time_ns);
 	void (*executed)(void *data, uint32_t tgid);
-	/* Records did not fit: what is known of any process may be old. */
+	/* Records did not fit, or those of a CPU that came were not heard of (0): what is known of any process may be old. */
 	void (*lost)(void *data, uint64_t count);
 	void *data;
 };

@@ -35,6 +35,7 @@ struct unwind_file {
 	bool lacks_rows;	 /* but for those that a debug file may have */
 	bool rows_inside;	 /* has such that came from inside of root */
 	bool shared;		 /* more than one root maps it */
+	bool unanswered;	 /* it was not read, as its tenant's file systems do not answer */
 	struct unwind_root root; /* of who mapped it first, as long as that matters */
 	uint32_t retry_at;	 /* epoch before which it is not tried again */
 	uint32_t retry_wait;	 /* doubled by each time that it found no room */

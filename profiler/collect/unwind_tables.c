@@ -97,7 +97,7 @@ static uint32_t find_or_add(struct unwind_tables *tables, const struct unwind_id
 	uint32_t number = unwind_file_list_find(&tables->list, identity), tenant = FILE_TENANTS_NONE;
 	struct unwind_file *file = number == UNWIND_NO_FILE ? NULL : &tables->list.files[number];
 
-	if (identity && (!file || file->state == FILE_WAITING)) {
+	if (identity && (!file || file->state == FILE_WAITING || file->unanswered)) {
 		tenant = file_tenants_find(&tables->list.tenants, tenant_number, clock_now_ns());
 		if (tenant == FILE_TENANTS_NONE)
 			return number;
@@ -113,8 +113,11 @@ static uint32_t find_or_add(struct unwind_tables *tables, const struct unwind_id
 	if (file->path_fd < 0)
 		file->path_fd = take_fd(fd);
 	/* Nobody waits for a table because somebody else, who maps the file too, has none. */
-	if (file->state == FILE_WAITING && tenant != file->tenant && !may_parse(tables, file->tenant))
+	if (tenant != FILE_TENANTS_NONE && tenant != file->tenant &&
+	    (file->unanswered || (file->state == FILE_WAITING && !may_parse(tables, file->tenant)))) {
 		unwind_file_list_give(&tables->list, file, tenant);
+		file->unanswered = false;
+	}
 	return number;
 }
 
@@ -319,6 +322,7 @@ bool unwind_tables_load_one(struct unwind_tables *tables)
 				   unwind_parser_costs(tables->parser).busy_ns - busy_ns);
 	file->lacks_rows = lacks_rows;
 	file->rows_inside = inside;
+	file->unanswered = err == -EHOSTDOWN;
 	if (inside && file->shared) {
 		file->rows_inside = false;
 		file->state = FILE_WAITING;

@@ -295,6 +295,32 @@ static void test_parser__file_system_that_answers_after_all_is_asked_again(void 
 	parser_source_deinit(parser, &other);
 }
 
+static void test_parser__of_files_on_two_file_systems_nobody_else_loses_either(void **state)
+{
+	struct parser_source source, other;
+	pid_t child;
+
+	(void)state;
+	parser_source_init(&source, PARSER_FILE, open_path("/proc/self/exe"));
+	parser_source_init(&other, PARSER_FILE, open_path("/proc/self/exe"));
+	assert_int_equal(parser_open(parser, &source), 0);
+	child = parsing_child();
+	hold(child);
+	parser_ask_for(parser, 7);
+	assert_int_equal(parser_add(parser, &source, PARSER_DEBUG_FILE, open_path("/proc/version")), -EHOSTDOWN);
+	assert_int_equal(silent.count, 1);
+	/* What came with it is left alone, for its container. */
+	assert_int_equal(parser_add(parser, &source, PARSER_DEBUG_FILE, open_path("/proc/version")), -EHOSTDOWN);
+	assert_int_equal(silent.count, 1);
+	assert_int_equal(ask(&other, 0), 0);
+	parser_ask_for(parser, 8);
+	assert_int_equal(ask(&source, 0), 0);
+	assert_int_not_equal(parser_add(parser, &other, PARSER_DEBUG_FILE, open_path("/proc/version")), -EHOSTDOWN);
+	let_go(child);
+	parser_source_deinit(parser, &source);
+	parser_source_deinit(parser, &other);
+}
+
 static void test_parser__container_of_whose_files_too_many_do_not_come_is_asked_nothing_more(void **state)
 {
 	struct silent_device left = {.pidfd = -1, .worker = parser_worker(parser), .tenant = 7};
@@ -433,6 +459,8 @@ int main(void)
 						tear_down),
 		cmocka_unit_test_setup_teardown(test_parser__time_that_offers_take_is_not_the_sources, set_up,
 						tear_down),
+		cmocka_unit_test_setup_teardown(test_parser__of_files_on_two_file_systems_nobody_else_loses_either,
+						set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			test_parser__container_of_whose_files_too_many_do_not_come_is_asked_nothing_more, set_up,
 			tear_down),

@@ -29,7 +29,8 @@ static struct {
 } rings[CPUS];
 static const char *online;
 static int refused_by, error;
-static char told[64]; /* "7 9": processes, in the order in which they were told of */
+static unsigned int unheard; /* CPUs that came, and were told of */
+static char told[64];	     /* "7 9": processes, in the order in which they were told of */
 
 int record_ring_open(struct record_ring *ring, int cpu)
 {
@@ -117,7 +118,13 @@ static void take_executed(void *data, uint32_t tgid)
 	snprintf(told + used, sizeof(told) - used, "%s%u", used ? " " : "", tgid);
 }
 
-static const struct process_records_callbacks callbacks = {.executed = take_executed};
+static void take_lost(void *data, uint64_t count)
+{
+	assert_int_equal(count, 0);
+	unheard++;
+}
+
+static const struct process_records_callbacks callbacks = {.executed = take_executed, .lost = take_lost};
 
 static void expect_told(struct process_records *records, const char *expected)
 {
@@ -130,6 +137,7 @@ static int set_up(void **state)
 {
 	memset(rings, 0, sizeof(rings));
 	told[0] = '\0';
+	unheard = 0;
 	refused_by = -1;
 	online = "0-1";
 	return process_records_new((struct process_records **)state);
@@ -165,6 +173,7 @@ static void test_process_records__a_cpu_that_comes_online_is_heard_of_and_one_th
 	process_records_look(*state, &callbacks);
 	execute(1, 8, 1);
 	expect_told(*state, "8");
+	assert_int_equal(unheard, 2);
 	/* Between two looks. */
 	set_online("0,2");
 	set_online("0-2");
@@ -172,6 +181,7 @@ static void test_process_records__a_cpu_that_comes_online_is_heard_of_and_one_th
 		process_records_look(*state, &callbacks);
 	execute(1, 9, 1);
 	expect_told(*state, "9");
+	assert_int_equal(unheard, 3);
 	assert_int_equal(process_records_missed(*state), 0);
 }
 

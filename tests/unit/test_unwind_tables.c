@@ -50,6 +50,7 @@ static int tear_down(void **state)
 	unwind_tables_free(tables);
 	unwind_parser_free(parser);
 	walk_maps_deinit(&maps);
+	silent_devices_deinit(&silent);
 	return 0;
 }
 
@@ -169,6 +170,27 @@ static void test_unwind_tables__who_has_used_up_his_time_makes_nobody_wait(void 
 	assert_false(is_loaded(third));
 }
 
+/* As if four children waited for file systems of tenant 1. */
+static void test_unwind_tables__who_is_asked_nothing_more_makes_nobody_wait(void **state)
+{
+	uint32_t file;
+
+	for (int i = 0; i < SILENT_TENANT_MAX; i++)
+		silent.list[silent.count++] =
+			(struct silent_device){.pidfd = -1, .worker = unwind_parser_worker(parser), .tenant = 1};
+	file = add_file_of(1, 77);
+	while (unwind_tables_load_one(tables))
+		;
+	assert_false(is_loaded(file));
+	assert_int_equal(add_file_of(2, 77), file);
+	for (int i = 0; i < 3; i++) {
+		use(file);
+		unwind_tables_sweep(tables, mapped);
+		unwind_tables_load_one(tables);
+	}
+	assert_true(is_loaded(file));
+}
+
 static void test_unwind_tables__one_tenant_leaves_numbers_of_files_to_others(void **state)
 {
 	struct unwind_identity identity = {.inode = 1};
@@ -194,6 +216,7 @@ int main(void)
 		TEST(what_was_used_least_lately_goes_first_and_comes_back_when_it_is_used),
 		cmocka_unit_test_setup_teardown(test_unwind_tables__who_has_used_up_his_time_makes_nobody_wait,
 						set_up_short_of_time, tear_down),
+		TEST(who_is_asked_nothing_more_makes_nobody_wait),
 		TEST(one_tenant_leaves_numbers_of_files_to_others),
 	};
 
