@@ -246,6 +246,6 @@ bool profile_times_have_blocks(const struct profile_times *times, const struct p
 {
 	uint64_t lost_ns = profile_fact_number(profile, "waits.lost_ns");
 
-	return times->any && (profile->rows.waits.count ||
+	return times->any && (profile->rows.waits.count || profile->rows.waits_left_out.rows ||
 			      time_sums_blocked(&times->total) <= sum_of(times->total.short_ns, lost_ns));
 }

@@ -180,6 +180,7 @@ struct recording_tables {
 	ARRAY(struct recording_call) calls;
 	ARRAY(struct recording_bucket) buckets;
 	ARRAY(struct recording_wait) waits;
+	struct recording_waits_sums waits_left_out; /* read: of those that are not among the rows */
 	ARRAY(struct recording_times) times;
 	ARRAY(struct recording_queue) queues;
 	ARRAY(struct recording_lock) locks;

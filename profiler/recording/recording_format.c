@@ -6,6 +6,8 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "symbolizer/base/sums.h"
+
 #define FIELD(type, field) offsetof(type, field), sizeof(((type *)0)->field)
 #define NUMBER(type, field)                                                \
 	{                                                                  \
@@ -306,6 +308,12 @@ bool recording_table_is_wanted(enum table_id table, unsigned int wants)
 	};
 
 	return !wanted_by[table] || wants & wanted_by[table];
+}
+
+void recording_waits_add(struct recording_waits_sums *sums, const struct recording_wait *wait)
+{
+	sums->rows++;
+	sum_add(wait->thread == RECORDING_NONE ? &sums->stackless_ns : &sums->stacked_ns, wait->total_ns);
 }
 
 int recording_tables_init(struct recording_tables *tables)

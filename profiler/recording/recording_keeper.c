@@ -73,9 +73,17 @@ static void forget_buckets(struct recording_keeper *keeper)
 	tables->buckets.count = keeper->buckets;
 }
 
+static void sum_up_waits(struct recording_tables *tables)
+{
+	for (size_t i = 0; i < tables->waits.count; i++)
+		recording_waits_add(&tables->waits_left_out, &tables->waits.items[i]);
+}
+
 void recording_keeper_take_chunk(struct recording_keeper *keeper)
 {
 	forget_buckets(keeper);
+	if (!recording_table_is_wanted(TABLE_WAITS, keeper->wants))
+		sum_up_waits(keeper->tables);
 	for (enum table_id table = TABLE_FACTS; table < TABLES; table = next_kept_table(table)) {
 		struct any_array *rows = recording_keeper_rows(keeper, table);
 
@@ -177,6 +185,7 @@ int recording_keeper_mark(struct recording_keeper *keeper)
 		keeper->marked |= keeper->mark[table] > 0;
 	}
 	keeper->mark_calls_told = keeper->tables->calls_told;
+	keeper->mark_waits_left_out = keeper->tables->waits_left_out;
 	return 0;
 }
 
@@ -187,5 +196,6 @@ int recording_keeper_back(struct recording_keeper *keeper)
 	for (enum table_id table = TABLE_FACTS; table < TABLES; table = next_kept_table(table))
 		recording_keeper_rows(keeper, table)->count = keeper->mark[table];
 	keeper->tables->calls_told = keeper->mark_calls_told;
+	keeper->tables->waits_left_out = keeper->mark_waits_left_out;
 	return 0;
 }

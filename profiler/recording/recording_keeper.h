@@ -2,7 +2,7 @@
 /*
  * recording_keeper: which of the rows that were read stay in memory.
  *
- * Rows that nobody wants are counted and forgotten, chunk by chunk. Where the recorder had written all that it had, its rows
+ * Rows that nobody wants are counted and forgotten, chunk by chunk, waits summed up. Where the recorder had written all that it had, its rows
  * add up: there is a mark, samples of one place become one row, and of a container's accounts the last one stays. Whoever cannot
  * hold what comes behind a mark goes back to it.
  */
@@ -22,6 +22,7 @@ struct recording_keeper {
 	bool marked;
 	size_t mark[TABLES]; /* rows */
 	size_t mark_calls_told;
+	struct recording_waits_sums mark_waits_left_out;
 };
 
 /* @tables stay the caller's; their rows are counted from now on. */

@@ -72,6 +72,16 @@ struct recording_wait {
 	uint64_t max_ns;
 };
 
+/* Of waits, for those who need no more of them. */
+struct recording_waits_sums {
+	uint64_t rows;
+	uint64_t stacked_ns;   /* of which the stack is known */
+	uint64_t stackless_ns; /* of which it was lost */
+};
+
+/* Adds one. */
+void recording_waits_add(struct recording_waits_sums *sums, const struct recording_wait *wait);
+
 /* All time of a container's tasks in one pid namespace: on CPUs, blocked, and queued for a CPU. */
 struct recording_times {
 	uint32_t container; /* row */

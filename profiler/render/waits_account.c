@@ -5,15 +5,14 @@
 #include "symbolizer/base/sums.h"
 #include "symbolizer/base/text.h"
 
-/* Of the blocks that have a row: those of which the stack is known, or those of which it was lost. */
-static uint64_t stacked_ns(const struct profile *profile, bool known)
+/* Of the blocks that were recorded, in memory or not. */
+static struct recording_waits_sums blocks_of(const struct profile *profile)
 {
-	uint64_t ns = 0;
+	struct recording_waits_sums sums = profile->rows.waits_left_out;
 
 	for (size_t i = 0; i < profile->rows.waits.count; i++)
-		if ((profile->rows.waits.items[i].thread != RECORDING_NONE) == known)
-			sum_add(&ns, profile->rows.waits.items[i].total_ns);
-	return ns;
+		recording_waits_add(&sums, &profile->rows.waits.items[i]);
+	return sums;
 }
 
 static uint64_t known_queue_ns(const struct profile_times *times)
@@ -53,20 +52,22 @@ static void put_losses(const struct profile *profile, FILE *out)
 
 void render_blocked_account(const struct profile_times *times, const struct profile *profile, FILE *out)
 {
-	uint64_t all = time_sums_blocked(&times->total), stacked = stacked_ns(profile, true);
-	uint64_t stackless = stacked_ns(profile, false);
+	struct recording_waits_sums blocks = blocks_of(profile);
+	uint64_t all = time_sums_blocked(&times->total);
 	uint64_t lost = profile_fact_number(profile, "waits.lost_ns");
-	uint64_t rest = sum_of(sum_of(sum_of(stacked, stackless), times->total.short_ns), lost);
+	uint64_t rest = sum_of(sum_of(sum_of(blocks.stacked_ns, blocks.stackless_ns), times->total.short_ns), lost);
 	uint64_t gap = all > rest ? all - rest : rest - all;
 	char text[5][16];
 
 	fprintf(out, "%s blocked = %s with stacks + %s in blocks shorter than %s + %s lost",
-		duration_text(all, text[0], sizeof(text[0])), duration_text(stacked, text[1], sizeof(text[1])),
+		duration_text(all, text[0], sizeof(text[0])),
+		duration_text(blocks.stacked_ns, text[1], sizeof(text[1])),
 		duration_text(times->total.short_ns, text[2], sizeof(text[2])),
 		duration_text(profile_fact_number(profile, "waits.min_block_ns"), text[3], sizeof(text[3])),
 		duration_text(lost, text[4], sizeof(text[4])));
-	if (stackless)
-		fprintf(out, " + %s of which the stacks were lost", duration_text(stackless, text[0], sizeof(text[0])));
+	if (blocks.stackless_ns)
+		fprintf(out, " + %s of which the stacks were lost",
+			duration_text(blocks.stackless_ns, text[0], sizeof(text[0])));
 	/* Sums are written before the stacks of the same blocks: what was cut has the first without the second. */
 	if (!profile->whole && all > rest && gap > all / 1000)
 		fprintf(out, " + %s of which the stacks were not written",
@@ -103,10 +104,12 @@ int json_add_waits_account(struct json_object *object, const struct profile_time
 		{"missed", "waits.missed"},
 		{"queue_lost_ns", "queue.lost_ns"},
 	};
+	bool no_blocks = !profile_times_have_blocks(times, profile);
+	struct recording_waits_sums blocks = blocks_of(profile);
 	const struct json_number numbers[] = {
 		{"blocked_ns", time_sums_blocked(&times->total)},
-		{"with_stacks_ns", stacked_ns(profile, true), !profile_times_have_blocks(times, profile)},
-		{"without_stacks_ns", stacked_ns(profile, false), !profile_times_have_blocks(times, profile)},
+		{"with_stacks_ns", blocks.stacked_ns, no_blocks},
+		{"without_stacks_ns", blocks.stackless_ns, no_blocks},
 		{"short_ns", times->total.short_ns},
 		{"queued_ns", time_sums_queued(&times->total)},
 		{"queued_known_ns", known_queue_ns(times), !times->queues.count},

@@ -101,8 +101,8 @@ static inline void maker_sample(struct maker *maker, uint32_t container, const c
 	assert_int_equal(recording_writer_sample(maker->writer, &sample), 0);
 }
 
-/* Writes the account, the end, and reads it all again. */
-static inline struct profile *maker_load(struct maker *maker)
+/* Writes the account, the end, and reads it again: what is wanted of it (enum recording_wants). */
+static inline struct profile *maker_load_some(struct maker *maker, unsigned int wants)
 {
 	struct profile *profile = NULL;
 	char error[256] = "";
@@ -110,10 +110,15 @@ static inline struct profile *maker_load(struct maker *maker)
 	assert_int_equal(recording_writer_accounting(maker->writer, &maker->total), 0);
 	assert_int_equal(recording_writer_finish(maker->writer), 0);
 	recording_writer_free(maker->writer);
-	if (profile_load(maker->path, RECORDING_ALL, &profile, error, sizeof(error)))
+	if (profile_load(maker->path, wants, &profile, error, sizeof(error)))
 		fail_msg("%s", error);
 	unlink(maker->path);
 	return profile;
+}
+
+static inline struct profile *maker_load(struct maker *maker)
+{
+	return maker_load_some(maker, RECORDING_ALL);
 }
 
 #endif

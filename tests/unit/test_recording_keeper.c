@@ -132,16 +132,21 @@ static void test_recording_keeper__what_was_said_anew_takes_no_memory(void **sta
 
 static void test_recording_keeper__what_does_not_fit_is_left_out_from_a_flush_on(void **state)
 {
+	struct recording_wait wait = {
+		.stack = RECORDING_STACK_ROOT, .waker_stack = RECORDING_STACK_ROOT, .total_ns = 7};
 	struct made *made = *state;
 
 	maker_container(&made->maker, CONTAINER_CONTAINER, "web", "", "");
-	for (int i = 0; i < 100; i++)
+	for (int i = 0; i < 100; i++) {
+		assert_int_equal(recording_writer_wait(made->maker.writer, &wait), 0);
 		add_flush(made, SAMPLES);
+	}
 	finish(made);
-	assert_int_equal(read_within(made, RECORDING_ALL, 1 << 20), 0);
+	assert_int_equal(read_within(made, RECORDING_ALL & ~RECORDING_WAITS, 1 << 20), 0);
 	assert_true(made->end.beyond_memory && !made->end.whole && made->end.ignored);
 	assert_in_range(made->tables.samples.count, 25 * SAMPLES, 35 * SAMPLES);
 	assert_int_equal(made->tables.samples.count % SAMPLES, 0);
+	assert_int_equal(made->tables.waits_left_out.stacked_ns, 7 * made->tables.samples.count / SAMPLES);
 	assert_int_equal(samples_sum(made), last_kept(made));
 }
 

@@ -80,7 +80,7 @@ static void add_queue(struct maker *maker, uint32_t container, uint32_t culprit,
 	assert_int_equal(recording_writer_queue(maker->writer, &row), 0);
 }
 
-static struct profile *two_containers(void)
+static struct profile *two_containers_of(unsigned int wants)
 {
 	struct maker maker;
 	uint32_t web, db;
@@ -101,7 +101,12 @@ static struct profile *two_containers(void)
 	add_queue(&maker, web, RECORDING_NONE, QUEUE_IDLE, 400000);
 	add_queue(&maker, web, RECORDING_NONE, QUEUE_EARLIER, 100000);
 	add_queue(&maker, web, db, QUEUE_CONTAINER, 1);
-	return maker_load(&maker);
+	return maker_load_some(&maker, wants);
+}
+
+static struct profile *two_containers(void)
+{
+	return two_containers_of(RECORDING_ALL);
 }
 
 static const char *text_of(const struct blocked_places *places, string_id id)
@@ -443,6 +448,18 @@ static void test_waits__offcpu_shows_wakers_and_its_account(void **state)
 	profile_free(profile);
 }
 
+/* Those of a day do not fit beside the run queue's rows. */
+static void test_waits__account_has_blocks_that_are_not_read_into_memory(void **state)
+{
+	struct profile *profile = two_containers_of(RECORDING_TIMES);
+	_cleanup_free_ char *json = printed(profile, true, true);
+
+	assert_int_equal(profile->rows.waits.count, 0);
+	assert_non_null(strstr(json, "\"with_stacks_ns\": 1090000000"));
+	assert_non_null(strstr(json, "\"without_stacks_ns\": 0"));
+	profile_free(profile);
+}
+
 static void test_waits__stacks_that_a_cut_recording_lacks_are_in_its_account(void **state)
 {
 	struct profile *profile = NULL;
@@ -641,6 +658,7 @@ int main(void)
 		cmocka_unit_test(test_waits__a_chosen_container_is_told_as_waiter_and_as_waker),
 		cmocka_unit_test(test_waits__a_chosen_container_is_told_where_it_runs_while_others_wait),
 		cmocka_unit_test(test_waits__offcpu_shows_wakers_and_its_account),
+		cmocka_unit_test(test_waits__account_has_blocks_that_are_not_read_into_memory),
 		cmocka_unit_test(test_waits__stacks_that_a_cut_recording_lacks_are_in_its_account),
 		cmocka_unit_test(test_waits__n_bounds_both_tables),
 		cmocka_unit_test(test_waits__no_two_columns_of_runqlat_are_called_the_same),
