@@ -153,7 +153,9 @@ static int keep_last_accounts(struct recording_keeper *keeper)
 	size_t containers = tables->containers.count, kept = 0;
 	_cleanup_free_ uint32_t *place = NULL;
 
-	if (tables->accounting.count < 2 * keeper->accounts || tables->accounting.count < ACCOUNTS_MIN)
+	/* A pass costs as much as there are containers: where it is for as many accounts, all passes are of the file's length. */
+	if (tables->accounting.count < 2 * keeper->accounts || tables->accounting.count < containers ||
+	    tables->accounting.count < ACCOUNTS_MIN)
 		return 0;
 	place = malloc((containers + 1) * sizeof(*place));
 	if (!place)
