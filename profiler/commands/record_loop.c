@@ -15,7 +15,7 @@
 #include "profiler/commands/commands.h"
 #include "profiler/commands/record_command.h"
 #include "profiler/commands/record_facts.h"
-#include "profiler/commands/report.h"
+#include "profiler/commands/record_length.h"
 #include "profiler/recording/recording_reader.h"
 #include "symbolizer/base/cleanup.h"
 #include "symbolizer/base/clock.h"
@@ -128,22 +128,17 @@ static int wait_ms(const struct loop *loop, uint64_t now)
 /* The first report that cannot hold it all any more: said while there is time to end this one and start another. */
 static void warn_of_length(struct loop *loop)
 {
-	static const struct {
-		const char *report;
-		unsigned int wants;
-	} reports[] = {
-		{"offcpu", REPORT_WANTS_OFFCPU}, {"syscalls", REPORT_WANTS_SYSCALLS}, {"runqlat", REPORT_WANTS_RUNQLAT},
-		{"locks", REPORT_WANTS_LOCKS},	 {"series", REPORT_WANTS_SERIES},     {"flame", REPORT_WANTS_THREADS},
-	};
+	const char *report;
 
-	for (size_t i = 0; i < ARRAY_LENGTH(reports) && !loop->too_long; i++) {
-		loop->too_long = recording_writer_rows_bytes(loop->session.writer, reports[i].wants) >
-				 RECORDING_MEMORY_BYTES_MAX;
-		if (loop->too_long)
-			log_warning("the recording is now longer than 'stoker %s' reads at once (%llu GiB in memory): "
-				    "it will show what was recorded until now",
-				    reports[i].report, RECORDING_MEMORY_BYTES_MAX >> 30);
-	}
+	if (loop->too_long)
+		return;
+	report = record_length_beyond(loop->session.writer, sampler_wait_settings(loop->session.sampler),
+				      RECORDING_MEMORY_BYTES_MAX);
+	loop->too_long = report;
+	if (report)
+		log_warning("the recording is now longer than 'stoker %s' reads at once (%llu GiB in memory): it will "
+			    "show what was recorded until now",
+			    report, RECORDING_MEMORY_BYTES_MAX >> 30);
 }
 
 static int loop_until_end(struct loop *loop)

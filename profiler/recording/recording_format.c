@@ -310,6 +310,18 @@ bool recording_table_is_wanted(enum table_id table, unsigned int wants)
 	return !wanted_by[table] || wants & wanted_by[table];
 }
 
+bool recording_buckets_are_wanted(uint8_t kind, unsigned int wants)
+{
+	static const unsigned int wanted_by[] = {
+		[HISTOGRAM_CALL] = RECORDING_CALLS,
+		[HISTOGRAM_WOKEN] = RECORDING_TIMES,
+		[HISTOGRAM_PREEMPTED] = RECORDING_TIMES,
+		[HISTOGRAM_LOCK] = RECORDING_LOCKS,
+	};
+
+	return kind >= ARRAY_LENGTH(wanted_by) || wants & wanted_by[kind];
+}
+
 void recording_waits_add(struct recording_waits_sums *sums, const struct recording_wait *wait)
 {
 	sums->rows++;

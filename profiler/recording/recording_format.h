@@ -110,6 +110,9 @@ extern const struct table_shape recording_shapes[TABLES];
 /* Whether rows of a table are wanted by whoever asks for @wants (enum recording_wants). */
 bool recording_table_is_wanted(enum table_id table, unsigned int wants);
 
+/* Likewise, whether buckets of a kind (enum histogram_kind) are. One that is not known is wanted. */
+bool recording_buckets_are_wanted(uint8_t kind, unsigned int wants);
+
 uint64_t chunk_checksum(const struct chunk_header *header, const void *stored);
 
 /* @out has room for 10 bytes; returns the bytes written. */

@@ -49,25 +49,13 @@ bool recording_keeper_has_left_out(const struct recording_keeper *keeper)
 	return left_out;
 }
 
-static bool is_wanted_bucket(const struct recording_keeper *keeper, const struct recording_bucket *bucket)
-{
-	static const unsigned int wanted_by[] = {
-		[HISTOGRAM_CALL] = RECORDING_CALLS,
-		[HISTOGRAM_WOKEN] = RECORDING_TIMES,
-		[HISTOGRAM_PREEMPTED] = RECORDING_TIMES,
-		[HISTOGRAM_LOCK] = RECORDING_LOCKS,
-	};
-
-	return bucket->kind >= ARRAY_LENGTH(wanted_by) || keeper->wants & wanted_by[bucket->kind];
-}
-
 /* Most are of calls, and of no use to those who ask for the run queue. */
 static void forget_buckets(struct recording_keeper *keeper)
 {
 	struct recording_tables *tables = keeper->tables;
 
 	for (size_t i = keeper->buckets; i < tables->buckets.count; i++)
-		if (is_wanted_bucket(keeper, &tables->buckets.items[i]))
+		if (recording_buckets_are_wanted(tables->buckets.items[i].kind, keeper->wants))
 			tables->buckets.items[keeper->buckets++] = tables->buckets.items[i];
 	keeper->forgotten[TABLE_BUCKETS] += tables->buckets.count - keeper->buckets;
 	tables->buckets.count = keeper->buckets;

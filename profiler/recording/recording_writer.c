@@ -20,6 +20,7 @@ struct recording_writer {
 	struct writer_strings strings;
 	/* Rows of a table: @dropped were written and forgotten, of those still held the first @written are on disk. */
 	size_t dropped[TABLES], written[TABLES];
+	size_t buckets[UINT8_MAX + 1]; /* rows by kind: readers keep those of some kinds */
 	ARRAY(struct container_again) containers_again;
 	ARRAY(struct frame_again) frames_again;
 	struct hash_index frame_index, stack_index;
@@ -99,18 +100,33 @@ static int add_row(struct recording_writer *writer, enum table_id table, const v
 	return 0;
 }
 
+/* Rows of a table so far that a reader keeps. */
+static size_t kept_rows(const struct recording_writer *writer, enum table_id table, unsigned int wants)
+{
+	const struct any_array *rows =
+		(const struct any_array *)((const char *)&writer->tables + recording_shapes[table].rows);
+	size_t buckets = 0;
+
+	if (!recording_table_is_wanted(table, wants))
+		return 0;
+	if (table != TABLE_BUCKETS)
+		return writer->dropped[table] + rows->count;
+	for (size_t kind = 0; kind < ARRAY_LENGTH(writer->buckets); kind++)
+		if (recording_buckets_are_wanted((uint8_t)kind, wants))
+			buckets += writer->buckets[kind];
+	return buckets;
+}
+
 uint64_t recording_writer_rows_bytes(const struct recording_writer *writer, unsigned int wants)
 {
 	uint64_t bytes = 0;
 
 	for (enum table_id table = TABLE_FACTS; table < TABLES; table = next_kept_table(table)) {
-		const struct any_array *rows =
-			(const struct any_array *)((const char *)&writer->tables + recording_shapes[table].rows);
 		bool merged =
 			table == TABLE_ACCOUNTING || (table == TABLE_SAMPLES && !(wants & RECORDING_SAMPLE_CALLS));
 
-		if (!merged && recording_table_is_wanted(table, wants))
-			bytes += (writer->dropped[table] + rows->count) * recording_shapes[table].row_bytes;
+		if (!merged)
+			bytes += kept_rows(writer, table, wants) * recording_shapes[table].row_bytes;
 	}
 	return bytes;
 }
@@ -196,7 +212,10 @@ int recording_writer_series(struct recording_writer *writer, const struct record
 
 int recording_writer_bucket(struct recording_writer *writer, const struct recording_bucket *row)
 {
-	return add_row(writer, TABLE_BUCKETS, row, NULL);
+	int err = add_row(writer, TABLE_BUCKETS, row, NULL);
+
+	writer->buckets[row->kind] += !err;
+	return err;
 }
 
 int recording_writer_frame_alone(struct recording_writer *writer, const struct recording_frame *row, uint32_t *ret_row)
