@@ -42,7 +42,7 @@ static int show(const struct profile *profile, const void *data, enum exit_statu
 	if (err)
 		return err;
 	if (!hotspots.samples) {
-		log_error("hotspots: no samples in this recording%s", profile->whole ? "" : ", which was cut early");
+		log_error("hotspots: no samples in this recording%s", report_part(profile));
 		*ret_status = EXIT_NO_SAMPLES;
 		return 0;
 	}

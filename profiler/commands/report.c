@@ -121,6 +121,13 @@ bool report_recorded(const struct profile *profile, const char *what)
 	return recorded && strstr(recorded, what);
 }
 
+const char *report_part(const struct profile *profile)
+{
+	if (profile->beyond_memory)
+		return ", of which only the beginning is read";
+	return profile->whole ? "" : ", which was cut early";
+}
+
 void report_nothing(const struct profile *profile, const char *what, const char *option)
 {
 	if (profile->beyond_memory)

@@ -82,6 +82,9 @@ enum exit_status report_unreadable(const char *command, int err, const char *err
  */
 void report_cut(const char *command, const char *path, const struct profile *profile);
 
+/* Behind the name of a recording in which something was not found: ", which was cut early" and the like, "" where all was read. */
+const char *report_part(const struct profile *profile);
+
 /**
  * report_nothing() - the one line of a report of which the recording has nothing
  * @what:   "offcpu: no blocked time"

@@ -46,7 +46,9 @@ static int show(const struct profile *profile, const void *data, enum exit_statu
 	if (err)
 		return err;
 	if (!series.rows.count) {
-		log_error("series: none in this recording: it was cut early, or made by an older stoker");
+		log_error("series: none in this recording%s",
+			  profile->beyond_memory ? report_part(profile)
+						 : ": it was cut early, or made by an older stoker");
 		*ret_status = EXIT_NO_SAMPLES;
 		return 0;
 	}

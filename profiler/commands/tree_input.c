@@ -249,7 +249,7 @@ static enum exit_status load(struct opened *opened, const struct query_settings 
 		return EXIT_NO_SAMPLES;
 	log_error("%s: no samples in %s%s%s", opened->command, opened->shown,
 		  query_needs_recording(settings) ? " for these options" : "",
-		  input->profile && !input->profile->whole ? ", which was cut early" : "");
+		  input->profile ? report_part(input->profile) : "");
 	return EXIT_NO_SAMPLES;
 }
 

@@ -290,6 +290,14 @@ static void test_commands__what_was_recorded_and_did_not_happen_is_no_missing_op
 	memcpy(the.recording, shared, sizeof(shared));
 }
 
+static void test_commands__what_is_not_found_is_not_said_of_more_than_was_read(void **state)
+{
+	assert_string_equal(report_part(&(struct profile){.whole = true}), "");
+	assert_string_equal(report_part(&(struct profile){0}), ", which was cut early");
+	assert_string_equal(report_part(&(struct profile){.beyond_memory = true}),
+			    ", of which only the beginning is read");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -298,6 +306,7 @@ int main(void)
 		cmocka_unit_test(test_commands__of_a_recording_that_is_too_large_its_beginning_is_shown),
 		cmocka_unit_test(test_commands__an_older_recording_says_which_spins_were_not_counted),
 		cmocka_unit_test(test_commands__what_was_recorded_and_did_not_happen_is_no_missing_option),
+		cmocka_unit_test(test_commands__what_is_not_found_is_not_said_of_more_than_was_read),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
