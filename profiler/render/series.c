@@ -200,17 +200,20 @@ static void put_unknown(const struct profile_series *series, const struct profil
 
 static void put_account(const struct profile *profile, FILE *out)
 {
-	char containers[32], readings[32], later[32], missed[32], left[32];
+	char containers[32], readings[32], later[32], missed[32] = "", left[32];
 
 	if (!profile_fact(profile, "series.readings"))
 		return;
+	/* Older recordings do not say. */
+	if (profile_fact(profile, "series.missed"))
+		text_grouped(profile_fact_number(profile, "series.missed"), missed, sizeof(missed));
 	fprintf(out,
-		"%s readings of %s containers; %s were put off to a later second, %s missed, %s containers left "
+		"%s readings of %s containers; %s were put off to a later second, %s%s%s containers left "
 		"out.\n",
 		text_grouped(profile_fact_number(profile, "series.readings"), readings, sizeof(readings)),
 		text_grouped(profile_fact_number(profile, "series.containers"), containers, sizeof(containers)),
-		text_grouped(profile_fact_number(profile, "series.put_off"), later, sizeof(later)),
-		text_grouped(profile_fact_number(profile, "series.missed"), missed, sizeof(missed)),
+		text_grouped(profile_fact_number(profile, "series.put_off"), later, sizeof(later)), missed,
+		missed[0] ? " missed, " : "",
 		text_grouped(profile_fact_number(profile, "series.left_out"), left, sizeof(left)));
 }
 

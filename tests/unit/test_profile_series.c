@@ -203,7 +203,7 @@ static void test_profile_series__reports_show_rates_lines_and_what_is_not_known(
 	contains(text, "=web\"?      cpu        0.50  0.75  1.00  1.50 s");
 	contains(text, "▅▅▅▅▅▅▅▅▅▅▅▅▅▅▅▅████████████████\n");
 	contains(text, "Not known of containers: pressure");
-	contains(text, "3 readings of 0 containers");
+	contains(text, "3 readings of 0 containers; 0 were put off to a later second, 0 containers left out.\n");
 	free(text);
 	text = render(profile, render_series_csv);
 	contains(text, "container,id,time_ns,span_ns,cpu_usage_ns,");
@@ -213,6 +213,23 @@ static void test_profile_series__reports_show_rates_lines_and_what_is_not_known(
 	text = render(profile, render_series_json);
 	contains(text, "\"min_per_second\": 500000000.0");
 	contains(text, "\"total\": 1500000000,\n");
+	free(text);
+	profile_free(profile);
+}
+
+/* That of test_profile_series__reports_show_… is of an older stoker, which did not count them. */
+static void test_profile_series__missed_readings_are_told_where_they_were_counted(void **state)
+{
+	struct profile *profile;
+	struct maker maker;
+	char *text;
+
+	maker_start(&maker);
+	maker_fact(&maker, "series.readings", "3");
+	maker_fact(&maker, "series.missed", "2");
+	profile = maker_load(&maker);
+	text = render(profile, render_series_text);
+	contains(text, " put off to a later second, 2 missed, 0 containers left out.\n");
 	free(text);
 	profile_free(profile);
 }
@@ -344,6 +361,7 @@ int main(void)
 		cmocka_unit_test(test_profile_series__parts_are_of_what_they_are_parts_of),
 		cmocka_unit_test(test_profile_series__short_spans_make_no_extremes_and_lies_no_harm),
 		cmocka_unit_test(test_profile_series__reports_show_rates_lines_and_what_is_not_known),
+		cmocka_unit_test(test_profile_series__missed_readings_are_told_where_they_were_counted),
 		cmocka_unit_test(test_profile_series__no_limit_is_not_a_limit_of_0),
 		cmocka_unit_test(test_standouts__what_held_a_container_back_is_told_throttling_before_pressure),
 		cmocka_unit_test(test_standouts__a_limit_that_is_none_is_not_told),
