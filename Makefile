@@ -25,7 +25,7 @@ ifdef DEV
 override CFLAGS += -Werror
 endif
 ifdef SANITIZE
-override CFLAGS += -fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fno-sanitize-recover=all
+override CFLAGS += -O1 -fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fno-sanitize-recover=all
 endif
 LIBS := -lbpf -lelf -ldw -lzstd -llzma -lz -ljson-c -liberty -lseccomp -lpthread -lm
 BPF_CFLAGS := -O2 -g -mcpu=v3 -target bpf -D__TARGET_ARCH_x86 -Wall -Werror -I. -I$(O)/gen
