@@ -18,8 +18,8 @@ const volatile bool want_queued __weak = false;
 #define STRETCHES 1024 /* a power of two */
 #define STRETCHES_EXACT 32
 #define QUEUE_POINTS 32
-#define CPU_UNKNOWN 0xffffffffu
-#define CFS_RQ_DONE 1ull /* task_times.cfs_rq: it has come */
+#define CPU_NONE_YET 0xffffffffu /* task_times.cpu: of a new task */
+#define CFS_RQ_DONE 1ull	 /* task_times.cfs_rq: it has come */
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -274,11 +274,17 @@ static __always_inline void charge_those_who_ran(struct cpu_stretches *stretches
 		charge(victim, stretches->slot, came - ready);
 }
 
+/* It left a CPU that it still wanted. A new task has left none: as one that was woken, it comes to be ready. */
+static __always_inline bool was_preempted(const struct task_times *times)
+{
+	return times->state < TASK_BLOCKED && times->cpu != CPU_NONE_YET;
+}
+
 /* It is still on the CPU to which it came at @came, and not yet among the @stretches; NULL: on another CPU than this one. */
 static __always_inline void count_queued(struct slot_times *row, const struct task_times *times,
 					 struct cpu_stretches *stretches, u64 queued, u64 came)
 {
-	bool was_woken = times->state >= TASK_BLOCKED;
+	bool preempted = was_preempted(times);
 	u64 throttled = throttled_meanwhile(times, queued);
 
 	if (RARELY(throttled)) {
@@ -288,16 +294,16 @@ static __always_inline void count_queued(struct slot_times *row, const struct ta
 		if (!queued)
 			return;
 	}
-	if (was_woken)
-		row->woken_ns += queued;
-	else
+	if (preempted)
 		row->preempted_ns += queued;
+	else
+		row->woken_ns += queued;
 	if (!want_queued || !queued)
 		return;
-	count_in(was_woken ? row->woken : row->preempted, queued);
+	count_in(preempted ? row->preempted : row->woken, queued);
 	if (RARELY(!stretches))
 		charge(times->slot, CULPRIT_EARLIER, queued);
-	else if (!was_woken && times->cpu != CPU_UNKNOWN && times->cpu != bpf_get_smp_processor_id())
+	else if (preempted && times->cpu != bpf_get_smp_processor_id())
 		charge_other(times->slot, CULPRIT_MOVED, queued);
 	else
 		charge_those_who_ran(stretches, row, times->slot, came - queued, came);

@@ -123,7 +123,7 @@ static __always_inline void tell_absence(struct task_struct *task, struct task_t
 		queued = absent;
 	else if (times->woken_ns && times->woken_ns < end)
 		queued = end - times->woken_ns < absent ? end - times->woken_ns : absent;
-	if (times->state == TASK_READY)
+	if (was_preempted(times))
 		row->preempted_ns += queued;
 	else
 		row->woken_ns += queued;
@@ -336,7 +336,7 @@ int BPF_PROG(task_begun, struct task_struct *task)
 		return 0;
 	begin_cycle(task, times, task->sched_info.last_queued);
 	times->state = TASK_READY;
-	times->cpu = CPU_UNKNOWN;
+	times->cpu = CPU_NONE_YET;
 	/* It may leave its CPU only as it ends, when it has no pid namespace any more. */
 	slot_of(task, times);
 	if (count_times)

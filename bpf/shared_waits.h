@@ -123,7 +123,7 @@ struct slot_times {
 	u64 blocks[OFF_STATES];
 	u64 short_ns; /* of blocked_ns: below the least duration that is recorded with a stack */
 	u64 shorts;
-	u64 woken_ns;	  /* queued after a waking */
+	u64 woken_ns;	  /* queued after a waking, or as a new task */
 	u64 preempted_ns; /* queued after it had to leave its CPU */
 	u64 throttled_ns; /* likewise, its cgroup having used up its quota; in neither of the two above */
 	u64 throttles;

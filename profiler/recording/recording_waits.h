@@ -91,7 +91,7 @@ struct recording_times {
 	uint64_t blocks[WAIT_STATES];
 	uint64_t short_ns; /* of the blocked: shorter than what has a recording_wait */
 	uint64_t shorts;
-	uint64_t woken_ns;     /* queued after a waking */
+	uint64_t woken_ns;     /* queued after a waking, or as a new thread */
 	uint64_t preempted_ns; /* queued after leaving a CPU that it still wanted */
 	uint64_t throttled_ns; /* likewise, its quota used up: in neither of the two before */
 	uint64_t throttles;
