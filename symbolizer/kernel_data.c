@@ -39,6 +39,14 @@ static void take_line(const char *line, struct kernel_datum *data, size_t count,
 		take_symbol(&data[i], symbol, at + 3, strcspn(at + 3, "\t\n"), is_data);
 }
 
+static void forget_names(struct kernel_datum *data, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		data[i].offset = DATUM_BYTES_MAX;
+		data[i].name[0] = '\0';
+	}
+}
+
 int kernel_data_find(const char *path, struct kernel_datum *data, size_t count, bool *ret_any)
 {
 	_cleanup_fclose_ FILE *file = fopen(path, "re");
@@ -48,14 +56,14 @@ int kernel_data_find(const char *path, struct kernel_datum *data, size_t count, 
 
 	if (!file)
 		return -errno;
-	for (size_t i = 0; i < count; i++) {
-		data[i].offset = DATUM_BYTES_MAX;
-		data[i].name[0] = '\0';
-	}
+	forget_names(data, count);
 	while (getline(&line, &room, file) > 0)
 		take_line(line, data, count, &any);
 	if (ferror(file))
 		return -EIO;
+	/* It has the ends of its sections, and what lies behind one is anything. */
+	if (!any)
+		forget_names(data, count);
 	*ret_any = any;
 	return 0;
 }

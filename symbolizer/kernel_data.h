@@ -24,7 +24,7 @@ struct kernel_datum {
  * kernel_data_find() - name some addresses, in one pass over the file
  * @path: "/proc/kallsyms"
  * @data: [count] with their addresses; the rest is filled in
- * @ret_any: the kernel has symbols of its data at all, and shows them
+ * @ret_any: the kernel has symbols of its data at all, and shows them; else none has a name
  * Errors: what open(2) or read(2) gave, -ENOMEM.
  */
 int kernel_data_find(const char *path, struct kernel_datum *data, size_t count, bool *ret_any);

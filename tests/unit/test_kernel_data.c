@@ -58,6 +58,7 @@ static void test_kernel_data__a_kernel_without_data_symbols_says_so(void **state
 	assert_false(find("ffffffff81000200 t do_one_initcall\n"
 			  "ffffffff82a00000 D __start_builtin_fw\n",
 			  &datum, 1));
+	assert_string_equal(datum.name, "");
 	assert_false(find("0000000000000000 d rtnl_mutex\n", &datum, 1));
 	assert_string_equal(datum.name, "");
 }
