@@ -263,8 +263,6 @@ int waits_account(struct waits *waits)
 		err = spin_losses_to_facts(waits);
 	if (!err && waits->locks)
 		err = fact_number(waits, "locks.looks_hz", HOLDER_HZ);
-	if (!err && waits->times)
-		err = fact_number(waits, "waits.min_block_ns", waits->settings.min_block_ns);
 	if (!err && waits->calls)
 		err = fact_number(waits, "calls.others", call_counter_others(waits->calls));
 	return err;

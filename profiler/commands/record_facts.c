@@ -79,8 +79,10 @@ static const char *user_stacks(const struct record_settings *settings, const str
 
 int record_first_facts(const struct record_settings *settings, struct record_session *session)
 {
+	/* The sampler's: what this kernel does not tell is left out there. */
+	const struct wait_settings *waits = sampler_wait_settings(session->sampler);
 	struct facts facts = {.writer = session->writer};
-	char filter[1024], waits[128];
+	char filter[1024], recorded[128];
 	struct utsname host;
 
 	uname(&host);
@@ -95,9 +97,10 @@ int record_first_facts(const struct record_settings *settings, struct record_ses
 	put_number(&facts, "start.realtime_ns", clock_read_ns(CLOCK_REALTIME));
 	put(&facts, "cgroup.mode", cgroup_tree_mode(session->tree));
 	put(&facts, "user_stacks", user_stacks(settings, session));
-	/* The sampler's: what this kernel does not tell is left out there. */
-	join_waits(sampler_wait_settings(session->sampler), waits, sizeof(waits));
-	put(&facts, "recorded", waits);
+	join_waits(waits, recorded, sizeof(recorded));
+	put(&facts, "recorded", recorded);
+	if (waits->offcpu || waits->runq)
+		put_number(&facts, "waits.min_block_ns", waits->min_block_ns);
 	join_filter(settings, filter, sizeof(filter));
 	if (filter[0])
 		put(&facts, "filter", filter);
