@@ -7,54 +7,42 @@
 
 #include <cmocka.h>
 
-#include <errno.h>
 #include <linux/perf_event.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "profiler/collect/cpu_list.h"
 #include "profiler/collect/process_records.h"
 #include "profiler/collect/record_ring.h"
-#include "profiler/collect/tick_event.h"
+#include "tests/unit/fake_cpus.h"
 
-#define CPUS 8
-
-/* A CPU's event, and the process whose exec it holds; 0: none. */
+/* Of each CPU, the process whose exec its ring holds; 0: none. */
 static struct {
-	bool open, dead;
-	uint32_t executed;
+	uint32_t tgid;
 	uint64_t time_ns;
-} rings[CPUS];
-static const char *online;
-static int refused_by, error;
+} executed[FAKE_CPUS];
 static unsigned int unheard; /* CPUs that came, and were told of */
 static char told[64];	     /* "7 9": processes, in the order in which they were told of */
 
 int record_ring_open(struct record_ring *ring, int cpu)
 {
-	if (!cpu_list_has(online, cpu))
-		return -ENODEV;
-	if (cpu == refused_by)
-		return error;
-	assert_false(rings[cpu].open);
-	memset(&rings[cpu], 0, sizeof(rings[cpu]));
-	rings[cpu].open = true;
+	int err = open_fake_event(cpu);
+
+	if (err)
+		return err;
+	executed[cpu].tgid = 0;
 	*ring = (struct record_ring){.cpu = cpu, .fd = eventfd(0, EFD_CLOEXEC)};
 	return 0;
 }
 
 void record_ring_close(struct record_ring *ring)
 {
-	assert_true(rings[ring->cpu].open);
-	rings[ring->cpu].open = false;
+	close_fake_event(ring->cpu);
 	close(ring->fd);
 }
 
 bool record_ring_runs(struct record_ring *ring)
 {
-	return !rings[ring->cpu].dead;
+	return fake_event_runs(ring->cpu);
 }
 
 void record_ring_begin(struct record_ring *ring)
@@ -63,8 +51,8 @@ void record_ring_begin(struct record_ring *ring)
 
 bool record_ring_at_record(struct record_ring *ring)
 {
-	ring->time_ns = rings[ring->cpu].time_ns;
-	return rings[ring->cpu].executed;
+	ring->time_ns = executed[ring->cpu].time_ns;
+	return executed[ring->cpu].tgid;
 }
 
 void record_ring_take(struct record_ring *ring, void *record)
@@ -73,42 +61,23 @@ void record_ring_take(struct record_ring *ring, void *record)
 		struct perf_event_header header;
 		uint32_t pid, tid;
 		uint64_t time_ns;
-	} executed = {.header = {PERF_RECORD_COMM, PERF_RECORD_MISC_COMM_EXEC, sizeof(executed)},
-		      .pid = rings[ring->cpu].executed};
+	} comm = {.header = {PERF_RECORD_COMM, PERF_RECORD_MISC_COMM_EXEC, sizeof(comm)},
+		  .pid = executed[ring->cpu].tgid};
 
-	memcpy(record, &executed, sizeof(executed));
-	rings[ring->cpu].executed = 0;
+	memcpy(record, &comm, sizeof(comm));
+	executed[ring->cpu].tgid = 0;
 }
 
 void record_ring_end(struct record_ring *ring)
 {
 }
 
-int tick_event_cpus(void)
-{
-	return CPUS;
-}
-
-bool tick_event_online(char *list, size_t size)
-{
-	snprintf(list, size, "%s\n", online);
-	return true;
-}
-
-/* CPUs go, and take their events along. */
-static void set_online(const char *list)
-{
-	online = list;
-	for (int cpu = 0; cpu < CPUS; cpu++)
-		rings[cpu].dead |= !cpu_list_has(list, cpu);
-}
-
 static void execute(int cpu, uint32_t tgid, uint64_t time_ns)
 {
-	if (!rings[cpu].open || rings[cpu].dead)
+	if (!fake_event_runs(cpu))
 		return;
-	rings[cpu].executed = tgid;
-	rings[cpu].time_ns = time_ns;
+	executed[cpu].tgid = tgid;
+	executed[cpu].time_ns = time_ns;
 }
 
 static void take_executed(void *data, uint32_t tgid)
@@ -135,19 +104,17 @@ static void expect_told(struct process_records *records, const char *expected)
 
 static int set_up(void **state)
 {
-	memset(rings, 0, sizeof(rings));
 	told[0] = '\0';
 	unheard = 0;
-	refused_by = -1;
-	online = "0-1";
+	begin_with_cpus("0-1");
 	return process_records_new((struct process_records **)state);
 }
 
 static int tear_down(void **state)
 {
 	process_records_free(*state);
-	for (int cpu = 0; cpu < CPUS; cpu++)
-		assert_false(rings[cpu].open);
+	for (int cpu = 0; cpu < FAKE_CPUS; cpu++)
+		assert_false(fake_events[cpu].open);
 	return 0;
 }
 
@@ -191,24 +158,22 @@ static void test_process_records__what_happened_on_a_cpu_before_it_went_is_given
 	set_online("0");
 	process_records_look(*state, &callbacks);
 	assert_string_equal(told, "7");
-	assert_false(rings[1].open);
+	assert_false(fake_events[1].open);
 }
 
 static void test_process_records__a_cpu_that_cannot_have_a_ring_is_counted_and_tried_again(void **state)
 {
-	refused_by = 3;
-	error = -EMFILE;
+	refuse_event(3, -EMFILE);
 	set_online("0-4");
 	process_records_look(*state, &callbacks);
 	process_records_look(*state, &callbacks);
 	assert_int_equal(process_records_missed(*state), 2);
-	assert_true(rings[2].open && !rings[3].open && rings[4].open);
-	refused_by = -1;
+	assert_true(fake_events[2].open && !fake_events[3].open && fake_events[4].open);
+	refuse_event(-1, 0);
 	process_records_look(*state, &callbacks);
-	assert_true(rings[3].open);
+	assert_true(fake_events[3].open);
 	/* Gone again between the look and the opening. */
-	refused_by = 5;
-	error = -ENODEV;
+	refuse_event(5, -ENODEV);
 	set_online("0-5");
 	process_records_look(*state, &callbacks);
 	assert_int_equal(process_records_missed(*state), 2);

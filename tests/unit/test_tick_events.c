@@ -7,82 +7,46 @@
 
 #include <cmocka.h>
 
-#include <errno.h>
-#include <stdio.h>
-
-#include "profiler/collect/cpu_list.h"
 #include "profiler/collect/tick_events.h"
+#include "tests/unit/fake_cpus.h"
 
-#define CPUS 8
-
-struct bpf_link {
-	bool open, dead;
-};
-
-static struct bpf_link links[CPUS];
-static const char *online;
 static bool has_pmu;
-static int refused_by, error;
-static struct bpf_program *const program = (struct bpf_program *)links;
+static struct bpf_program *const program = (struct bpf_program *)&has_pmu;
 
 int tick_event_open(struct tick_event *event, struct bpf_program *attached, const struct tick_rate *rate, int cpu)
 {
+	int err;
+
 	assert_ptr_equal(attached, program);
 	assert_int_equal(rate->hz, 99);
 	if (rate->hardware && !has_pmu)
 		return -ENOENT;
-	if (!cpu_list_has(online, cpu))
-		return -ENODEV;
-	if (cpu == refused_by)
-		return error;
-	assert_false(links[cpu].open);
-	links[cpu] = (struct bpf_link){.open = true};
-	*event = (struct tick_event){.cpu = cpu, .fd = -1, .link = &links[cpu]};
-	return 0;
+	err = open_fake_event(cpu);
+	if (!err)
+		*event = (struct tick_event){.cpu = cpu, .fd = -1};
+	return err;
 }
 
 void tick_event_close(struct tick_event *event)
 {
-	assert_true(event->link->open);
-	event->link->open = false;
+	close_fake_event(event->cpu);
 }
 
 bool tick_event_runs(struct tick_event *event)
 {
-	return !event->link->dead;
-}
-
-int tick_event_cpus(void)
-{
-	return CPUS;
-}
-
-bool tick_event_online(char *list, size_t size)
-{
-	snprintf(list, size, "%s\n", online);
-	return true;
-}
-
-/* CPUs go, and take their events along. */
-static void set_online(const char *list)
-{
-	online = list;
-	for (int cpu = 0; cpu < CPUS; cpu++)
-		links[cpu].dead |= !cpu_list_has(list, cpu);
+	return fake_event_runs(event->cpu);
 }
 
 static void expect_ticking(const char *list)
 {
-	for (int cpu = 0; cpu < CPUS; cpu++)
-		assert_int_equal(links[cpu].open && !links[cpu].dead, cpu_list_has(list, cpu));
+	for (int cpu = 0; cpu < FAKE_CPUS; cpu++)
+		assert_int_equal(fake_event_runs(cpu), cpu_list_has(list, cpu));
 }
 
 static int set_up(void **state)
 {
-	memset(links, 0, sizeof(links));
 	has_pmu = false;
-	refused_by = -1;
-	online = "0-3";
+	begin_with_cpus("0-3");
 	return 0;
 }
 
@@ -104,7 +68,7 @@ static void test_tick_events__online_cpus_tick_by_cycles_or_all_by_the_clock(voi
 {
 	struct tick_events events;
 
-	online = "0,2-3";
+	set_online("0,2-3");
 	has_pmu = true;
 	assert_int_equal(tick_events_open(&events, program, 99), 0);
 	assert_string_equal(events.name, "cycles");
@@ -119,8 +83,7 @@ static void test_tick_events__online_cpus_tick_by_cycles_or_all_by_the_clock(voi
 	assert_int_equal(events.cpus, 3);
 	expect_ticking("0,2-3");
 	tick_events_stop(&events);
-	refused_by = 2;
-	error = -EACCES;
+	refuse_event(2, -EACCES);
 	assert_int_equal(tick_events_open(&events, program, 99), -EACCES);
 	tick_events_stop(&events);
 	expect_ticking("");
@@ -182,20 +145,18 @@ static void test_tick_events__a_cpu_that_cannot_have_one_is_counted_and_tried_ag
 	struct tick_events events;
 
 	assert_int_equal(tick_events_open(&events, program, 99), 0);
-	refused_by = 4;
-	error = -EMFILE;
+	refuse_event(4, -EMFILE);
 	set_online("0-5");
 	tick_events_look(&events);
 	tick_events_look(&events);
 	expect_ticking("0-3,5");
 	assert_int_equal(events.counts.missed, 2);
 	assert_int_equal(events.counts.error, -EMFILE);
-	refused_by = -1;
+	refuse_event(-1, 0);
 	tick_events_look(&events);
 	expect_ticking("0-5");
 	/* Gone again between the look and the opening. */
-	refused_by = 6;
-	error = -ENODEV;
+	refuse_event(6, -ENODEV);
 	set_online("0-6");
 	tick_events_look(&events);
 	assert_int_equal(events.counts.missed, 2);
