@@ -93,6 +93,11 @@ static const char *const gates[] = {
 	NULL,
 };
 
+/* What stands for returns and calls by pointer, for the sake of processors that guess too much. */
+static const char *const thunks[] = {
+	"srso_*", "__x86_return_thunk", "__x86_indirect_thunk*", "retbleed_return_thunk", "its_return_thunk", NULL,
+};
+
 static const char *const threads[] = {"kthread", NULL};
 static const char *const exceptions[] = {"asm_exc_*", "exc_*", NULL};
 
@@ -130,18 +135,45 @@ static const char *const call_prefixes[] = {
 	"sys_",
 };
 
-/* Where the call's own function was left out (it ends in a jump to these), their names are not the call's. */
+/*
+ * Where the call's own function was left out (it ends in a jump to these), their names are not the call's. Some calls' own functions
+ * have others than people, strace(1) and `stoker syscalls` know them by.
+ */
 static const struct {
 	const char *function, *call;
 } known_calls[] = {
-	{"fadvise64_64", "fadvise64"}, {"openat2", "openat"},		{"vfs_fstatat", "newfstatat"},
-	{"vfs_statx", "newfstatat"},   {"do_fsync", "fsync"},		{"mmap_pgoff", "mmap"},
-	{"do_futex", "futex"},	       {"do_epoll_wait", "epoll_wait"}, {"do_epoll_ctl", "epoll_ctl"},
-	{"do_writev", "writev"},       {"do_readv", "readv"},		{"do_sendfile", "sendfile64"},
-	{"do_faccessat", "faccessat"}, {"do_unlinkat", "unlinkat"},	{"do_renameat2", "renameat2"},
-	{"do_mkdirat", "mkdirat"},     {"do_rmdir", "rmdir"},		{"do_readlinkat", "readlinkat"},
-	{"do_poll", "poll"},	       {"kernel_clone", "clone"},	{"kernel_wait4", "wait4"},
-	{"do_exit", "exit"},	       {"do_group_exit", "exit_group"},
+	{"do_arch_prctl_64", "arch_prctl"},
+	{"do_epoll_ctl", "epoll_ctl"},
+	{"do_epoll_wait", "epoll_wait"},
+	{"do_exit", "exit"},
+	{"do_faccessat", "faccessat"},
+	{"do_fsync", "fsync"},
+	{"do_futex", "futex"},
+	{"do_group_exit", "exit_group"},
+	{"do_mkdirat", "mkdirat"},
+	{"do_poll", "poll"},
+	{"do_readlinkat", "readlinkat"},
+	{"do_readv", "readv"},
+	{"do_renameat2", "renameat2"},
+	{"do_rmdir", "rmdir"},
+	{"do_seccomp", "seccomp"},
+	{"do_sendfile", "sendfile"},
+	{"do_unlinkat", "unlinkat"},
+	{"do_writev", "writev"},
+	{"fadvise64_64", "fadvise64"},
+	{"kernel_clone", "clone"},
+	{"kernel_wait4", "wait4"},
+	{"mmap_pgoff", "mmap"},
+	{"newfstat", "fstat"},
+	{"newlstat", "lstat"},
+	{"newstat", "stat"},
+	{"newuname", "uname"},
+	{"openat2", "openat"},
+	{"sendfile64", "sendfile"},
+	{"umount", "umount2"},
+	{"vfs_fstatat", "newfstatat"},
+	{"vfs_statx", "newfstatat"},
+	{"vm_mmap_pgoff", "mmap"},
 };
 
 static void copy_name(char *to, const char *from, size_t length)
@@ -197,7 +229,9 @@ static void find_entry(const char *const *names, size_t count, struct kernel_ent
 	for (size_t i = count; i-- > 0;) {
 		const char *name = names[i];
 
-		if (is_listed(name, gates)) {
+		if (is_listed(name, thunks)) {
+			continue;
+		} else if (is_listed(name, gates)) {
 			in_call = in_call || strncmp(name, "ret_from_fork", 13) != 0;
 		} else if (is_listed(name, page_faults)) {
 			set(entry, KERNEL_ENTRY_PAGE_FAULT, "page faults");
@@ -223,7 +257,7 @@ static void find_entry(const char *const *names, size_t count, struct kernel_ent
 static bool says_nothing(const char *name)
 {
 	return is_listed(name, quiet) || is_listed(name, gates) || is_listed(name, leaving) ||
-	       is_listed(name, interrupts);
+	       is_listed(name, interrupts) || is_listed(name, thunks);
 }
 
 /*

@@ -56,6 +56,15 @@ static void test_hotspots__a_system_call_is_known_by_its_name(void **state)
 	expect_entry("__x64_sys_fadvise64;xas_find", KERNEL_ENTRY_SYSTEM_CALL, "fadvise64", "xas_find");
 	expect_entry("do_syscall_64;do_sys_openat2;path_openat", KERNEL_ENTRY_SYSTEM_CALL, "openat", "path_openat");
 	expect_entry("do_syscall_64;vfs_statx", KERNEL_ENTRY_SYSTEM_CALL, "newfstatat", "vfs_statx");
+	expect_entry("do_syscall_64;vm_mmap_pgoff;down_write_killable", KERNEL_ENTRY_SYSTEM_CALL, "mmap",
+		     "down_write_killable");
+	expect_entry("do_syscall_64;x64_sys_call;__x64_sys_umount;path_umount", KERNEL_ENTRY_SYSTEM_CALL, "umount2",
+		     "path_umount");
+	expect_entry("do_syscall_64;__do_sys_newfstat;vfs_fstat", KERNEL_ENTRY_SYSTEM_CALL, "fstat", "vfs_fstat");
+	expect_entry("do_syscall_64;srso_alias_return_thunk", KERNEL_ENTRY_SYSTEM_CALL, "system call entry and exit",
+		     "srso_alias_return_thunk");
+	expect_entry("do_syscall_64;ksys_read;vfs_read;srso_alias_return_thunk", KERNEL_ENTRY_SYSTEM_CALL, "read",
+		     "vfs_read");
 	expect_entry("do_syscall_64;syscall_exit_to_user_mode;exit_to_user_mode_loop;schedule",
 		     KERNEL_ENTRY_SYSTEM_CALL, "system call entry and exit", "schedule");
 	expect_entry("entry_SYSCALL_64_after_hwframe", KERNEL_ENTRY_SYSTEM_CALL, "system call entry and exit",
