@@ -50,29 +50,51 @@ static void put_losses(const struct profile *profile, FILE *out)
 	render_losses(losses, ARRAY_LENGTH(losses), profile, out);
 }
 
+/* Sums are written before the stacks of the same blocks: what was cut has the first without the second. */
+static uint64_t unwritten_ns(const struct profile_times *times, const struct profile *profile)
+{
+	struct recording_waits_sums blocks = blocks_of(profile);
+	uint64_t all = time_sums_blocked(&times->total);
+	uint64_t rest = sum_of(sum_of(sum_of(blocks.stacked_ns, blocks.stackless_ns), times->total.short_ns),
+			       profile_fact_number(profile, "waits.lost_ns"));
+
+	return !profile->whole && all > rest ? all - rest : 0;
+}
+
+static void put_part(uint64_t ns, const char *text, FILE *out)
+{
+	char number[16];
+
+	if (ns)
+		fprintf(out, " + %s %s", duration_text(ns, number, sizeof(number)), text);
+}
+
 void render_blocked_account(const struct profile_times *times, const struct profile *profile, FILE *out)
 {
+	bool least_is_known = profile_fact(profile, "waits.min_block_ns");
+	bool loss_is_known = profile->whole || profile_fact(profile, "waits.lost_ns");
 	struct recording_waits_sums blocks = blocks_of(profile);
 	uint64_t all = time_sums_blocked(&times->total);
 	uint64_t lost = profile_fact_number(profile, "waits.lost_ns");
 	uint64_t rest = sum_of(sum_of(sum_of(blocks.stacked_ns, blocks.stackless_ns), times->total.short_ns), lost);
 	uint64_t gap = all > rest ? all - rest : rest - all;
-	char text[5][16];
+	char text[3][16];
 
-	fprintf(out, "%s blocked = %s with stacks + %s in blocks shorter than %s + %s lost",
-		duration_text(all, text[0], sizeof(text[0])),
+	fprintf(out, "%s blocked = %s with stacks + %s in ", duration_text(all, text[0], sizeof(text[0])),
 		duration_text(blocks.stacked_ns, text[1], sizeof(text[1])),
-		duration_text(times->total.short_ns, text[2], sizeof(text[2])),
-		duration_text(profile_fact_number(profile, "waits.min_block_ns"), text[3], sizeof(text[3])),
-		duration_text(lost, text[4], sizeof(text[4])));
-	if (blocks.stackless_ns)
-		fprintf(out, " + %s of which the stacks were lost",
-			duration_text(blocks.stackless_ns, text[0], sizeof(text[0])));
-	/* Sums are written before the stacks of the same blocks: what was cut has the first without the second. */
-	if (!profile->whole && all > rest && gap > all / 1000)
-		fprintf(out, " + %s of which the stacks were not written",
-			duration_text(gap, text[0], sizeof(text[0])));
+		duration_text(times->total.short_ns, text[2], sizeof(text[2])));
+	if (least_is_known)
+		fprintf(out, "blocks shorter than %s",
+			duration_text(profile_fact_number(profile, "waits.min_block_ns"), text[0], sizeof(text[0])));
+	else
+		fputs("short blocks", out);
+	if (loss_is_known)
+		fprintf(out, " + %s lost", duration_text(lost, text[0], sizeof(text[0])));
+	put_part(blocks.stackless_ns, "of which the stacks were lost", out);
+	put_part(unwritten_ns(times, profile), "of which the stacks were not written", out);
 	fputs(".\n", out);
+	if (!loss_is_known)
+		fputs("What was lost is not known: that is told at the end.\n", out);
 	if (profile->whole && gap > all / 1000)
 		fprintf(out, "This does not add up: %s are unaccounted for.\n",
 			duration_text(gap, text[0], sizeof(text[0])));
@@ -111,6 +133,7 @@ int json_add_waits_account(struct json_object *object, const struct profile_time
 		{"with_stacks_ns", blocks.stacked_ns, no_blocks},
 		{"without_stacks_ns", blocks.stackless_ns, no_blocks},
 		{"short_ns", times->total.short_ns},
+		{"unwritten_ns", unwritten_ns(times, profile), no_blocks},
 		{"queued_ns", time_sums_queued(&times->total)},
 		{"queued_known_ns", known_queue_ns(times), !times->queues.count},
 	};

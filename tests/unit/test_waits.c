@@ -463,7 +463,7 @@ static void test_waits__account_has_blocks_that_are_not_read_into_memory(void **
 static void test_waits__stacks_that_a_cut_recording_lacks_are_in_its_account(void **state)
 {
 	struct profile *profile = NULL;
-	_cleanup_free_ char *text = NULL;
+	_cleanup_free_ char *text = NULL, *json = NULL;
 	char error[256] = "";
 	struct maker maker;
 	uint32_t web;
@@ -480,7 +480,11 @@ static void test_waits__stacks_that_a_cut_recording_lacks_are_in_its_account(voi
 	assert_false(profile->whole);
 	text = printed(profile, false, false);
 	assert_non_null(strstr(text, "353 ms blocked = 100 ms with stacks + 3.00 ms in blocks shorter than 1.00 ms + "
-				     "0 ns lost + 250 ms of which the stacks were not written.\n"));
+				     "250 ms of which the stacks were not written.\n"
+				     "What was lost is not known: that is told at the end.\n"));
+	json = printed(profile, false, true);
+	assert_non_null(strstr(json, "\"unwritten_ns\": 250000000"));
+	assert_non_null(strstr(json, "\"lost_ns\": null"));
 	profile_free(profile);
 }
 
