@@ -42,7 +42,7 @@ static const struct option_row rows[] = {
 	{0, "colors", OPTION_CHOICE, AT(colors), "WHAT", "one hue per container, or by function", .choices = palettes},
 	{0, "title", OPTION_TEXT, AT(title), "TEXT", "first line of the picture"},
 	{0, "subtitle", OPTION_TEXT, AT(subtitle), "TEXT", "second line"},
-	{0, "countname", OPTION_TEXT, AT(count_name), "TEXT", "what is counted (samples)"},
+	{0, "countname", OPTION_TEXT, AT(count_name), "TEXT", "what is counted (samples; µs where it is time)"},
 	{0, "width", OPTION_NUMBER, AT(width), "PX", "fixed width (1200, then the window's)", .min = 200,
 	 .max = 100000},
 	{0, "minwidth", OPTION_REAL, AT(minwidth), "PX", "leave narrower boxes out (0.1)"},

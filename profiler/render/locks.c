@@ -191,7 +191,7 @@ static void put_holder(const struct lock_sites *sites, const struct profile *pro
 	fputc('\n', out);
 }
 
-static void put_holders(const struct lock_sites *sites, const struct profile *profile, FILE *out)
+static void put_holders(const struct lock_sites *sites, const struct profile *profile, size_t max, FILE *out)
 {
 	size_t owners = 0;
 
@@ -199,7 +199,7 @@ static void put_holders(const struct lock_sites *sites, const struct profile *pr
 		const struct lock_site *site = &sites->list.items[i];
 		char name[LOCK_NAME_BYTES], text[16];
 
-		if (!site->concerned || owners++ >= HOLDERS_SHOWN)
+		if (!site->concerned || owners++ >= max)
 			continue;
 		if (owners == 1)
 			fputs("\nWhere they were while they made others wait: as the wait began, and as they let go:\n",
@@ -212,8 +212,8 @@ static void put_holders(const struct lock_sites *sites, const struct profile *pr
 		if (site->holders.count > PLACES_SHOWN)
 			fprintf(out, "   (%zu more)\n", site->holders.count - PLACES_SHOWN);
 	}
-	if (owners > HOLDERS_SHOWN)
-		fprintf(out, "(%zu more owners)\n", owners - HOLDERS_SHOWN);
+	if (owners > max)
+		fprintf(out, "(%zu more owners: -n shows them)\n", owners - max);
 }
 
 static void put_counts_account(const struct lock_sites *sites, FILE *out)
@@ -364,7 +364,7 @@ int render_locks_text(const struct lock_sites *sites, const struct profile *prof
 	if (rows > max)
 		fprintf(out, "(%zu more: -n shows them)\n", rows - max);
 	if (options->by == LOCKS_BY_OWNER)
-		put_holders(sites, profile, out);
+		put_holders(sites, profile, options->max ? options->max : HOLDERS_SHOWN, out);
 	put_pairs(sites, profile, options->wanted, out);
 	put_spins(sites, profile, options->wanted, out);
 	fputc('\n', out);

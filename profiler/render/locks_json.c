@@ -112,14 +112,14 @@ static struct json_object *site_json(const struct lock_sites *sites, const struc
 		{"p99_ns", percentile_octaves_ns(site->histogram, 0.99, site->max_ns), no_percentiles},
 		{"handoff_ns", site->handoff_ns, unknown},
 		{"different_locks", lock_sites_different(site->seen), !lock_sites_different(site->seen)},
-		{"owner_asleep_ns", site->owner_ns[LOCK_OWNER_IS_ASLEEP], by_owner},
-		{"owner_queued_ns", site->owner_ns[LOCK_OWNER_IS_QUEUED], by_owner},
-		{"owner_on_cpu_ns", site->owner_ns[LOCK_OWNER_IS_ON_CPU], by_owner},
-		{"owner_reading_ns", site->owner_ns[LOCK_OWNER_IS_READER], by_owner},
-		{"owner_nobody_ns", site->owner_ns[LOCK_OWNER_IS_NOBODY], by_owner},
-		{"owner_untold_ns", site->owner_ns[LOCK_OWNER_IS_UNTOLD], by_owner},
-		{"owner_and_waker_known", site->both, by_owner},
-		{"owner_and_waker_agree", site->agreed, by_owner},
+		{"owner_asleep_ns", site->owner_ns[LOCK_OWNER_IS_ASLEEP], unknown},
+		{"owner_queued_ns", site->owner_ns[LOCK_OWNER_IS_QUEUED], unknown},
+		{"owner_on_cpu_ns", site->owner_ns[LOCK_OWNER_IS_ON_CPU], unknown},
+		{"owner_reading_ns", site->owner_ns[LOCK_OWNER_IS_READER], unknown},
+		{"owner_nobody_ns", site->owner_ns[LOCK_OWNER_IS_NOBODY], unknown},
+		{"owner_untold_ns", site->owner_ns[LOCK_OWNER_IS_UNTOLD], unknown},
+		{"owner_and_waker_known", site->both, unknown},
+		{"owner_and_waker_agree", site->agreed, unknown},
 	};
 	int err = one ? json_add_text(one, "class", lock_class_name(site->lock_class)) : -ENOMEM;
 

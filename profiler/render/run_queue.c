@@ -47,9 +47,11 @@ static void put_kind(char cells[][COLUMN_CELL_BYTES], size_t first, const uint64
 	uint64_t count = percentile_count(buckets);
 
 	text_grouped(count, cells[first], COLUMN_CELL_BYTES);
+	/* One that was not over yet is no count. */
+	if (count || ns)
+		duration_text(ns, cells[first + 1], COLUMN_CELL_BYTES);
 	if (!count)
 		return;
-	duration_text(ns, cells[first + 1], COLUMN_CELL_BYTES);
 	duration_text(percentile_ns(buckets, 0.5, 0), cells[first + 2], COLUMN_CELL_BYTES);
 	duration_text(percentile_ns(buckets, 0.99, 0), cells[first + 3], COLUMN_CELL_BYTES);
 }

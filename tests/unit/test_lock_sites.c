@@ -133,9 +133,9 @@ static struct profile *two_containers(bool looked_at)
 	return maker_load(&maker);
 }
 
-static char *printed(const struct profile *profile, enum locks_grouping by, bool json)
+static char *printed_so_many(const struct profile *profile, enum locks_grouping by, bool json, uint32_t max)
 {
-	struct locks_options options = {.by = by};
+	struct locks_options options = {.by = by, .max = max};
 	struct lock_sites sites;
 	char *text = NULL;
 	size_t size;
@@ -147,6 +147,11 @@ static char *printed(const struct profile *profile, enum locks_grouping by, bool
 	fclose(out);
 	lock_sites_deinit(&sites);
 	return text;
+}
+
+static char *printed(const struct profile *profile, enum locks_grouping by, bool json)
+{
+	return printed_so_many(profile, by, json, 0);
 }
 
 static void test_lock_sites__a_lock_is_called_by_what_took_it(void **state)
@@ -515,7 +520,7 @@ static void test_lock_sites__owners_that_are_not_told_of_are_counted(void **stat
 	text = printed(profile, LOCKS_BY_OWNER, false);
 	assert_non_null(strstr(text, "\nowner-10, "));
 	assert_null(strstr(text, "\nowner-11, "));
-	assert_non_null(strstr(text, "\n(2 more owners)\n"));
+	assert_non_null(strstr(text, "\n(2 more owners: -n shows them)\n"));
 	profile_free(profile);
 }
 
@@ -574,6 +579,7 @@ static void test_lock_sites__report_has_pairs_and_its_account(void **state)
 	_cleanup_free_ char *text = printed(profile, LOCKS_BY_LOCK, false),
 			    *json = printed(profile, LOCKS_BY_STACK, true),
 			    *owners = printed(profile, LOCKS_BY_OWNER, false),
+			    *one_owner = printed_so_many(profile, LOCKS_BY_OWNER, false, 1),
 			    *owners_json = printed(profile, LOCKS_BY_OWNER, true);
 
 	assert_non_null(strstr(text, "lock_rename    mutex     in ext4_inode_cache      8"));
@@ -594,6 +600,8 @@ static void test_lock_sites__report_has_pairs_and_its_account(void **state)
 			       "\"handoff_ns\": null,\n      \"different_locks\": null,\n"));
 	assert_non_null(strstr(json, "\"did_not_sleep\": 100,\n      \"did_not_sleep_ns\": 50000,\n"));
 	assert_non_null(strstr(json, "\"max_ns\": null,\n      \"p50_ns\": null,"));
+	assert_non_null(strstr(json, "\"owner_untold_ns\": null,\n      \"owner_and_waker_known\": null,"));
+	assert_non_null(strstr(one_owner, "\n(2 more owners: -n shows them)\n"));
 	assert_non_null(strstr(json, "\"looks_hz\": null"));
 	assert_non_null(strstr(json, "\"slab\": \"ext4_inode_cache\""));
 	assert_non_null(strstr(text, "db 86%, web 14%"));

@@ -646,6 +646,23 @@ static void test_waits__runqlat_by_pid_namespace_sums_what_shares_one(void **sta
 	profile_free(profile);
 }
 
+static void test_waits__who_still_waits_for_a_cpu_at_the_end_has_the_time_without_a_count(void **state)
+{
+	struct recording_times row = {.woken_ns = 250000000, .preempted_ns = 40000000};
+	_cleanup_free_ char *text = NULL;
+	struct profile *profile;
+	struct maker maker;
+
+	maker_start(&maker);
+	row.container = maker_container(&maker, CONTAINER_CONTAINER, "starved", "abc", "");
+	assert_int_equal(recording_writer_times(maker.writer, &row, &(uint32_t){0}), 0);
+	profile = maker_load(&maker);
+	text = printed(profile, true, false);
+	assert_non_null(strstr(
+		text, "starved      0 ns        0      250 ms          -          -            0       40.0 ms"));
+	profile_free(profile);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -657,6 +674,7 @@ int main(void)
 		cmocka_unit_test(test_waits__sums_that_have_no_room_stay_large),
 		cmocka_unit_test(test_waits__an_interrupt_wakes_not_whom_it_interrupted),
 		cmocka_unit_test(test_waits__times_and_queues_are_summed_up),
+		cmocka_unit_test(test_waits__who_still_waits_for_a_cpu_at_the_end_has_the_time_without_a_count),
 		cmocka_unit_test(test_waits__flame_graph_has_both_ends_joined),
 		cmocka_unit_test(test_waits__both_ends_are_in_the_calls_that_their_stacks_show),
 		cmocka_unit_test(test_waits__a_chosen_container_is_told_as_waiter_and_as_waker),
