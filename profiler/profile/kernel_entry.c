@@ -229,9 +229,9 @@ static void find_entry(const char *const *names, size_t count, struct kernel_ent
 	for (size_t i = count; i-- > 0;) {
 		const char *name = names[i];
 
-		if (is_listed(name, thunks)) {
+		if (is_listed(name, thunks))
 			continue;
-		} else if (is_listed(name, gates)) {
+		if (is_listed(name, gates)) {
 			in_call = in_call || strncmp(name, "ret_from_fork", 13) != 0;
 		} else if (is_listed(name, page_faults)) {
 			set(entry, KERNEL_ENTRY_PAGE_FAULT, "page faults");

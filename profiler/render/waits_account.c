@@ -50,15 +50,21 @@ static void put_losses(const struct profile *profile, FILE *out)
 	render_losses(losses, ARRAY_LENGTH(losses), profile, out);
 }
 
-/* Sums are written before the stacks of the same blocks: what was cut has the first without the second. */
-static uint64_t unwritten_ns(const struct profile_times *times, const struct profile *profile)
+/* The account's parts of the blocked time, as far as they are known. */
+static uint64_t parts_ns(const struct recording_waits_sums *blocks, const struct profile_times *times,
+			 const struct profile *profile)
 {
-	struct recording_waits_sums blocks = blocks_of(profile);
-	uint64_t all = time_sums_blocked(&times->total);
-	uint64_t rest = sum_of(sum_of(sum_of(blocks.stacked_ns, blocks.stackless_ns), times->total.short_ns),
-			       profile_fact_number(profile, "waits.lost_ns"));
+	return sum_of(sum_of(sum_of(blocks->stacked_ns, blocks->stackless_ns), times->total.short_ns),
+		      profile_fact_number(profile, "waits.lost_ns"));
+}
 
-	return !profile->whole && all > rest ? all - rest : 0;
+/* Sums are written before the stacks of the same blocks: what was cut has the first without the second. */
+static uint64_t unwritten_ns(const struct recording_waits_sums *blocks, const struct profile_times *times,
+			     const struct profile *profile)
+{
+	uint64_t all = time_sums_blocked(&times->total), parts = parts_ns(blocks, times, profile);
+
+	return !profile->whole && all > parts ? all - parts : 0;
 }
 
 static void put_part(uint64_t ns, const char *text, FILE *out)
@@ -75,9 +81,7 @@ void render_blocked_account(const struct profile_times *times, const struct prof
 	bool loss_is_known = profile->whole || profile_fact(profile, "waits.lost_ns");
 	struct recording_waits_sums blocks = blocks_of(profile);
 	uint64_t all = time_sums_blocked(&times->total);
-	uint64_t lost = profile_fact_number(profile, "waits.lost_ns");
-	uint64_t rest = sum_of(sum_of(sum_of(blocks.stacked_ns, blocks.stackless_ns), times->total.short_ns), lost);
-	uint64_t gap = all > rest ? all - rest : rest - all;
+	uint64_t parts = parts_ns(&blocks, times, profile), gap = all > parts ? all - parts : parts - all;
 	char text[3][16];
 
 	fprintf(out, "%s blocked = %s with stacks + %s in ", duration_text(all, text[0], sizeof(text[0])),
@@ -89,9 +93,10 @@ void render_blocked_account(const struct profile_times *times, const struct prof
 	else
 		fputs("short blocks", out);
 	if (loss_is_known)
-		fprintf(out, " + %s lost", duration_text(lost, text[0], sizeof(text[0])));
+		fprintf(out, " + %s lost",
+			duration_text(profile_fact_number(profile, "waits.lost_ns"), text[0], sizeof(text[0])));
 	put_part(blocks.stackless_ns, "of which the stacks were lost", out);
-	put_part(unwritten_ns(times, profile), "of which the stacks were not written", out);
+	put_part(unwritten_ns(&blocks, times, profile), "of which the stacks were not written", out);
 	fputs(".\n", out);
 	if (!loss_is_known)
 		fputs("What was lost is not known: that is told at the end.\n", out);
@@ -133,7 +138,7 @@ int json_add_waits_account(struct json_object *object, const struct profile_time
 		{"with_stacks_ns", blocks.stacked_ns, no_blocks},
 		{"without_stacks_ns", blocks.stackless_ns, no_blocks},
 		{"short_ns", times->total.short_ns},
-		{"unwritten_ns", unwritten_ns(times, profile), no_blocks},
+		{"unwritten_ns", unwritten_ns(&blocks, times, profile), no_blocks},
 		{"queued_ns", time_sums_queued(&times->total)},
 		{"queued_known_ns", known_queue_ns(times), !times->queues.count},
 	};
