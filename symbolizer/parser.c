@@ -174,15 +174,62 @@ static void close_fd(int *fd)
 	*fd = -1;
 }
 
+#define FILES_OF_REQUEST 5
+
+/* @files: to be filled: what a request may have to read; @fd: what comes with it, or -1. */
+static struct silent_request to_read(const struct parser *parser, const struct parser_source *source, int fd,
+				     int files[FILES_OF_REQUEST])
+{
+	files[0] = source->fd;
+	files[1] = fd;
+	files[2] = source->debug_fd;
+	files[3] = source->alternate_fd;
+	files[4] = source->package_fd;
+	return (struct silent_request){parser->worker, source->tenant, files, FILES_OF_REQUEST, source->splits};
+}
+
+static bool is_silent(const struct parser *parser, const struct parser_source *source, int fd)
+{
+	int files[FILES_OF_REQUEST];
+	struct silent_request read = to_read(parser, source, fd, files);
+
+	return silent_devices_has(parser->silent, &read) ||
+	       silent_devices_full(parser->silent, parser->worker, source->tenant);
+}
+
+/*
+ * @err: -EBUSY or -ETIME. Returns whether its file system does not answer, whichever of them it is. A child that computed until
+ * its time was up did not wait for this source: that it cannot end is for any file that it holds (FUSE is asked once
+ * more as one is closed), and nobody knows for which.
+ */
+static bool note_silent(const struct parser *parser, const struct parser_source *source, int fd, uint64_t stuck_before,
+			int err)
+{
+	const struct silent_request others = {parser->worker, source->tenant, NULL, 0, true};
+	int files[FILES_OF_REQUEST];
+	struct silent_request read = to_read(parser, source, fd, files);
+
+	if (err == -ETIME) {
+		silent_devices_note(parser->silent, &others, stuck_before);
+		return false;
+	}
+	return silent_devices_note(parser->silent, &read, stuck_before) || is_silent(parser, source, fd);
+}
+
 static void forget(struct parser *parser, struct parser_source *source)
 {
 	struct parser_answer answer = {0};
+	uint64_t stuck = worker_counts(parser->worker).stuck;
+	int err = -ENOENT;
 
-	/* A number is given again only where the child has said that it has forgotten; without room for it, not at all. */
 	if (source->numbered && worker_has_child(parser->worker) &&
-	    source->numbered == worker_generation(parser->worker) &&
-	    !ask_simply(parser, PARSE_FORGET, source->object, -1, &answer) && !array_reserve(&parser->unused, 1))
+	    source->numbered == worker_generation(parser->worker))
+		err = ask_simply(parser, PARSE_FORGET, source->object, -1, &answer);
+	/* A number is given again only where the child has said that it has forgotten; without room for it, not at all. */
+	if (!err && !array_reserve(&parser->unused, 1))
 		*array_add(&parser->unused) = source->object;
+	if (err == -EBUSY)
+		note_silent(parser, source, -1, stuck, err);
 	parser_answer_deinit(&answer);
 	source->generation = source->numbered = 0;
 }
@@ -296,46 +343,19 @@ static bool is_offer(const struct parse_request *request)
 			   request->type == PARSE_ADD_PACKAGE);
 }
 
-#define FILES_OF_REQUEST 5
-
-/* @files: to be filled: what a request may have to read; @fd: what comes with it, or -1. */
-static struct silent_request to_read(const struct parser *parser, const struct parser_source *source, int fd,
-				     int files[FILES_OF_REQUEST])
-{
-	files[0] = source->fd;
-	files[1] = fd;
-	files[2] = source->debug_fd;
-	files[3] = source->alternate_fd;
-	files[4] = source->package_fd;
-	return (struct silent_request){parser->worker, parser->tenant, files, FILES_OF_REQUEST, source->splits};
-}
-
-static bool is_silent(const struct parser *parser, const struct parser_source *source, int fd)
-{
-	int files[FILES_OF_REQUEST];
-	struct silent_request read = to_read(parser, source, fd, files);
-
-	return silent_devices_has(parser->silent, &read) ||
-	       silent_devices_full(parser->silent, parser->worker, parser->tenant);
-}
-
-/* Returns whether its file system does not answer, whichever of them it is. */
-static bool note_silent(const struct parser *parser, const struct parser_source *source, int fd, uint64_t stuck_before)
-{
-	int files[FILES_OF_REQUEST];
-	struct silent_request read = to_read(parser, source, fd, files);
-
-	return silent_devices_note(parser->silent, &read, stuck_before) || is_silent(parser, source, fd);
-}
-
 /* One try. @request may be NULL: then the source is only told. */
 static int ask_once(struct parser *parser, struct parser_source *source, struct parse_request *request, int fd,
 		    int timeout_ms, struct parser_answer *answer)
 {
-	struct worker_counts before = worker_counts(parser->worker);
-	int err = tell(parser, source, answer);
-	bool offered = !err && is_offer(request);
+	struct worker_counts before;
+	bool offered;
+	int err;
 
+	/* With a new child comes the news of the last one, which is not of this source. */
+	worker_generation(parser->worker);
+	before = worker_counts(parser->worker);
+	err = tell(parser, source, answer);
+	offered = !err && is_offer(request);
 	if (err == -ENOEXEC)
 		source->error = err;
 	if (!err && request) {
@@ -345,7 +365,7 @@ static int ask_once(struct parser *parser, struct parser_source *source, struct 
 	parser_source_note(source, offered, err, worker_counts(parser->worker).busy_ns - before.busy_ns);
 	if (err != -ETIME && err != -EBUSY)
 		return err;
-	return note_silent(parser, source, fd, before.stuck) && err == -EBUSY ? -EHOSTDOWN : err;
+	return note_silent(parser, source, fd, before.stuck, err) ? -EHOSTDOWN : err;
 }
 
 /*
@@ -359,6 +379,7 @@ static int ask_about(struct parser *parser, struct parser_source *source, struct
 	uint32_t flags = request && request->type == PARSE_FIND ? request->flags : PARSE_LINES;
 	int err;
 
+	source->tenant = parser->tenant;
 	if (source->error)
 		return source->error;
 	if (source->fd < 0)

@@ -59,6 +59,7 @@ struct parser_source {
 	uint32_t object;			    /* its number in the child of generation @numbered */
 	uint32_t numbered;			    /* 0: it has none */
 	uint32_t generation;			    /* of the child that knows it */
+	uint64_t tenant;			    /* for whom it was asked about last */
 	uint8_t deaths;				    /* children in a row that died of it */
 	struct time_share busy;			    /* time that it has taken */
 	bool told_slow;				    /* the caller's: it has used that up, and was counted for it */

@@ -228,8 +228,12 @@ int unwind_parser_rows(struct unwind_parser *parser, int path_fd, int debug_fd, 
 	if (fd < 0)
 		return fd;
 	for (int try = 0; try < TRIES; try++) {
-		uint64_t stuck = worker_counts(parser->worker).stuck;
+		uint64_t stuck;
 		int called;
+
+		/* With a new child comes the news of the last one, which is not of this file. */
+		worker_generation(parser->worker);
+		stuck = worker_counts(parser->worker).stuck;
 
 		if (silent_devices_has(parser->silent, &read) ||
 		    silent_devices_full(parser->silent, parser->worker, parser->tenant)) {

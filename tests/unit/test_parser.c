@@ -295,6 +295,61 @@ static void test_parser__file_system_that_answers_after_all_is_asked_again(void 
 	parser_source_deinit(parser, &other);
 }
 
+static void test_parser__who_waits_as_a_file_is_closed_waits_for_that_one(void **state)
+{
+	struct parser_source source, other;
+	struct stat status;
+	pid_t child;
+
+	(void)state;
+	parser_source_init(&source, PARSER_FILE, open_path("/proc/self/exe"));
+	parser_source_init(&other, PARSER_FILE, open_path("/proc/self/exe"));
+	parser_ask_for(parser, 7);
+	assert_int_equal(parser_open(parser, &source), 0);
+	assert_int_equal(fstat(source.fd, &status), 0);
+	child = parsing_child();
+	hold(child);
+	parser_ask_for(parser, 8);
+	parser_source_deinit(parser, &source);
+	assert_int_equal(silent.count, 1);
+	assert_int_equal(silent.list[0].tenant, 7);
+	assert_int_equal(silent.list[0].device, status.st_dev);
+	assert_int_equal(parser_open(parser, &other), -EHOSTDOWN);
+	let_go(child);
+	parser_source_deinit(parser, &other);
+}
+
+static pid_t left_behind;
+
+static void stop_next_child(void *data)
+{
+	pid_t child = child_of(first_child_of(getpid()), left_behind);
+
+	if (child)
+		kill(child, SIGSTOP);
+}
+
+static void test_parser__a_child_that_was_left_behind_before_is_not_of_the_next_request(void **state)
+{
+	struct parser_source source, map;
+
+	run("cd %s && seq -f '%%.0f0 10 some_function_of_a_program' 1000000 1999999 >perf.map",
+	    ((struct place *)*state)->folder);
+	parser_source_init(&source, PARSER_FILE, open_path("/proc/self/exe"));
+	parser_source_init(&map, PARSER_PERF_MAP, open_path(in_place(*state, "perf.map")));
+	assert_int_equal(parser_open(parser, &source), 0);
+	left_behind = parsing_child();
+	hold(left_behind);
+	parser_stop(parser);
+	worker_set_waiting(parser_worker(parser), (struct worker_waiting){stop_next_child});
+	assert_int_equal(ask(&map, 0), -EBUSY);
+	assert_int_equal(silent.count, 0);
+	worker_set_waiting(parser_worker(parser), (struct worker_waiting){0});
+	let_go(left_behind);
+	parser_source_deinit(parser, &source);
+	parser_source_deinit(parser, &map);
+}
+
 static void test_parser__of_files_on_two_file_systems_nobody_else_loses_either(void **state)
 {
 	struct parser_source source, other;
@@ -459,6 +514,10 @@ int main(void)
 						tear_down),
 		cmocka_unit_test_setup_teardown(test_parser__time_that_offers_take_is_not_the_sources, set_up,
 						tear_down),
+		cmocka_unit_test_setup_teardown(test_parser__who_waits_as_a_file_is_closed_waits_for_that_one, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(
+			test_parser__a_child_that_was_left_behind_before_is_not_of_the_next_request, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_parser__of_files_on_two_file_systems_nobody_else_loses_either,
 						set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
