@@ -25,6 +25,10 @@
 /* What it takes to read a process like any other: whoever starts many does not pay for it. */
 #define READ_FREE_NS 1000000ull
 #define PIN_NS_MAX 500000000ull /* for the files of one process */
+/* A map that was not there is looked for again after an eighth of the process's age: runtimes begin it as they begin. */
+#define MAP_WAIT_MIN_NS 100000000ull
+#define MAP_WAIT_MAX_NS 60000000000ull
+#define MAP_WAIT_PART 8
 
 /* The first of [count] sorted mappings that ends above an address, or @count. */
 static size_t first_above(const struct mapping_array *mappings, size_t count, uint64_t address)
@@ -257,6 +261,15 @@ static void take_perf_map(struct symbolizer_process *process, bool wait)
 		parser_source_init(&process->perf_map, PARSER_PERF_MAP, answer.fd);
 }
 
+static uint64_t map_wait_ns(const struct symbolizer_process *process)
+{
+	uint64_t wait_ns = (clock_read_ns(CLOCK_BOOTTIME) - process->identity.start_ns) / MAP_WAIT_PART;
+
+	if (wait_ns < MAP_WAIT_MIN_NS)
+		return MAP_WAIT_MIN_NS;
+	return wait_ns < MAP_WAIT_MAX_NS ? wait_ns : MAP_WAIT_MAX_NS;
+}
+
 static void look_for_perf_map(struct symbolizer_process *process)
 {
 	int err;
@@ -267,13 +280,23 @@ static void look_for_perf_map(struct symbolizer_process *process)
 				   &process->identity, &process->perf_map_lookup);
 	if (err)
 		process->perf_map_error = err;
+	process->perf_map_after_ns = clock_now_ns() + map_wait_ns(process);
+}
+
+static bool is_worth_a_look(const struct symbolizer_process *process)
+{
+	/* The snapshot came while too many others were looked for. */
+	if (process->perf_map_error == -EAGAIN)
+		return true;
+	return process->perf_map_error == -ENOENT && !process->exited && clock_now_ns() >= process->perf_map_after_ns;
 }
 
 void process_snapshot_find_perf_map(struct symbolizer_process *process)
 {
-	/* The snapshot came while too many others were looked for. */
-	if (process->perf_map_error == -EAGAIN)
-		look_for_perf_map(process);
+	take_perf_map(process, true);
+	if (!is_worth_a_look(process))
+		return;
+	look_for_perf_map(process);
 	take_perf_map(process, true);
 }
 

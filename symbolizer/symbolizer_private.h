@@ -57,13 +57,14 @@ struct symbolizer_process {
 	struct parser_source perf_map, jitdump; /* their fd is -1 while there is none */
 	int perf_map_error;			/* why: a negative errno */
 	struct path_lookup perf_map_lookup;	/* begun with the snapshot: the process may soon be gone */
+	uint64_t perf_map_after_ns;		/* monotonic clock: what was not there is not looked for before */
 	uint32_t copy_deaths;			/* of the child, by copies of its stacks */
 };
 
 /* The mapping that holds an address, or NULL. */
 const struct mapping *process_snapshot_mapping(const struct symbolizer_process *process, uint64_t address);
 
-/* Has the perf map been found by now? Waits for it where it is being looked for. */
+/* Has the perf map been found by now? Waits for it where it is being looked for, and looks again where that is due. */
 void process_snapshot_find_perf_map(struct symbolizer_process *process);
 
 /* Replaces symbol->name by a reason and says that it is one. 0 or -ENOMEM. */

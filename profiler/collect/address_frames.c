@@ -8,8 +8,8 @@
 #include "symbolizer/base/clock.h"
 
 #define KERNEL UINT32_MAX /* in place of a process's generation */
-/* For those that are pending: the rest of them come first at the next flush. */
-#define ASK_NS 250000000ull
+/* For those that are pending: a quarter of a second, and then a twentieth of the time; the rest of them come first the next time. */
+#define ASK_LIMIT ((struct time_share_limit){.debt_ns = 250000000, .part = 20})
 #define ASK_LAST_NS 5000000000ull
 
 void address_frames_deinit(struct address_frames *frames)
@@ -314,10 +314,20 @@ static void look_for_ended(struct address_frames *frames, struct processes *proc
 	}
 }
 
+/* Since @before_ns a process was asked. */
+static bool is_in_time(struct address_frames *frames, bool last, uint64_t *before_ns, uint64_t until_ns)
+{
+	uint64_t now_ns = clock_now_ns();
+
+	time_share_spend(&frames->asking, now_ns - *before_ns);
+	*before_ns = now_ns;
+	return last ? now_ns < until_ns : time_share_left(&frames->asking, ASK_LIMIT, now_ns);
+}
+
 int address_frames_name_pending(struct address_frames *frames, struct processes *processes, bool last)
 {
-	uint64_t now_ns = clock_now_ns(), until_ns = now_ns + (last ? ASK_LAST_NS : ASK_NS);
-	bool in_time = true;
+	uint64_t now_ns = clock_now_ns(), until_ns = now_ns + ASK_LAST_NS, before_ns = now_ns;
+	bool in_time = last || time_share_left(&frames->asking, ASK_LIMIT, now_ns);
 	int err = 0;
 
 	look_for_ended(frames, processes);
@@ -331,7 +341,7 @@ int address_frames_name_pending(struct address_frames *frames, struct processes 
 			err = name_pending_of(frames, processes_find_row(processes, pending->process), pending);
 		else if (last)
 			pending_process_forget(&frames->pending, pending, true);
-		in_time = clock_now_ns() < until_ns;
+		in_time = is_in_time(frames, last, &before_ns, until_ns);
 	}
 	pending_addresses_end(&frames->pending);
 	let_wait_again(frames);

@@ -14,6 +14,7 @@
 #include "profiler/collect/pending_addresses.h"
 #include "profiler/collect/processes.h"
 #include "profiler/recording/recording_writer.h"
+#include "symbolizer/base/time_share.h"
 #include "symbolizer/symbolizer.h"
 
 struct wanted_address {
@@ -30,6 +31,7 @@ struct address_frames {
 	ARRAY(uint64_t) asked; /* the addresses of one question, while it is made */
 	struct symbols symbols;
 	struct pending_addresses pending;
+	struct time_share asking;		    /* for these */
 	ARRAY(struct pending_address) without_room; /* given up, or refused: named_addresses has them */
 	ARRAY(bool) still;	  /* of those asked for again, which are pending: while the answer is taken */
 	ARRAY(string_id) strings; /* the writer's number + 1 for each of the symbolizer's; 0: not known yet */
@@ -61,12 +63,12 @@ void address_frames_forget(struct address_frames *frames);
 /* Has a process rows that are pending? */
 bool address_frames_has_pending(const struct address_frames *frames, const struct process *process);
 
-/* Its map was written a moment ago: it is asked at the next flush, whenever it was last asked. */
+/* Its map was written a moment ago: it is asked the next time, whenever it was last asked. */
 void address_frames_expect(struct address_frames *frames, const struct process *process);
 
 /**
- * address_frames_name_pending() - ask again for what is pending: at each flush, before processes_forget()
- * @last: there is no later one: all are asked, for 5 s; else those whose turn it is, for a quarter of a second
+ * address_frames_name_pending() - ask again for what is pending: every second, before processes_forget()
+ * @last: there is no later one: all are asked, for 5 s; else those whose turn it is, for a twentieth of the time
  * Returns 0 or -ENOMEM.
  */
 int address_frames_name_pending(struct address_frames *frames, struct processes *processes, bool last);

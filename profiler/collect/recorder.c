@@ -374,6 +374,8 @@ static int tick(struct recorder *recorder, uint64_t number, bool flush, bool sto
 		err = series_tick(recorder->series);
 	if (!err && recorder->java_maps)
 		err = java_maps_tick(recorder->java_maps, time_now(recorder));
+	if (!err && !stopped)
+		err = stacks_name_pending(recorder->stacks, recorder->processes, false);
 	return err;
 }
 
@@ -407,8 +409,8 @@ static int flush(struct recorder *recorder, uint64_t number, bool stopped)
 		err = tick(recorder, number, true, stopped);
 	if (!err && recorder->java_maps && stopped)
 		err = java_maps_finish(recorder->java_maps);
-	if (!err)
-		err = stacks_name_pending(recorder->stacks, recorder->processes, stopped);
+	if (!err && stopped)
+		err = stacks_name_pending(recorder->stacks, recorder->processes, true);
 	if (!err)
 		err = owners_refresh(recorder->owners);
 	if (!err)

@@ -328,7 +328,7 @@ static void test_address_frames__who_is_asked_in_vain_waits_until_it_ends_or_a_m
 	assert_int_equal(address_frames_given_up(&host->frames), 0);
 }
 
-static void test_address_frames__a_flush_asks_for_a_quarter_of_a_second_and_the_next_one_goes_on(void **state)
+static void test_address_frames__a_quarter_of_a_second_is_for_those_that_wait_and_later_ticks_go_on(void **state)
 {
 	struct host *host = *state;
 	uint64_t first;
@@ -338,10 +338,14 @@ static void test_address_frames__a_flush_asks_for_a_quarter_of_a_second_and_the_
 	fake.read_us = 20000;
 	name_pending(host, false);
 	first = fake.read;
-	assert_in_range(first, 1, 13);
+	assert_in_range(first, 1, 14);
 	fake.has_map = true;
-	name_pending(host, false);
-	assert_true(fake.read <= 13);
+	/* That is paid off by a twentieth of the time: whoever is next takes some 20 ms of it. */
+	do {
+		usleep(50000);
+		name_pending(host, false);
+	} while (!fake.read);
+	assert_in_range(fake.read, 1, 3);
 	/* Who had no turn comes before those that had one. */
 	assert_int_equal(fake.first_asked, first);
 	name_pending(host, true);
@@ -480,7 +484,7 @@ int main(void)
 		HOSTED(test_address_frames__one_that_makes_up_addresses_takes_no_name_from_another_one),
 		HOSTED(test_address_frames__what_has_no_room_to_wait_shares_a_row),
 		HOSTED(test_address_frames__who_is_asked_in_vain_waits_until_it_ends_or_a_map_is_expected),
-		HOSTED(test_address_frames__a_flush_asks_for_a_quarter_of_a_second_and_the_next_one_goes_on),
+		HOSTED(test_address_frames__a_quarter_of_a_second_is_for_those_that_wait_and_later_ticks_go_on),
 		HOSTED(test_address_frames__what_is_not_asked_at_the_end_for_want_of_time_is_counted),
 		HOSTED(test_address_frames__what_lies_where_something_was_replaced_is_named_anew),
 		HOSTED(test_address_frames__one_that_takes_long_to_read_is_read_the_less_often),

@@ -110,6 +110,32 @@ static void test_symbolizer__its_own_process_has_names_and_reasons(void **state)
 	munmap(code, 4096);
 }
 
+static void test_symbolizer__a_map_that_was_written_since_is_found_without_a_refresh(void **state)
+{
+	struct process_identity identity = {.pid = getpid(), .ns_pid = (uint32_t)getpid(), .start_ns = own_start_ns()};
+	char *code = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), path[64];
+	uint64_t address = (uint64_t)code, until_ns = clock_now_ns() + 20000000000ull;
+	struct symbolizer_process *process;
+	FILE *map;
+
+	snprintf(path, sizeof(path), "/tmp/perf-%d.map", getpid());
+	assert_int_equal(symbolizer_process_new(symbolizer, &identity, &process), 0);
+	assert_int_equal(symbolizer_user(process, &address, 1, &symbols), 0);
+	assert_string_equal(text(answer(0)->name), "[jit: no map]");
+	map = fopen(path, "w");
+	assert_non_null(map);
+	fprintf(map, "%lx 1000 written_since\n", (unsigned long)address);
+	fclose(map);
+	do {
+		usleep(50000);
+		assert_int_equal(symbolizer_user(process, &address, 1, &symbols), 0);
+	} while (!answer(0)->named && clock_now_ns() < until_ns);
+	unlink(path);
+	assert_string_equal(text(answer(0)->name), "written_since");
+	symbolizer_process_free(process);
+	munmap(code, 4096);
+}
+
 static void test_symbolizer__another_image_under_the_pid_is_not_asked(void **state)
 {
 	struct process_identity identity = {.pid = getpid(), .start_ns = own_start_ns() - 1000000000ull};
@@ -382,6 +408,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		TEST(test_symbolizer__its_own_process_has_names_and_reasons),
+		TEST(test_symbolizer__a_map_that_was_written_since_is_found_without_a_refresh),
 		TEST(test_symbolizer__another_image_under_the_pid_is_not_asked),
 		TEST(test_symbolizer__a_file_that_is_none_says_so),
 		TEST(test_symbolizer__debug_file_that_is_not_read_in_time_is_offered_again),
