@@ -90,33 +90,56 @@ static bool may_parse(struct unwind_tables *tables, uint32_t tenant)
 	return tenant == FILE_TENANTS_NONE || file_tenants_may_parse(&tables->list.tenants, tenant, clock_now_ns());
 }
 
+/* Nobody waits for a table because somebody else, who maps the file too, has none. */
+static void pass_on(struct unwind_tables *tables, struct unwind_file *file)
+{
+	struct file_tenants *tenants = &tables->list.tenants;
+	uint64_t number;
+	uint32_t tenant;
+
+	if (file->tenant == FILE_TENANTS_NONE || !file->has_other)
+		return;
+	tenant = file_tenants_find(tenants, file->other, clock_now_ns());
+	if (tenant == FILE_TENANTS_NONE || !may_parse(tables, tenant))
+		return;
+	number = tenants->list.items[file->tenant].number;
+	unwind_file_list_give(&tables->list, file, tenant);
+	file->other = number;
+	file->unanswered = false;
+}
+
+static void note_mapper(struct unwind_tables *tables, struct unwind_file *file, uint64_t tenant)
+{
+	if (file->tenant == FILE_TENANTS_NONE || tenant == tables->list.tenants.list.items[file->tenant].number)
+		return;
+	file->has_other = true;
+	file->other = tenant;
+	if (file->unanswered || (file->state == FILE_WAITING && !may_parse(tables, file->tenant)))
+		pass_on(tables, file);
+}
+
 /* @fd is taken where there is use for it. */
 static uint32_t find_or_add(struct unwind_tables *tables, const struct unwind_identity *identity, int *fd,
 			    uint64_t tenant_number)
 {
 	uint32_t number = unwind_file_list_find(&tables->list, identity), tenant = FILE_TENANTS_NONE;
-	struct unwind_file *file = number == UNWIND_NO_FILE ? NULL : &tables->list.files[number];
+	struct unwind_file *file;
 
-	if (identity && (!file || file->state == FILE_WAITING || file->unanswered)) {
-		tenant = file_tenants_find(&tables->list.tenants, tenant_number, clock_now_ns());
-		if (tenant == FILE_TENANTS_NONE)
-			return number;
-	}
-	if (!file) {
-		number = unwind_file_list_add(&tables->list, identity, *fd, tenant);
-		if (number != UNWIND_NO_FILE) {
-			take_fd(fd);
-			tables->counts.waiting++;
-		}
+	if (number != UNWIND_NO_FILE) {
+		file = &tables->list.files[number];
+		if (file->path_fd < 0)
+			file->path_fd = take_fd(fd);
+		note_mapper(tables, file, tenant_number);
 		return number;
 	}
-	if (file->path_fd < 0)
-		file->path_fd = take_fd(fd);
-	/* Nobody waits for a table because somebody else, who maps the file too, has none. */
-	if (tenant != FILE_TENANTS_NONE && tenant != file->tenant &&
-	    (file->unanswered || (file->state == FILE_WAITING && !may_parse(tables, file->tenant)))) {
-		unwind_file_list_give(&tables->list, file, tenant);
-		file->unanswered = false;
+	if (identity)
+		tenant = file_tenants_find(&tables->list.tenants, tenant_number, clock_now_ns());
+	if (identity && tenant == FILE_TENANTS_NONE)
+		return UNWIND_NO_FILE;
+	number = unwind_file_list_add(&tables->list, identity, *fd, tenant);
+	if (number != UNWIND_NO_FILE) {
+		take_fd(fd);
+		tables->counts.waiting++;
 	}
 	return number;
 }
@@ -232,6 +255,8 @@ static uint32_t first_waiting(struct unwind_tables *tables)
 		if (tables->list.files[i].state != FILE_WAITING)
 			continue;
 		if (!may_parse(tables, tables->list.files[i].tenant))
+			pass_on(tables, &tables->list.files[i]);
+		if (!may_parse(tables, tables->list.files[i].tenant))
 			tables->counts.held++;
 		else if (first == UNWIND_NO_FILE || goes_before(tables, i, first))
 			first = i;
@@ -331,6 +356,8 @@ bool unwind_tables_load_one(struct unwind_tables *tables)
 		return true;
 	}
 	if (err == -ETIME || err == -EHOSTDOWN) {
+		if (file->unanswered)
+			pass_on(tables, file);
 		try_later(tables, file);
 		pthread_mutex_unlock(&tables->lock);
 		return true;

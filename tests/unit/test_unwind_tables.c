@@ -170,24 +170,53 @@ static void test_unwind_tables__who_has_used_up_his_time_makes_nobody_wait(void 
 	assert_false(is_loaded(third));
 }
 
-/* As if four children waited for file systems of tenant 1. */
-static void test_unwind_tables__who_is_asked_nothing_more_makes_nobody_wait(void **state)
+static void test_unwind_tables__who_mapped_a_file_before_the_time_was_used_up_does_not_wait_either(void **state)
 {
-	uint32_t file;
+	uint32_t first = add_file_of(1, 1), second = add_file_of(1, 2), third = add_file_of(1, 3);
 
+	assert_int_equal(add_file_of(2, 2), second);
+	use(first);
+	assert_true(unwind_tables_load_one(tables));
+	assert_true(is_loaded(first));
+	assert_true(unwind_tables_load_one(tables));
+	assert_true(is_loaded(second));
+	assert_false(unwind_tables_load_one(tables));
+	assert_false(is_loaded(third));
+}
+
+/* As if four children waited for file systems of tenant 1. */
+static void fall_silent(void)
+{
 	for (int i = 0; i < SILENT_TENANT_MAX; i++)
 		silent.list[silent.count++] =
 			(struct silent_device){.pidfd = -1, .worker = unwind_parser_worker(parser), .tenant = 1};
-	file = add_file_of(1, 77);
-	while (unwind_tables_load_one(tables))
-		;
-	assert_false(is_loaded(file));
-	assert_int_equal(add_file_of(2, 77), file);
+}
+
+static void load_until_late(uint32_t file)
+{
 	for (int i = 0; i < 3; i++) {
 		use(file);
 		unwind_tables_sweep(tables, mapped);
 		unwind_tables_load_one(tables);
 	}
+}
+
+static void test_unwind_tables__who_is_asked_nothing_more_makes_nobody_wait(void **state)
+{
+	uint32_t file, of_both;
+
+	fall_silent();
+	file = add_file_of(1, 77);
+	of_both = add_file_of(1, 78);
+	assert_int_equal(add_file_of(2, 78), of_both);
+	while (unwind_tables_load_one(tables))
+		;
+	assert_false(is_loaded(file));
+	load_until_late(of_both);
+	assert_true(is_loaded(of_both));
+	assert_false(is_loaded(file));
+	assert_int_equal(add_file_of(2, 77), file);
+	load_until_late(file);
 	assert_true(is_loaded(file));
 }
 
@@ -216,6 +245,9 @@ int main(void)
 		TEST(what_was_used_least_lately_goes_first_and_comes_back_when_it_is_used),
 		cmocka_unit_test_setup_teardown(test_unwind_tables__who_has_used_up_his_time_makes_nobody_wait,
 						set_up_short_of_time, tear_down),
+		cmocka_unit_test_setup_teardown(
+			test_unwind_tables__who_mapped_a_file_before_the_time_was_used_up_does_not_wait_either,
+			set_up_short_of_time, tear_down),
 		TEST(who_is_asked_nothing_more_makes_nobody_wait),
 		TEST(one_tenant_leaves_numbers_of_files_to_others),
 	};
