@@ -170,10 +170,12 @@ static bool waited_for_chosen(const struct profile_times *times, uint32_t contai
 	return any;
 }
 
-/* "while it waited: itself 62%, web-1 30%, nobody 8%" */
-/* Of one that was not chosen, what ran of those that were. */
-static void put_culprits(const struct profile_times *times, const struct profile *profile, const struct time_sums *sums,
-			 const bool *wanted, FILE *out)
+/*
+ * "web-1: while it waited itself ran 62%, web-2 ran 30%, nobody (an idle CPU woke up) ran 8%"; of one that was not chosen, what
+ * ran of those that were. The first line has a title: @titled. Returns whether there is a line.
+ */
+static bool put_culprits(const struct profile_times *times, const struct profile *profile, const struct time_sums *sums,
+			 const bool *wanted, bool *titled, FILE *out)
 {
 	bool all = is_chosen(wanted, sums->container);
 	uint64_t whole = 0;
@@ -190,6 +192,10 @@ static void put_culprits(const struct profile_times *times, const struct profile
 		if (queue->container != sums->container || ((shown || !all) && part < CULPRIT_PART_MIN) ||
 		    !(all || is_chosen(wanted, queue->culprit)))
 			continue;
+		if (!*titled)
+			fputs("\nWho ran on the CPU that a ready task waited for, weighted by the tasks that waited:\n",
+			      out);
+		*titled = true;
 		name_text(profile_container_label(profile, sums->container), NAME_COLUMNS, name, sizeof(name));
 		if (shown)
 			fputc(',', out);
@@ -201,6 +207,7 @@ static void put_culprits(const struct profile_times *times, const struct profile
 	}
 	if (shown)
 		fputc('\n', out);
+	return shown;
 }
 
 static void put_histogram(const char *title, const uint64_t *buckets, FILE *out)
@@ -223,38 +230,38 @@ static void put_histogram(const char *title, const uint64_t *buckets, FILE *out)
 }
 
 static void put_more(const struct profile_times *times, const struct profile *profile, const struct time_sums *sums,
-		     const struct run_queue_options *options, FILE *out)
+		     const struct run_queue_options *options, bool *titled, FILE *out)
 {
 	char label[COLUMN_CELL_BYTES];
+	bool told = !options->by_namespace && put_culprits(times, profile, sums, options->wanted, titled, out);
 
-	if (!options->by_namespace) {
-		put_culprits(times, profile, sums, options->wanted, out);
-	} else if (options->histograms) {
+	if (!options->histograms || !(percentile_count(sums->woken) || percentile_count(sums->preempted)))
+		return;
+	if (!told) {
 		put_label(profile, sums, label);
 		fprintf(out, "\n%s\n", label);
 	}
-	if (options->histograms) {
-		put_histogram("after a waking", sums->woken, out);
-		put_histogram("after leaving a CPU", sums->preempted, out);
-	}
+	put_histogram("after a waking", sums->woken, out);
+	put_histogram("after leaving a CPU", sums->preempted, out);
 }
 
 int render_run_queue_text(const struct profile_times *times, const struct profile *profile,
 			  const struct run_queue_options *options, FILE *out)
 {
-	struct column titled[COLUMNS];
-	_cleanup_(column_table_deinit) struct column_table table = {titled, COLUMNS, {0}};
+	struct column named[COLUMNS];
+	_cleanup_(column_table_deinit) struct column_table table = {named, COLUMNS, {0}};
 	_cleanup_free_ struct weighed_sums *order = NULL;
 	_cleanup_(namespaces_deinit) struct namespaces namespaces = {0};
 	size_t max = options->max ? options->max : CONTAINERS_SHOWN, count = 0, rows = 0;
+	bool titled = false;
 	int err = options->by_namespace ? profile_times_order(times->namespaces.items, times->namespaces.count,
 							      queued_or_throttled, &order, &count)
 					: profile_times_order(times->containers.items, times->containers.count,
 							      queued_or_throttled, &order, &count);
 
-	memcpy(titled, columns, sizeof(titled));
+	memcpy(named, columns, sizeof(named));
 	if (options->by_namespace)
-		titled[CONTAINER].title = "PID NAMESPACE";
+		named[CONTAINER].title = "PID NAMESPACE";
 
 	if (!err)
 		err = find_namespaces(profile, options->wanted, &namespaces);
@@ -269,15 +276,13 @@ int render_run_queue_text(const struct profile_times *times, const struct profil
 		render_none("No times", options->wanted, out);
 	if (rows > max)
 		fprintf(out, "(%zu more: -n shows them)\n", rows - max);
-	if (!options->by_namespace)
-		fputs("\nWho ran on the CPU that a ready task waited for, weighted by the tasks that waited:\n", out);
 	rows = 0;
 	for (size_t i = 0; i < count; i++) {
 		if (!is_row(order[i].sums, options, &namespaces)) {
 			if (!options->by_namespace)
-				put_culprits(times, profile, order[i].sums, options->wanted, out);
+				put_culprits(times, profile, order[i].sums, options->wanted, &titled, out);
 		} else if (rows++ < max) {
-			put_more(times, profile, order[i].sums, options, out);
+			put_more(times, profile, order[i].sums, options, &titled, out);
 		}
 	}
 	fputc('\n', out);

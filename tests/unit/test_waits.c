@@ -632,9 +632,11 @@ static void test_waits__runqlat_by_pid_namespace_sums_what_shares_one(void **sta
 	assert_int_equal(times.namespaces.items[0].containers, 2);
 	assert_int_equal(times.namespaces.items[0].woken[60], 21);
 	assert_int_equal(times.containers.items[db].woken[60], 21);
+	options.histograms = true;
 	out = open_memstream(&text, &size);
 	assert_int_equal(render_run_queue_text(&times, profile, &options, out), 0);
 	fclose(out);
+	assert_non_null(strstr(text, "\n4026532402 db\n   after a waking\n"));
 	assert_non_null(strstr(text, "PID NAMESPACE "));
 	assert_non_null(strstr(text, "4026532401 web +1         0 ns       21     5.50 ms"));
 	assert_non_null(strstr(text, "4026532402 db             0 ns        7      500 µs"));
@@ -660,6 +662,7 @@ static void test_waits__who_still_waits_for_a_cpu_at_the_end_has_the_time_withou
 	text = printed(profile, true, false);
 	assert_non_null(strstr(
 		text, "starved      0 ns        0      250 ms          -          -            0       40.0 ms"));
+	assert_null(strstr(text, "Who ran"));
 	profile_free(profile);
 }
 
