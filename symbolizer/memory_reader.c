@@ -13,6 +13,8 @@
 #include "symbolizer/process_files.h"
 #include "symbolizer/process_maps.h"
 
+#define LATE_MS 100
+
 /* Of one helper: what it was asked, and what it found. A count of 0 asks for the text. */
 struct question {
 	pid_t pid;
@@ -187,26 +189,40 @@ static bool has_left(struct memory_reader *reader, uint64_t tenant)
 	return found || reader->left_count == MEMORY_READER_LEFT_MAX;
 }
 
-static struct timespec deadline(void)
+static struct timespec in_ms(int ms)
 {
 	struct timespec until;
 
 	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += MEMORY_READER_MS / 1000;
+	until.tv_sec += ms / 1000;
+	until.tv_nsec += ms % 1000 * 1000000l;
+	if (until.tv_nsec >= 1000000000l) {
+		until.tv_nsec -= 1000000000l;
+		until.tv_sec++;
+	}
 	return until;
+}
+
+static int wait_until(struct helper *helper, struct timespec until)
+{
+	int err = 0;
+
+	while (helper->asked && !err)
+		err = pthread_cond_timedwait(&helper->changed, &helper->lock, &until);
+	return err;
 }
 
 /* Who is left behind stops when it is back. */
 static int wait_for(struct helper *helper)
 {
-	struct timespec until = deadline();
-	int err = 0;
+	int err;
 
 	pthread_mutex_lock(&helper->lock);
 	helper->asked = true;
 	pthread_cond_signal(&helper->changed);
-	while (helper->asked && !err)
-		err = pthread_cond_timedwait(&helper->changed, &helper->lock, &until);
+	/* The machine may have stood still for all of it. */
+	if (wait_until(helper, in_ms(MEMORY_READER_MS)))
+		wait_until(helper, in_ms(LATE_MS));
 	err = helper->asked ? -EHOSTDOWN : 0;
 	helper->stop = helper->asked;
 	pthread_mutex_unlock(&helper->lock);

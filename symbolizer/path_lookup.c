@@ -103,7 +103,7 @@ static int look(struct request *request, const int *fds, size_t fd_count, struct
 
 void path_lookup_serve(const void *bytes, size_t size, const int *fds, size_t fd_count)
 {
-	const struct itimerval life = {.it_value = {PATH_LOOKUP_MS / 1000, PATH_LOOKUP_MS % 1000 * 1000}};
+	const struct itimerval life = {.it_value = {PATH_LOOKUP_LIFE_MS / 1000, PATH_LOOKUP_LIFE_MS % 1000 * 1000}};
 	struct request request = {0};
 	struct reply reply = {0};
 	int fd;

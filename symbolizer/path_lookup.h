@@ -22,7 +22,8 @@
 #include "symbolizer/worker.h"
 
 #define PATH_LOOKUP_MS 1000
-#define PATH_LOOKUPS_MAX 4 /* of one container that are not back */
+#define PATH_LOOKUP_LIFE_MS 2000 /* of the child: longer, as the machine may stand still for a second */
+#define PATH_LOOKUPS_MAX 4	 /* of one container that are not back */
 
 struct debug_files;
 

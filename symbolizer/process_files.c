@@ -142,6 +142,16 @@ int process_files_read(pid_t pid, const char *name, char *text, size_t size)
 	return 0;
 }
 
+char process_files_state(pid_t pid)
+{
+	char text[512], *at;
+
+	if (process_files_read(pid, "stat", text, sizeof(text)))
+		return 0;
+	at = strrchr(text, ')');
+	return at && at[1] == ' ' ? at[2] : 0;
+}
+
 uint64_t process_files_cpu_ns(pid_t pid)
 {
 	uint64_t user, system, children_user, children_system;

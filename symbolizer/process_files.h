@@ -63,6 +63,9 @@ int process_files_reopen(int path_fd);
  */
 int process_files_perf_map(pid_t pid, uint32_t ns_pid, uint64_t start_ns);
 
+/* The letter of proc(5)'s state: R has a CPU or waits for one. 0: there is no such process. */
+char process_files_state(pid_t pid);
+
 /* CPU time of a process and of those of its children that it has waited for, to 10 ms; 0 where there is none. */
 uint64_t process_files_cpu_ns(pid_t pid);
 

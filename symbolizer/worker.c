@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -23,6 +24,8 @@
 #define WAITING_EVERY_MS 20
 #define START_TIMEOUT_MS 5000
 #define STARVED_TIMES 5 /* the time of a request, for a child that gets no CPU */
+#define LATE_MS \
+	100 /* whoever was stopped or starved past the deadline, as all may have been, waits for so long once more */
 #define IDLE_MS \
 	1000 /* a child that neither computes, wants to, nor answers for so long waits for a file that does not come */
 
@@ -34,6 +37,7 @@ struct turn {
 	uint64_t busy_ns;    /* that it has computed, or waited for something but a CPU */
 	uint64_t waited_ns;  /* of it */
 	int idle_ms;	     /* that it has waited since it computed last */
+	bool passed_on;	     /* it came by the nursery, and the child has not computed since */
 };
 
 struct worker {
@@ -153,12 +157,23 @@ struct worker_counts worker_counts(const struct worker *worker)
 /* It waits for something; who only waits for a CPU does not. */
 static bool child_sleeps(const struct worker *worker)
 {
-	char text[512], *state;
+	return process_files_state(worker->child) != 'R';
+}
 
-	if (process_files_read(worker->child, "stat", text, sizeof(text)))
+/* The nursery, or the child of its that opens files, has no CPU: then nobody waits for a file. */
+static bool is_on_its_way(const struct worker *worker)
+{
+	char name[48], pids[1024], *at = pids, *end;
+
+	if (process_files_state(worker->nursery_pid) == 'R')
 		return true;
-	state = strrchr(text, ')');
-	return !state || state[1] != ' ' || state[2] != 'R';
+	snprintf(name, sizeof(name), "task/%d/children", worker->nursery_pid);
+	if (process_files_read(worker->nursery_pid, name, pids, sizeof(pids)))
+		return false;
+	for (long pid; (pid = strtol(at, &end, 10)) > 0; at = end)
+		if (process_files_state((pid_t)pid) == 'R')
+			return true;
+	return false;
 }
 
 uint64_t worker_cpu_ns(const struct worker *worker)
@@ -176,13 +191,12 @@ static uint64_t child_cpu_ns(const struct worker *worker)
 int worker_wait(struct worker *worker, int socket, int64_t deadline_ms)
 {
 	struct pollfd polled = {.fd = socket, .events = POLLIN};
+	int64_t left = deadline_ms - clock_now_ms();
 	bool called = false;
+	int late_ms = left > 0 ? LATE_MS : 0;
 
-	for (;;) {
-		int64_t left = deadline_ms - clock_now_ms();
-
-		/* Whoever was stopped or starved past the deadline looks once before it gives up. */
-		if (poll(&polled, 1, left <= 0 ? 0 : left < WAITING_EVERY_MS ? (int)left : WAITING_EVERY_MS) > 0)
+	for (;; left = deadline_ms - clock_now_ms()) {
+		if (poll(&polled, 1, left <= 0 ? late_ms : left < WAITING_EVERY_MS ? (int)left : WAITING_EVERY_MS) > 0)
 			return 0;
 		if (left <= 0 && (called || !worker->waiting.call))
 			return -ETIME;
@@ -201,6 +215,7 @@ static bool count_cpu(const struct worker *worker, struct turn *turn)
 		return false;
 	turn->busy_ns += cpu_ns - turn->cpu_ns;
 	turn->cpu_ns = cpu_ns;
+	turn->passed_on = false;
 	return true;
 }
 
@@ -208,7 +223,7 @@ static void look_at_child(const struct worker *worker, struct turn *turn)
 {
 	if (count_cpu(worker, turn)) {
 		turn->idle_ms = 0;
-	} else if (child_sleeps(worker)) {
+	} else if (child_sleeps(worker) && !(turn->passed_on && is_on_its_way(worker))) {
 		turn->busy_ns += WAITING_EVERY_MS * 1000000ull;
 		turn->waited_ns += WAITING_EVERY_MS * 1000000ull;
 		turn->idle_ms += WAITING_EVERY_MS;
@@ -340,7 +355,7 @@ int worker_call(struct worker *worker, const void *request, size_t bytes, const 
 		int timeout_ms, struct worker_bytes *ret_answer)
 {
 	struct worker_bytes answer = {0};
-	struct turn turn = {.timeout_ns = (uint64_t)timeout_ms * 1000000};
+	struct turn turn = {.timeout_ns = (uint64_t)timeout_ms * 1000000, .passed_on = fd_count > 0};
 	int err;
 
 	if (!bytes || bytes > WORKER_REQUEST_BYTES_MAX || fd_count > WORKER_DESCRIPTORS_MAX)

@@ -22,7 +22,8 @@
 
 #define NAME "stoker-parser"
 #define REAP_EVERY_MS 20
-#define ENDING_MS 200 /* how long a killed child may take to end before it counts as stuck */
+#define ENDING_MS 200	       /* how long a killed child may take to end before it counts as stuck */
+#define ENDING_STARVED_MS 2000 /* and how long it may wait for a CPU besides, or compute */
 
 /* Not reaped: until then a number is that child's alone. */
 struct child {
@@ -120,6 +121,14 @@ static void kill_all(const struct children *children)
 		kill(children->list[i].pid, SIGKILL);
 }
 
+static bool has_running(const struct children *children)
+{
+	for (size_t i = 0; i < children->count; i++)
+		if (!children->list[i].left && process_files_state(children->list[i].pid) == 'R')
+			return true;
+	return false;
+}
+
 /*
  * Kills them all and waits a little: who waits for a file system in another process (FUSE) takes no signal until that one
  * answers, or ends. Returns one that is left behind from now on, whose file is not to be touched as long as it is there; or 0.
@@ -130,11 +139,15 @@ static pid_t end_children(struct nursery *nursery)
 	pid_t left = 0;
 
 	kill_all(children);
-	for (int waited = 0; waited < ENDING_MS; waited++) {
+	for (int waited = 0, starved = 0; waited < ENDING_MS;) {
 		reap(children);
 		if (children->count == left_behind(children))
 			break;
 		poll(NULL, 0, 1);
+		if (starved < ENDING_STARVED_MS && has_running(children))
+			starved++;
+		else
+			waited++;
 	}
 	for (size_t i = 0; i < children->count; i++) {
 		if (!children->list[i].left)
@@ -233,7 +246,7 @@ static void look_up(struct nursery *nursery, const char *request, size_t bytes, 
 		path_lookup_serve(request, bytes, fds, fd_count);
 	}
 	if (child > 0)
-		nursery->lookups_end_ms = clock_now_ms() + PATH_LOOKUP_MS;
+		nursery->lookups_end_ms = clock_now_ms() + PATH_LOOKUP_LIFE_MS;
 }
 
 /* Is there a child that will be done in a moment? */

@@ -25,6 +25,7 @@
 #define ASKED_MAX 1024
 #define THREADS_NICE -10 /* both have little to do, and samples wait for it */
 #define LOADER_WAIT_MS 20
+#define WAIT_PIECE_MS 50
 #define FOLLOWER_RUNTIME_NS 3000000ull
 #define FOLLOWER_PERIOD_NS 10000000ull
 
@@ -329,20 +330,23 @@ void unwinder_free(struct unwinder *unwinder)
 
 void unwinder_wait(struct unwinder *unwinder, int idle_ms, int timeout_ms)
 {
-	int64_t now_ms = clock_now_ms(), end_ms = now_ms + timeout_ms, idle_end_ms = now_ms + idle_ms;
+	int64_t now_ms = clock_now_ms(), end_ms = now_ms + timeout_ms, waited_ms = 0, took_ms;
 	uint32_t wanted, before = UINT32_MAX;
-	struct timespec until;
 
 	pthread_mutex_lock(&unwinder->lock);
 	while ((wanted = unwind_tables_wanted(unwinder->tables)) || !unwinder->all_read) {
-		now_ms = clock_now_ms();
+		struct timespec until = after_ms(WAIT_PIECE_MS);
+
 		if (wanted < before || !unwinder->all_read)
-			idle_end_ms = now_ms + idle_ms;
+			waited_ms = 0;
 		before = wanted;
-		if (now_ms >= end_ms || now_ms >= idle_end_ms)
+		if (now_ms >= end_ms || waited_ms >= idle_ms)
 			break;
-		until = after_ms((int)((end_ms < idle_end_ms ? end_ms : idle_end_ms) - now_ms));
 		pthread_cond_timedwait(&unwinder->changed, &unwinder->lock, &until);
+		/* What took longer than that was no waiting: nobody had a CPU. */
+		took_ms = clock_now_ms() - now_ms;
+		waited_ms += took_ms < WAIT_PIECE_MS ? took_ms : WAIT_PIECE_MS;
+		now_ms += took_ms;
 	}
 	pthread_mutex_unlock(&unwinder->lock);
 }
