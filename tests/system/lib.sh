@@ -12,6 +12,7 @@
 #   wait_until_recording PID           until `stoker record` with waits or calls counts them
 #   programs_of PID                    the ids of the BPF programs that a process holds, a line each
 #   programs_gone ID…                  none of them is in the kernel
+#   stolen_ns                          what a hypervisor has taken of the CPUs so far, where the kernel is told: no process ran
 #   expect_top_hotspot FILE PATTERN ID… not ID…
 #                                      the first of `stoker hotspots -o json` matches, and speaks of these containers only
 #
@@ -67,6 +68,10 @@ wait_until_recording() {
 # A process closes files while they are looked at: that is no failure.
 programs_of() {
 	{ cat "/proc/$1/fdinfo/"* 2>/dev/null || true; } | awk '$1 == "prog_id:" { print $2 }' | sort -u
+}
+
+stolen_ns() {
+	awk -v tick=$((1000000000 / $(getconf CLK_TCK))) '$1 == "cpu" { printf "%.0f\n", $9 * tick }' /proc/stat
 }
 
 programs_gone() {
