@@ -15,7 +15,9 @@
 #define OTHERS_MAX 5
 #define NEAR_BYTES_MAX 63
 
-static const uint64_t ask_again_ns[] = {20000000, 50000000, 100000000, 300000000, 1000000000, 3000000000};
+/* runc and Docker say whose a cgroup is a moment after they made it, on a busy machine later. */
+static const uint64_t ask_again_ns[] = {20000000,  50000000,  100000000,  200000000,
+					300000000, 500000000, 1000000000, 3000000000};
 
 struct wanted_word {
 	char *text;
