@@ -9,8 +9,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <linux/capability.h>
+#include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -415,6 +416,36 @@ static void test_worker__that_cannot_be_killed_is_left_behind_until_it_ends(void
 	}
 }
 
+/* Who is killed needs a CPU to end: one that shares it with somebody, and comes last, has not waited for a file. */
+static void test_worker__that_is_killed_and_waits_for_a_cpu_is_not_left_behind(void **state)
+{
+	const struct sched_param none = {0};
+	cpu_set_t cpus, one;
+	pid_t other, child;
+	int answered;
+
+	assert_int_equal(sched_getaffinity(0, sizeof(cpus), &cpus), 0);
+	CPU_ZERO(&one);
+	for (size_t i = 0; i < CPU_SETSIZE && !CPU_COUNT(&one); i++)
+		if (CPU_ISSET(i, &cpus))
+			CPU_SET(i, &one);
+	assert_int_equal(ask(*state, "o", -1), EPERM);
+	child = parsing_child();
+	assert_int_equal(sched_setaffinity(child, sizeof(one), &one), 0);
+	assert_int_equal(sched_setscheduler(child, SCHED_IDLE, &none), 0);
+	other = fork();
+	for (prctl(PR_SET_PDEATHSIG, other ? 0 : SIGKILL, 0, 0, 0); !other;)
+		;
+	sched_setaffinity(other, sizeof(one), &one);
+	usleep(50000);
+	worker_stop_child(*state);
+	answered = ask(*state, "o", -1);
+	kill(other, SIGKILL);
+	waitpid(other, NULL, 0);
+	assert_int_equal(answered, EPERM);
+	assert_int_equal(worker_counts(*state).stuck, 0);
+}
+
 static void test_worker__that_answers_in_advance_and_reads_nothing_blocks_nobody(void **state)
 {
 	static char request[60000] = "P";
@@ -513,6 +544,7 @@ int main(void)
 		worker_test(test_worker__that_has_only_waited_is_told_from_one_that_computes),
 		worker_test(test_worker__deadline_ends_it_at_once),
 		worker_test(test_worker__that_cannot_be_killed_is_left_behind_until_it_ends),
+		worker_test(test_worker__that_is_killed_and_waits_for_a_cpu_is_not_left_behind),
 		worker_test(test_worker__that_answers_in_advance_and_reads_nothing_blocks_nobody),
 		worker_test(test_worker__does_not_outlive_its_nursery),
 		worker_test(test_worker__too_long_a_request_is_refused),
