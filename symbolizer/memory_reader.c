@@ -10,10 +10,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "symbolizer/base/clock.h"
 #include "symbolizer/process_files.h"
 #include "symbolizer/process_maps.h"
-
-#define LATE_MS 100
 
 /* Of one helper: what it was asked, and what it found. A count of 0 asks for the text. */
 struct question {
@@ -220,9 +219,8 @@ static int wait_for(struct helper *helper)
 	pthread_mutex_lock(&helper->lock);
 	helper->asked = true;
 	pthread_cond_signal(&helper->changed);
-	/* The machine may have stood still for all of it. */
 	if (wait_until(helper, in_ms(MEMORY_READER_MS)))
-		wait_until(helper, in_ms(LATE_MS));
+		wait_until(helper, in_ms(CLOCK_LATE_MS));
 	err = helper->asked ? -EHOSTDOWN : 0;
 	helper->stop = helper->asked;
 	pthread_mutex_unlock(&helper->lock);

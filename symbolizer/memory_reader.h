@@ -5,8 +5,8 @@
  * /proc/PID/map_files, and before Linux 6.17 /proc/PID/maps, take the lock of the process's memory (mmap_lock), and whoever
  * waits for it takes no signal but the last one. A container can hold it as long as it likes: one thread reads through
  * /proc/self/mem what lies in a file system whose server does not answer (FUSE), a second one maps. So no thread asks
- * that is needed: a helper does, and has MEMORY_READER_MS. One that is not back by then is left behind, until the lock is
- * free or this process ends; as long as it is not back, nothing is asked of its tenant.
+ * that is needed: a helper does, and has MEMORY_READER_MS (and CLOCK_LATE_MS). One that is not back by then is left
+ * behind, until the lock is free or this process ends; as long as it is not back, nothing is asked of its tenant.
  *
  * A reader belongs to one thread. Its helper starts with the first question, with that thread's priority.
  */

@@ -5,8 +5,9 @@
  * A path leads through directories, and one of them may be in a file system whose server is a process of the container
  * (FUSE): it can take the question and never answer, and then who asked takes no signal, not even the last one. So no
  * path in a container is walked by the caller. A child of the worker's nursery (worker.h) does it, lives for that alone,
- * and has PATH_LOOKUP_MS. One that is not back by then is lost: it is left behind, and as long as it is not back no other
- * one is sent for its container. So a container keeps at most PATH_LOOKUPS_MAX of them, and costs a second at most.
+ * and has PATH_LOOKUP_MS (and CLOCK_LATE_MS). One that is not back by then is lost: it is left behind, and as long as it
+ * is not back no other one is sent for its container. So a container keeps at most PATH_LOOKUPS_MAX of them, and costs
+ * about a second at most.
  *
  * What is found is held (O_PATH), not opened: process_files.h says why.
  */

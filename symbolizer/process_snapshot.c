@@ -283,21 +283,17 @@ static void look_for_perf_map(struct symbolizer_process *process)
 	process->perf_map_after_ns = clock_now_ns() + map_wait_ns(process);
 }
 
-static bool is_worth_a_look(const struct symbolizer_process *process)
+void process_snapshot_find_perf_map(struct symbolizer_process *process)
 {
 	/* The snapshot came while too many others were looked for. */
 	if (process->perf_map_error == -EAGAIN)
-		return true;
-	return process->perf_map_error == -ENOENT && !process->exited && clock_now_ns() >= process->perf_map_after_ns;
-}
-
-void process_snapshot_find_perf_map(struct symbolizer_process *process)
-{
+		look_for_perf_map(process);
 	take_perf_map(process, true);
-	if (!is_worth_a_look(process))
-		return;
-	look_for_perf_map(process);
-	take_perf_map(process, true);
+	/* Nobody waits for this one: it is taken the next time, also when the process has ended by then. */
+	if (process->perf_map_error == -ENOENT && !process->exited && clock_now_ns() >= process->perf_map_after_ns) {
+		look_for_perf_map(process);
+		process->perf_map_error = -ENOENT;
+	}
 }
 
 static struct root_identity root_of(pid_t pid)

@@ -64,7 +64,7 @@ struct symbolizer_process {
 /* The mapping that holds an address, or NULL. */
 const struct mapping *process_snapshot_mapping(const struct symbolizer_process *process, uint64_t address);
 
-/* Has the perf map been found by now? Waits for it where it is being looked for, and looks again where that is due. */
+/* Has the perf map been found by now? Waits for it where it is being looked for; where it is not there, may look again. */
 void process_snapshot_find_perf_map(struct symbolizer_process *process);
 
 /* Replaces symbol->name by a reason and says that it is one. 0 or -ENOMEM. */

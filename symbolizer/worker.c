@@ -24,8 +24,6 @@
 #define WAITING_EVERY_MS 20
 #define START_TIMEOUT_MS 5000
 #define STARVED_TIMES 5 /* the time of a request, for a child that gets no CPU */
-#define LATE_MS \
-	100 /* whoever was stopped or starved past the deadline, as all may have been, waits for so long once more */
 #define IDLE_MS \
 	1000 /* a child that neither computes, wants to, nor answers for so long waits for a file that does not come */
 
@@ -193,7 +191,7 @@ int worker_wait(struct worker *worker, int socket, int64_t deadline_ms)
 	struct pollfd polled = {.fd = socket, .events = POLLIN};
 	int64_t left = deadline_ms - clock_now_ms();
 	bool called = false;
-	int late_ms = left > 0 ? LATE_MS : 0;
+	int late_ms = left > 0 ? CLOCK_LATE_MS : 0;
 
 	for (;; left = deadline_ms - clock_now_ms()) {
 		if (poll(&polled, 1, left <= 0 ? late_ms : left < WAITING_EVERY_MS ? (int)left : WAITING_EVERY_MS) > 0)

@@ -103,7 +103,7 @@ int worker_call(struct worker *worker, const void *request, size_t bytes, const 
 int worker_look_up(struct worker *worker, const void *request, size_t bytes, const int *fds, size_t fd_count,
 		   int *ret_socket);
 
-/* Until there is something to read: 0, or -ETIME at the deadline (clock.h). Does what worker_set_waiting() said. */
+/* Until there is something to read: 0, or -ETIME CLOCK_LATE_MS after the deadline (clock.h). Does what worker_set_waiting() said. */
 int worker_wait(struct worker *worker, int socket, int64_t deadline_ms);
 
 /* Is there a child, of worker_generation()? It may have died since. */

@@ -135,19 +135,17 @@ static bool has_running(const struct children *children)
  */
 static pid_t end_children(struct nursery *nursery)
 {
+	int64_t starved_end_ms = clock_now_ms() + ENDING_STARVED_MS;
 	struct children *children = &nursery->children;
 	pid_t left = 0;
 
 	kill_all(children);
-	for (int waited = 0, starved = 0; waited < ENDING_MS;) {
+	for (int waited = 0; waited < ENDING_MS;) {
 		reap(children);
 		if (children->count == left_behind(children))
 			break;
 		poll(NULL, 0, 1);
-		if (starved < ENDING_STARVED_MS && has_running(children))
-			starved++;
-		else
-			waited++;
+		waited += clock_now_ms() >= starved_end_ms || !has_running(children);
 	}
 	for (size_t i = 0; i < children->count; i++) {
 		if (!children->list[i].left)

@@ -8,8 +8,12 @@
 #include "symbolizer/base/clock.h"
 
 #define KERNEL UINT32_MAX /* in place of a process's generation */
-/* For those that are pending: a quarter of a second, and then a twentieth of the time; the rest of them come first the next time. */
+/*
+ * For those that are pending: a quarter of a second, and then a twentieth of the time; the rest of them come first the next
+ * time. Whatever one of them takes, the next one is asked five seconds later: whoever has ended is still known then.
+ */
 #define ASK_LIMIT ((struct time_share_limit){.debt_ns = 250000000, .part = 20})
+#define ASK_DEBT_MAX_NS 500000000ull
 #define ASK_LAST_NS 5000000000ull
 
 void address_frames_deinit(struct address_frames *frames)
@@ -320,6 +324,8 @@ static bool is_in_time(struct address_frames *frames, bool last, uint64_t *befor
 	uint64_t now_ns = clock_now_ns();
 
 	time_share_spend(&frames->asking, now_ns - *before_ns);
+	if (frames->asking.debt_ns > ASK_DEBT_MAX_NS)
+		frames->asking.debt_ns = ASK_DEBT_MAX_NS;
 	*before_ns = now_ns;
 	return last ? now_ns < until_ns : time_share_left(&frames->asking, ASK_LIMIT, now_ns);
 }

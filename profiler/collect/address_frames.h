@@ -68,7 +68,7 @@ void address_frames_expect(struct address_frames *frames, const struct process *
 
 /**
  * address_frames_name_pending() - ask again for what is pending: every second, before processes_forget()
- * @last: there is no later one: all are asked, for 5 s; else those whose turn it is, for a twentieth of the time
+ * @last: there is no later one: all are asked, for 5 s; else those whose turn it is, for 250 ms and a twentieth of the time
  * Returns 0 or -ENOMEM.
  */
 int address_frames_name_pending(struct address_frames *frames, struct processes *processes, bool last);

@@ -2,7 +2,7 @@
 /*
  * file_tenants: whose files the unwind tables are made of, container by container, and what each may cost the others.
  *
- * A file is its tenant's who mapped it first, or who maps it while the first one's time is used up. Two things are limited:
+ * A file is its tenant's who mapped it first, or who maps it, too, while the first one's time is used up. Two things are limited:
  * how long files may be parsed, and how many of the numbers of files one tenant has.
  */
 #ifndef STOKER_FILE_TENANTS_H

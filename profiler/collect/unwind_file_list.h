@@ -37,7 +37,8 @@ struct unwind_file {
 	bool shared;		 /* more than one root maps it */
 	bool unanswered;	 /* it was not read, as its tenant's file systems do not answer */
 	bool has_other;		 /* somebody else has mapped it, too: */
-	uint64_t other;		 /* the last one's number */
+	uint64_t other;		 /* his number; who has time stays before who has none */
+	bool passed_on;		 /* to him, once at least */
 	struct unwind_root root; /* of who mapped it first, as long as that matters */
 	uint32_t retry_at;	 /* epoch before which it is not tried again */
 	uint32_t retry_wait;	 /* doubled by each time that it found no room */

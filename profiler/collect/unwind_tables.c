@@ -90,32 +90,57 @@ static bool may_parse(struct unwind_tables *tables, uint32_t tenant)
 	return tenant == FILE_TENANTS_NONE || file_tenants_may_parse(&tables->list.tenants, tenant, clock_now_ns());
 }
 
-/* Nobody waits for a table because somebody else, who maps the file too, has none. */
-static void pass_on(struct unwind_tables *tables, struct unwind_file *file)
+/* Makes another tenant pay for a file, if he has time: true where it is his now. His first try is not put off. */
+static bool give_to(struct unwind_tables *tables, struct unwind_file *file, uint64_t number)
 {
 	struct file_tenants *tenants = &tables->list.tenants;
-	uint64_t number;
-	uint32_t tenant;
+	uint32_t tenant = file_tenants_find(tenants, number, clock_now_ns());
+	uint64_t before;
 
-	if (file->tenant == FILE_TENANTS_NONE || !file->has_other)
-		return;
-	tenant = file_tenants_find(tenants, file->other, clock_now_ns());
 	if (tenant == FILE_TENANTS_NONE || !may_parse(tables, tenant))
-		return;
-	number = tenants->list.items[file->tenant].number;
+		return false;
+	before = tenants->list.items[file->tenant].number;
 	unwind_file_list_give(&tables->list, file, tenant);
-	file->other = number;
+	if (!file->has_other || file->other == number) {
+		file->has_other = true;
+		file->other = before;
+	}
 	file->unanswered = false;
+	if (!file->passed_on) {
+		file->retry_wait = 0;
+		file->retry_at = tables->maps->files->epoch;
+	}
+	file->passed_on = true;
+	return true;
 }
 
-static void note_mapper(struct unwind_tables *tables, struct unwind_file *file, uint64_t tenant)
+/* Nobody waits for a table because somebody else, who maps the file too, has none. */
+static bool pass_on(struct unwind_tables *tables, struct unwind_file *file)
 {
-	if (file->tenant == FILE_TENANTS_NONE || tenant == tables->list.tenants.list.items[file->tenant].number)
+	return file->has_other && give_to(tables, file, file->other);
+}
+
+static bool is_held(struct unwind_tables *tables, const struct unwind_file *file)
+{
+	return file->state != FILE_PARSING &&
+	       (file->unanswered || (file->state == FILE_WAITING && !may_parse(tables, file->tenant)));
+}
+
+static void note_mapper(struct unwind_tables *tables, struct unwind_file *file, uint64_t number)
+{
+	uint32_t other;
+
+	if (file->tenant == FILE_TENANTS_NONE || number == tables->list.tenants.list.items[file->tenant].number)
 		return;
+	if (is_held(tables, file) && give_to(tables, file, number))
+		return;
+	if (file->has_other && file->other != number) {
+		other = file_tenants_find(&tables->list.tenants, file->other, clock_now_ns());
+		if (other != FILE_TENANTS_NONE && may_parse(tables, other))
+			return;
+	}
 	file->has_other = true;
-	file->other = tenant;
-	if (file->unanswered || (file->state == FILE_WAITING && !may_parse(tables, file->tenant)))
-		pass_on(tables, file);
+	file->other = number;
 }
 
 /* @fd is taken where there is use for it. */
@@ -254,9 +279,7 @@ static uint32_t first_waiting(struct unwind_tables *tables)
 	for (uint32_t i = 0; i < tables->list.count; i++) {
 		if (tables->list.files[i].state != FILE_WAITING)
 			continue;
-		if (!may_parse(tables, tables->list.files[i].tenant))
-			pass_on(tables, &tables->list.files[i]);
-		if (!may_parse(tables, tables->list.files[i].tenant))
+		if (!may_parse(tables, tables->list.files[i].tenant) && !pass_on(tables, &tables->list.files[i]))
 			tables->counts.held++;
 		else if (first == UNWIND_NO_FILE || goes_before(tables, i, first))
 			first = i;
@@ -356,9 +379,9 @@ bool unwind_tables_load_one(struct unwind_tables *tables)
 		return true;
 	}
 	if (err == -ETIME || err == -EHOSTDOWN) {
+		try_later(tables, file);
 		if (file->unanswered)
 			pass_on(tables, file);
-		try_later(tables, file);
 		pthread_mutex_unlock(&tables->lock);
 		return true;
 	}

@@ -33,8 +33,8 @@ int unwinder_new(const struct walk_map_fds *fds, struct unwind_parser *parser, u
 void unwinder_free(struct unwinder *unwinder);
 
 /*
- * Returns when the files of all processes that were busy at the start are loaded, when none of them was for @idle_ms, or
- * after @timeout_ms.
+ * Returns when the files of all processes that were busy at the start are loaded, when none of them was for @idle_ms (less the
+ * time in which we had no CPU), or after @timeout_ms.
  */
 void unwinder_wait(struct unwinder *unwinder, int idle_ms, int timeout_ms);
 

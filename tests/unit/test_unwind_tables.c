@@ -175,6 +175,10 @@ static void test_unwind_tables__who_mapped_a_file_before_the_time_was_used_up_do
 	uint32_t first = add_file_of(1, 1), second = add_file_of(1, 2), third = add_file_of(1, 3);
 
 	assert_int_equal(add_file_of(2, 2), second);
+	/* Another one who has no time does not take his place. */
+	use(add_file_of(3, 4));
+	assert_true(unwind_tables_load_one(tables));
+	assert_int_equal(add_file_of(3, 2), second);
 	use(first);
 	assert_true(unwind_tables_load_one(tables));
 	assert_true(is_loaded(first));
@@ -209,6 +213,7 @@ static void test_unwind_tables__who_is_asked_nothing_more_makes_nobody_wait(void
 	file = add_file_of(1, 77);
 	of_both = add_file_of(1, 78);
 	assert_int_equal(add_file_of(2, 78), of_both);
+	assert_int_equal(add_file_of(1, 78), of_both);
 	while (unwind_tables_load_one(tables))
 		;
 	assert_false(is_loaded(file));
